@@ -1,0 +1,124 @@
+"""Checks of Python arguments, with messages for the person who meets them.
+
+Three moments of error: wrong Python values raise here, at construction, naming the argument, the rule and the value;
+tracers and arrays pass, so that factories can be vmapped over their hyperparameters. Shapes raise when a function is
+traced. Divergence is data in a result, never an exception.
+"""
+
+import difflib
+import importlib
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+def _numbers(arguments: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+    """Yields the arguments that are plain numbers; arrays, tracers and schedules are left to their own moment."""
+    for name, value in arguments.items():
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, bool) or not (hasattr(value, "__float__") or callable(value)):
+            raise TypeError(f"{name} must be a number, got {value!r}.")
+        if isinstance(value, int | float):
+            if math.isnan(value):
+                raise ValueError(f"{name} must be a number, got nan.")
+            yield name, value
+
+
+def positive(**arguments: Any) -> None:
+    """Raises ValueError unless every argument is > 0 and finite."""
+    for name, value in _numbers(arguments):
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} must be > 0 and finite, got {value!r}.")
+
+
+def non_negative(**arguments: Any) -> None:
+    """Raises ValueError unless every argument is ≥ 0 and finite."""
+    for name, value in _numbers(arguments):
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be ≥ 0 and finite, got {value!r}.")
+
+
+def finite(**arguments: Any) -> None:
+    """Raises ValueError unless every argument is finite."""
+    for name, value in _numbers(arguments):
+        if math.isinf(value):
+            raise ValueError(f"{name} must be finite, got {value!r}.")
+
+
+def decay(**arguments: Any) -> None:
+    """Raises ValueError unless every argument is in [0, 1): a decay rate of 1 would never forget."""
+    for name, value in _numbers(arguments):
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} must be in [0, 1), got {value!r}.")
+
+
+def fraction(**arguments: Any) -> None:
+    """Raises ValueError unless every argument is in [0, 1]."""
+    for name, value in _numbers(arguments):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must be in [0, 1], got {value!r}.")
+
+
+def whole(minimum: int, /, **arguments: Any) -> None:
+    """Raises unless every argument is an integer ≥ `minimum` (TypeError for another kind of number)."""
+    for name, value in arguments.items():
+        try:
+            number = operator.index(value)
+        except TypeError:
+            number = None
+        if number is None or isinstance(value, bool):
+            raise TypeError(f"{name} must be a whole number, got {value!r}.")
+        if number < minimum:
+            raise ValueError(f"{name} must be a whole number ≥ {minimum}, got {value!r}.")
+
+
+def one_of(name: Any, table: Mapping[str, T], kind: str) -> T:
+    """The entry of `table` called `name`.
+
+    Raises:
+        ValueError: there is none; the message offers the nearest and lists the known ones.
+    """
+    if isinstance(name, str) and name in table:
+        return table[name]
+    folded = {known.casefold(): known for known in table}
+    near = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
+    hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
+    raise ValueError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(table))}.")
+
+
+def function_or_name(given: Any, table: Mapping[str, Callable[..., T]], kind: str) -> Callable[..., T]:
+    """A function given as itself or by its name in `table`.
+
+    Raises:
+        ValueError: an unknown name; the nearest known one is offered.
+        TypeError: neither a function nor a name.
+    """
+    if callable(given):
+        return given
+    if isinstance(given, str):
+        return one_of(given, table, kind)
+    raise TypeError(f"{kind} must be a function or one of the known names, got {given!r}.")
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Imports an optional dependency.
+
+    Raises:
+        ImportError: it is not installed; the message names the extra that brings it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise  # installed, but broken: its own message says more than ours would
+        raise ImportError(
+            f"{package} is needed {purpose} and is not installed: pip install '.[{extra}]' in the jaxnn repository."
+        ) from None

@@ -1,0 +1,221 @@
+"""The multi-layer perceptron: pure functions over a tuple of layers.
+
+    h₀ = x
+    zₖ = hₖ₋₁ Wₖ + bₖ,  hₖ = σ(zₖ)     k = 1, …, L - 1
+    o  = h_{L-1} W_L + b_L              no last activation: losses take raw outputs
+
+A model is its parameters, a tuple of `Layer(w, b)`; nothing else is remembered. Rows are examples: x is (..., n_in),
+the outputs (..., n_out). Everything is computed in the dtype of the parameters.
+
+Dropout is inverted: each unit is kept with probability 1 - p and scaled by 1 / (1 - p) while training, so that nothing
+changes at prediction. It is off unless a key is given.
+
+References:
+    Goodfellow, Bengio & Courville, Deep Learning, 2016, chapter 6.
+    Srivastava et al., Dropout, 2014, JMLR 15.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax.nn.initializers import he_normal, zeros
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from jaxnn import checks
+from jaxnn.types import Activation
+
+
+class Layer(NamedTuple):
+    """An affine map of rows, h W + b."""
+
+    w: Float[Array, "n_in n_out"]
+    b: Float[Array, " n_out"] | None  # None: a layer without bias
+
+
+Params: TypeAlias = tuple[Layer, ...]
+
+
+class Intermediates(NamedTuple):
+    """What the forward pass computed on its way, kept for the backward pass."""
+
+    inputs: Array  # h₀, (..., n_in)
+    pre_activations: tuple[Array, ...]  # z₁ … z_{L-1}, one per hidden layer
+    hidden: tuple[Array, ...]  # h₁ … h_{L-1}: the representations that the network has learnt
+
+
+def init(
+    key: Any,
+    sizes: Sequence[int],
+    *,
+    w_init: Callable[..., Any] = he_normal,
+    b_init: Callable[..., Any] | None = zeros,
+    dtype: Any = None,
+) -> Params:
+    """Draws the parameters of an MLP.
+
+    Args:
+        key: a PRNG key, split once per layer.
+        sizes: (n_in, hidden, …, n_out), whole numbers ≥ 1; (4, 1) is a linear model.
+        w_init: initialiser of the weights, `(key, shape, dtype) -> array`, or a factory of one, as `jax.nn`'s
+            `he_normal` is; the default suits ReLU.
+        b_init: initialiser of the biases, likewise; None makes a network without biases.
+        dtype: floating-point dtype of every parameter; JAX's default float if None.
+
+    Returns:
+        One `Layer` for each pair of consecutive sizes.
+
+    Raises:
+        ValueError: fewer than two sizes, a size below 1, an initialiser that gives another shape.
+        TypeError: a size that is no whole number, a dtype that is not floating point.
+    """
+    if len(sizes) < 2:
+        raise ValueError(
+            f"sizes must hold at least the inputs and the outputs, such as (4, 10, 1), got {tuple(sizes)}."
+        )
+    for index, size in enumerate(sizes):
+        checks.whole(1, **{f"sizes[{index}]": size})
+    dtype = jnp.result_type(float) if dtype is None else jnp.dtype(dtype)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise TypeError(f"dtype must be a floating-point dtype, got {dtype}.")
+    return tuple(
+        Layer(
+            w=_draw(w_init, w_key, (n_in, n_out), dtype),
+            b=None if b_init is None else _draw(b_init, b_key, (n_out,), dtype),
+        )
+        for (w_key, b_key), (n_in, n_out) in zip(
+            jax.random.split(key, (len(sizes) - 1, 2)), pairwise(sizes), strict=True
+        )
+    )
+
+
+def apply(
+    params: Params,
+    x: ArrayLike,
+    *,
+    activation: Activation | Sequence[Activation] = jax.nn.relu,
+    dropout: float | Sequence[float] = 0.0,
+    key: Any = None,
+) -> Array:
+    """Evaluates the MLP on one example or on any batch of examples.
+
+    Args:
+        params: a tuple of layers.
+        x: (..., n_in), brought to the dtype of the parameters.
+        activation: one function for all hidden layers, or a sequence with one per hidden layer.
+        dropout: rate in [0, 1) of dropped units; one number for all hidden layers (the inputs are kept), or a
+            sequence with one rate for the inputs and one per hidden layer.
+        key: a PRNG key. Without one nothing is dropped: that is how to predict.
+
+    Returns:
+        Raw outputs, (..., n_out).
+
+    Raises:
+        ValueError: x of another width, layers that do not fit together (the layer is named), a rate out of range, a
+            sequence of another length than the network is deep.
+    """
+    x = _checked(params, x)
+    activations = _per_layer(activation, len(params) - 1)
+    rates = _rates(dropout, len(params) - 1)
+    if key is not None and any(rate != 0 for rate in rates):
+        keys = jax.random.split(key, len(params))
+        *hidden, last = params
+        h = _drop(keys[0], rates[0], x)
+        for layer, sigma, rate, layer_key in zip(hidden, activations, rates[1:], keys[1:], strict=True):
+            h = _drop(layer_key, rate, sigma(affine(layer, h)))
+        return affine(last, h)
+    return forward(params, x, activation=activations)[0]
+
+
+def forward(
+    params: Params, x: ArrayLike, *, activation: Activation | Sequence[Activation] = jax.nn.relu
+) -> tuple[Array, Intermediates]:
+    """The forward pass step by step, keeping every intermediate; without dropout.
+
+    Returns:
+        The raw outputs (..., n_out), and the `Intermediates`; `intermediates.hidden[-1]` is the representation on
+        which the last layer is a linear predictor.
+
+    Raises:
+        ValueError: as for `apply`.
+    """
+    x = _checked(params, x)
+    *hidden, last = params
+    h, pre_activations, activated = x, [], []
+    for layer, sigma in zip(hidden, _per_layer(activation, len(hidden)), strict=True):
+        z = affine(layer, h)
+        h = sigma(z)
+        pre_activations.append(z)
+        activated.append(h)
+    return affine(last, h), Intermediates(x, tuple(pre_activations), tuple(activated))
+
+
+def affine(layer: Layer, h: Array) -> Array:
+    """The map h W + b of rows, or h W for a layer without bias: (..., n_in) -> (..., n_out)."""
+    return h @ layer.w if layer.b is None else h @ layer.w + layer.b
+
+
+def sizes(params: Params) -> tuple[int, ...]:
+    """(n_in, hidden, …, n_out) of these parameters."""
+    return (params[0].w.shape[0], *(layer.w.shape[1] for layer in params))
+
+
+def _drop(key: Array, rate: float, h: Array) -> Array:
+    kept = jax.random.bernoulli(key, 1 - rate, h.shape)
+    return jnp.where(kept, h / (1 - rate), 0)
+
+
+def _draw(initialiser: Callable[..., Any], key: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+    drawn = initialiser(key, shape, dtype)
+    if callable(drawn):  # a factory such as `jax.nn.initializers.he_normal`, given uncalled
+        drawn = initialiser()(key, shape, dtype)
+    if drawn.shape != shape:
+        raise ValueError(f"The initialiser {initialiser} gave shape {drawn.shape} where {shape} was asked for.")
+    return drawn
+
+
+def _per_layer(activation: Any, hidden: int) -> tuple[Activation, ...]:
+    one = callable(activation) or isinstance(activation, str)
+    activations = (activation,) * hidden if one else tuple(activation)
+    for sigma in activations:
+        if not callable(sigma):
+            raise TypeError(f"activation must be a function, got {sigma!r}: jaxnn.activations.get gives one by name.")
+    if len(activations) != hidden:
+        raise ValueError(
+            f"activation must be one function or one per hidden layer: the network has {hidden} hidden layers, "
+            f"got {len(activations)} activations."
+        )
+    return activations
+
+
+def _rates(dropout: float | Sequence[float], hidden: int) -> tuple[float, ...]:
+    rates = tuple(dropout) if isinstance(dropout, Sequence) else (0.0, *(dropout,) * hidden)
+    if len(rates) != hidden + 1:
+        raise ValueError(
+            f"dropout must be one rate or one for the inputs and each hidden layer: the network has {hidden} hidden "
+            f"layers, got {len(rates)} rates."
+        )
+    for rate in rates:
+        checks.decay(dropout=rate)
+    return rates
+
+
+def _checked(params: Params, x: ArrayLike) -> Array:
+    """The inputs in the parameters' dtype, if all shapes fit: they are static, so this costs nothing under jit."""
+    if not params:
+        raise ValueError("The network has no layers.")
+    for k, layer in enumerate(params):
+        if layer.w.ndim != 2 or (layer.b is not None and layer.b.shape != layer.w.shape[1:]):
+            bias = "None" if layer.b is None else layer.b.shape
+            raise ValueError(f"Layer {k} needs w (n_in, n_out) and b (n_out,), got {layer.w.shape} and {bias}.")
+        if k and layer.w.shape[0] != params[k - 1].w.shape[1]:
+            raise ValueError(
+                f"Layer {k} takes {layer.w.shape[0]} inputs, but layer {k - 1} gives {params[k - 1].w.shape[1]}: "
+                f"shapes {params[k - 1].w.shape} and {layer.w.shape}."
+            )
+    if jnp.shape(x)[-1:] != params[0].w.shape[:1]:
+        raise ValueError(f"x must have shape (..., {params[0].w.shape[0]}) for layer 0, got {jnp.shape(x)}.")
+    return jnp.asarray(x, params[0].w.dtype)

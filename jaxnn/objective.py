@@ -1,0 +1,113 @@
+"""What is minimised: J(params, batch), the weighted mean of a loss over a batch, and a penalty.
+
+    J(θ; x, y, w) = Σᵢ wᵢ ℓ(f(xᵢ; θ), yᵢ) / Σᵢ wᵢ + R(θ)
+
+`mlp` and `optimisers` meet only here. Any plain function J(params, batch) is as good wherever an objective is asked
+for; `Objective` keeps its parts apart for the methods that need the split, such as Gauss-Newton.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxnn import checks
+from jaxnn.types import Batch, LossFunction, Params, Scalar
+
+
+class Objective(NamedTuple):
+    """The weighted mean loss of a prediction, plus a penalty on the parameters.
+
+    Calling it, `objective(params, batch, key=None)`, gives J, a scalar. `batch` is (inputs, targets) or
+    (inputs, targets, weight) with weight (batch,) ≥ 0; a batch whose weights are all 0 has mean loss 0. The key goes
+    to a `predict` that names `key` (dropout), and to no other.
+    """
+
+    predict: Callable[..., Any]  # predict(params, x) -> raw outputs, (batch, k) or (batch,)
+    loss: LossFunction  # loss(outputs, targets) -> (batch,)
+    penalty: Callable[[Params], Any] | None = None  # R(params), a scalar
+
+    def __call__(self, params: Params, batch: Batch, key: Any = None) -> Array:
+        """J, a scalar; raises ValueError for a batch of another length or a loss of another shape."""
+        value = self.mean_loss(params, batch, key)
+        return value if self.penalty is None else value + self.penalty(params)
+
+    def mean_loss(self, params: Params, batch: Batch, key: Any = None) -> Array:
+        """The weighted mean loss without the penalty: what a validation set is judged by."""
+        x, y, weight = split(batch)
+        outputs = self.outputs(params, x, key)
+        losses = self.loss(outputs, y)
+        if losses.shape != outputs.shape[:1]:
+            raise ValueError(
+                f"The loss must give one number per example, shape {outputs.shape[:1]}, got {losses.shape}."
+            )
+        return weighted_mean(losses, weight)
+
+    def outputs(self, params: Params, x: Any, key: Any = None) -> Array:
+        """The raw outputs, with the key handed to a `predict` that names it."""
+        return self.predict(params, x, key=key) if names(self.predict, "key") else self.predict(params, x)
+
+
+def split(batch: Batch) -> tuple[Any, Any, Any]:
+    """(inputs, targets, weight) of a batch; weight is None where the batch has none.
+
+    Raises:
+        ValueError: the batch does not consist of two or three parts.
+    """
+    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+        raise ValueError(f"A batch is (inputs, targets) or (inputs, targets, weight), got {_describe(batch)}.")
+    x, y, *weight = batch
+    return x, y, weight[0] if weight else None
+
+
+def weighted_mean(values: Array, weight: Any) -> Array:
+    """Σ w v / Σ w; the plain mean without weights, and 0 where all weights are 0.
+
+    Raises:
+        ValueError: the weights' shape is not the values'.
+    """
+    if weight is None:
+        return jnp.mean(values)
+    weight = jnp.asarray(weight, values.dtype)
+    if weight.shape != values.shape:
+        raise ValueError(f"weight must have shape {values.shape}, one per example, got {weight.shape}.")
+    total = jnp.sum(weight)
+    return jnp.sum(weight * values) / jnp.where(total > 0, total, 1)
+
+
+def names(function: Callable[..., Any], word: str) -> bool:
+    """Whether the function has an argument of that name that can be given by name."""
+    parameter = inspect.signature(function).parameters.get(word)
+    return parameter is not None and parameter.kind is not inspect.Parameter.POSITIONAL_ONLY
+
+
+def evaluate(objective: Callable[..., Any], params: Params, batch: Batch, key: Any = None) -> Array:
+    """J of an `Objective` or of a plain function, which is handed the key only if it names it."""
+    value = objective(params, batch, key=key) if names(objective, "key") else objective(params, batch)
+    if jnp.shape(value) != ():
+        raise ValueError(
+            f"The objective must be a scalar, got shape {jnp.shape(value)}: take the mean over the examples."
+        )
+    return value
+
+
+def l2(strength: Scalar) -> Callable[[Params], Array]:
+    """The penalty ½ λ ‖θ‖² over all parameters, whose gradient is λ θ.
+
+    Args:
+        strength: λ ≥ 0.
+    """
+    checks.non_negative(strength=strength)
+
+    def penalty(params: Params) -> Array:
+        squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(params)]
+        return 0.5 * strength * jnp.sum(jnp.stack(squares))
+
+    return penalty
+
+
+def _describe(batch: Any) -> str:
+    return f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__

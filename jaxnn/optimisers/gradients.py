@@ -1,0 +1,45 @@
+"""What every first-order rule does with a gradient before its own formula begins."""
+
+from typing import Any
+
+import jax
+
+from jaxnn import tree
+from jaxnn.types import Params, Updates
+
+
+def descent(grads: Updates, params: Params | None, *, weight_decay: Any, maximise: bool) -> Updates:
+    """The gradient to descend: in float32 or wider, -g if J is maximised, plus λθ (L2).
+
+    L2 comes after the sign, so that it shrinks the parameters whether J is minimised or maximised.
+
+    Raises:
+        ValueError: weight decay without the parameters.
+    """
+    g = tree.widen(grads)
+    if maximise:
+        g = jax.tree.map(lambda g: -g, g)
+    if is_zero(weight_decay):
+        return g
+    return jax.tree.map(lambda g, p: g + weight_decay * p.astype(g.dtype), g, given(params, "weight_decay"))
+
+
+def decayed(updates: Updates, params: Params | None, shrink: Any) -> Updates:
+    """Updates less `shrink` times the parameters: decay that bypasses the gradient's moments.
+
+    Raises:
+        ValueError: the parameters were not given.
+    """
+    return jax.tree.map(lambda u, p: u - shrink * p.astype(u.dtype), updates, given(params, "weight_decay"))
+
+
+def given(params: Params | None, why: str) -> Params:
+    """The parameters, or a ValueError that says what they are needed for."""
+    if params is None:
+        raise ValueError(f"{why} needs the parameters: call update(grads, state, params).")
+    return params
+
+
+def is_zero(hyperparameter: Any) -> bool:
+    """Whether a hyperparameter is known to be zero: a Python number, not an array or a tracer."""
+    return isinstance(hyperparameter, int | float) and hyperparameter == 0

@@ -1,0 +1,26 @@
+"""Pictures of training and of what was learnt, readable from the last row of a lecture hall.
+
+Each function takes arrays and returns a `matplotlib.figure.Figure`; `save` writes it. No window system, no pyplot and
+no global state: pictures can be made in threads and on machines without a screen. Needs the extra `plot`.
+"""
+
+from jaxnn.plots.boundary import decision_boundary
+from jaxnn.plots.composed import demo, training_report
+from jaxnn.plots.confusion import confusion
+from jaxnn.plots.curves import learning_curves
+from jaxnn.plots.examples import examples
+from jaxnn.plots.regression import regression
+from jaxnn.plots.save import save
+from jaxnn.plots.weights import first_layer
+
+__all__ = [
+    "confusion",
+    "decision_boundary",
+    "demo",
+    "examples",
+    "first_layer",
+    "learning_curves",
+    "regression",
+    "save",
+    "training_report",
+]

@@ -1,0 +1,55 @@
+"""Writing a picture to a file, whole or not at all."""
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+# The dates that matplotlib would write make equal pictures differ.
+METADATA: dict[str, dict[str, None]] = {
+    ".pdf": {"CreationDate": None},
+    ".png": {},
+    ".svg": {"Date": None},
+}
+
+
+def save(figure: "matplotlib.figure.Figure", path: str | os.PathLike[str], dpi: int = 150) -> Path:
+    """Writes `figure` to `path` as PNG, SVG or PDF, by its suffix.
+
+    The picture is written beside its place and then moved there: a failure leaves what was there before.
+
+    Args:
+        figure: what any function of this package returns.
+        path: ends in .png, .svg or .pdf.
+        dpi: dots per inch of a PNG, and of the dense parts of the other two.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ValueError: the suffix is another.
+        OSError: the system refuses, for instance because there is no such folder.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in METADATA:
+        raise ValueError(f"Cannot tell the format of the picture {str(path)!r}: end it in {', '.join(METADATA)}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(path.parent)!r} to write {path.name} to.")
+    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        with part.open("xb") as file:
+            figure.savefig(
+                file,
+                format=suffix[1:],
+                dpi=dpi,
+                facecolor=figure.get_facecolor(),
+                metadata=METADATA[suffix],
+            )
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,35 @@
+"""Training: one step, one scan, or a whole run with everything around it; and models as files.
+
+step        a pure function (state, batch) -> (state, info)
+run         many steps in one scan: jit it, vmap it, differentiate it
+fit         a whole run: progress, validation, early stopping, checkpoints, interrupts
+save, load  a model as one file that holds no code
+"""
+
+from jaxnn.training.epochs import Carry
+from jaxnn.training.fit import Epoch, Fit, fit
+from jaxnn.training.history import History
+from jaxnn.training.model import Model, load, save
+from jaxnn.training.ordering import batches, order
+from jaxnn.training.steps import Info, TrainState, init, run, step
+from jaxnn.training.storage import flatten, unflatten
+
+__all__ = [
+    "Carry",
+    "Epoch",
+    "Fit",
+    "History",
+    "Info",
+    "Model",
+    "TrainState",
+    "batches",
+    "fit",
+    "flatten",
+    "init",
+    "load",
+    "order",
+    "run",
+    "save",
+    "step",
+    "unflatten",
+]

@@ -1,0 +1,249 @@
+"""The compiled heart of `fit`: one program that trains for any number of steps and keeps the books.
+
+    while steps are left, epochs are left, and nothing stopped:
+        rows ← order(key, epoch)                          a pure function: a resumed run visits the same rows
+        one step for every whole batch of `rows`          the inner loop
+        at the end of the epoch: the last short batch, the validation set, the best parameters so far
+
+How many steps a call takes is data, not a constant. The host can therefore follow the clock and still run the very
+same program: the bits of a run do not depend on how it was cut into calls, so that a run which was killed and resumed
+ends where it would have ended.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxnn import tree
+from jaxnn.objective import Objective, evaluate, split, weighted_mean
+from jaxnn.optimisers.words import understood
+from jaxnn.training.ordering import order
+from jaxnn.training.steps import TrainState, gather, init, learning_rate, step
+from jaxnn.types import Batch, Optimiser, OptimiserLike, Params
+
+RECORDS = 256  # epochs that one call can report
+STEP_KEYS = 2**31 - 1  # folded into the key for the keys of steps; epochs fold in smaller numbers
+EVALUATION_ROWS = 8192  # rows that are evaluated at once
+
+RUNNING, STALLED, DIVERGED = 0, 1, 2
+
+
+class Sums(NamedTuple):
+    """Of the steps of the current epoch."""
+
+    loss: Float[Array, ""]  # Σ weight of the batch · J
+    weight: Float[Array, ""]
+    gradient_norm: Float[Array, ""]  # Σ ‖∇J‖
+
+
+class Carry(NamedTuple):
+    """Everything a run is, between two steps. A checkpoint is this and the history."""
+
+    train: TrainState
+    epoch: Int[Array, ""]  # finished epochs
+    batch: Int[Array, ""]  # finished batches of the current epoch
+    sums: Sums
+    good: TrainState  # at the end of the last epoch that was finite: where a diverged run goes back to
+    best_params: Params
+    best_score: Float[Array, ""]  # smaller is better
+    best_epoch: Int[Array, ""]  # 1 for the first; 0 before any
+    slowdown: Float[Array, ""]  # on every update: 1, halved at each divergence
+    status: Int[Array, ""]  # RUNNING, STALLED or DIVERGED
+
+
+class Limits(NamedTuple):
+    """Data of a call that change without compiling again."""
+
+    steps: Any  # to take in this call
+    epochs: Any  # of the whole run
+    patience: Any  # epochs without improvement before the run is stalled
+    min_delta: Any  # by which a score must improve
+
+
+class Plan(NamedTuple):
+    """What the program is compiled for; hashable."""
+
+    objective: Callable[..., Any]
+    optimiser: OptimiserLike
+    rows: int
+    batch_size: int
+    metrics: tuple[Callable[..., Any], ...]  # (outputs, targets, weight) -> scalar
+    monitor: int  # the column of a record that is the score: 0 loss, 3 validation loss, 4 … metrics
+    sign: float  # -1 where a larger value is better
+
+    @property
+    def whole_batches(self) -> int:
+        """Batches of full size in an epoch."""
+        return self.rows // self.batch_size
+
+    @property
+    def columns(self) -> int:
+        """Of a record: loss, gradient norm, learning rate, validation loss, metrics."""
+        return 4 + len(self.metrics)
+
+
+def start(optimiser: OptimiserLike, params: Params, key: Any) -> Carry:
+    """The run before its first step. Every part has buffers of its own, since the program reuses them."""
+
+    def fresh(values: Any) -> Any:
+        return jax.tree.map(_owned, values)
+
+    train = init(optimiser, params, key=jax.random.fold_in(key, STEP_KEYS))
+    zero = jnp.zeros(())
+    return Carry(
+        train=fresh(train),
+        epoch=jnp.zeros((), jnp.int32),
+        batch=jnp.zeros((), jnp.int32),
+        sums=Sums(zero, jnp.zeros(()), jnp.zeros(())),
+        good=fresh(train),
+        best_params=fresh(params),
+        best_score=jnp.asarray(jnp.inf, zero.dtype),
+        best_epoch=jnp.zeros((), jnp.int32),
+        slowdown=jnp.ones(()),
+        status=jnp.zeros((), jnp.int32),
+    )
+
+
+def _owned(leaf: Any) -> Array:
+    """A copy, strongly typed as it would come back from a checkpoint."""
+    return jnp.copy(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jnp.array(leaf, leaf.dtype)
+
+
+def roll_back(carry: Carry) -> Carry:
+    """Back to the end of the last good epoch, at half the rate."""
+    return carry._replace(
+        train=jax.tree.map(jnp.copy, carry.good),
+        batch=jnp.zeros_like(carry.batch),
+        sums=jax.tree.map(jnp.zeros_like, carry.sums),
+        slowdown=carry.slowdown / 2,
+        status=jnp.zeros_like(carry.status),
+    )
+
+
+@partial(jax.jit, static_argnums=0, donate_argnums=1)
+def advance(
+    plan: Plan, carry: Carry, key: Any, data: Batch, validation: Batch | None, limits: Limits
+) -> tuple[Carry, Float[Array, "records columns"], Int[Array, ""]]:
+    """Trains until the steps of this call are used up, the epochs are, or the run stops.
+
+    Args:
+        plan: what to compile.
+        carry: the run; its buffers are reused.
+        key: of the order of rows.
+        data: (inputs, targets) or (inputs, targets, weight).
+        validation: likewise, or None.
+        limits: of this call and of the run.
+
+    Returns:
+        The run after it, a table whose first rows are the records of the epochs that ended, and how many those are.
+    """
+    take = step(plan.objective, _slowed(plan.optimiser, carry.slowdown))
+    whole, short = plan.whole_batches, plan.rows % plan.batch_size
+
+    def on_batch(rows: Array, train: TrainState, sums: Sums) -> tuple[TrainState, Sums]:
+        batch = gather(data, rows)
+        train, info = take(train, batch)
+        weight = split(batch)[2]
+        counted = rows.size if weight is None else jnp.sum(weight)
+        loss, norm, counted = (jnp.asarray(x, sums.loss.dtype) for x in (info.loss, info.gradient_norm, counted))
+        return train, Sums(sums.loss + counted * loss, sums.weight + counted, sums.gradient_norm + norm)
+
+    def epoch(state: tuple[Carry, Array, Array, Array]) -> tuple[Carry, Array, Array, Array]:
+        carry, records, recorded, left = state
+        rows = order(key, carry.epoch, plan.rows)
+        last = jnp.minimum(whole, carry.batch + left)
+
+        def body(i: Array, moving: tuple[TrainState, Sums]) -> tuple[TrainState, Sums]:
+            chosen = jax.lax.dynamic_slice(rows, (i * plan.batch_size,), (plan.batch_size,))
+            return on_batch(chosen, *moving)
+
+        train, sums = jax.lax.fori_loop(carry.batch, last, body, (carry.train, carry.sums))
+        left = left - (last - carry.batch)
+        carry = carry._replace(train=train, sums=sums, batch=last)
+
+        def end() -> tuple[Carry, Array, Array]:
+            train, sums, steps = carry.train, carry.sums, whole
+            if short:
+                train, sums = on_batch(rows[whole * plan.batch_size :], train, sums)
+                steps += 1
+            ended, record = _end_of_epoch(plan, carry._replace(train=train, sums=sums), steps, data, validation, limits)
+            finite = ended.status != DIVERGED
+            written = jax.lax.dynamic_update_slice(records, record[None], (recorded, 0))
+            return ended, jnp.where(finite, written, records), recorded + finite
+
+        carry, records, recorded = jax.lax.cond(last == whole, end, lambda: (carry, records, recorded))
+        return carry, records, recorded, left
+
+    def going_on(state: tuple[Carry, Array, Array, Array]) -> Bool[Array, ""]:
+        carry, _, recorded, left = state
+        return (left > 0) & (recorded < RECORDS) & (carry.epoch < limits.epochs) & (carry.status == RUNNING)
+
+    records = jnp.zeros((RECORDS, plan.columns), carry.best_score.dtype)
+    state = (carry, records, jnp.zeros((), jnp.int32), jnp.asarray(limits.steps, jnp.int32))
+    carry, records, recorded, _ = jax.lax.while_loop(going_on, epoch, state)
+    return carry, records, recorded
+
+
+def _end_of_epoch(
+    plan: Plan, carry: Carry, steps: int, data: Batch, validation: Batch | None, limits: Limits
+) -> tuple[Carry, Array]:
+    """Judges the epoch: its record, the best parameters so far, and whether to go on."""
+    train, sums = carry.train, carry.sums
+    loss = sums.loss / jnp.where(sums.weight > 0, sums.weight, 1)
+    judged, metrics = judge(plan, train.params, data if validation is None else validation)
+    values = (loss, sums.gradient_norm / steps, learning_rate(train.opt_state) * carry.slowdown, judged, *metrics)
+    record = jnp.stack([jnp.asarray(value, carry.best_score.dtype) for value in values])
+
+    finite = jnp.isfinite(loss) & tree.all_finite(train.params)
+    score = plan.sign * record[plan.monitor]
+    improved = finite & (score < carry.best_score - limits.min_delta)
+    epoch = carry.epoch + 1
+    best_epoch = jnp.where(improved, epoch, carry.best_epoch)
+    stalled = epoch - best_epoch >= limits.patience
+    ended = carry._replace(
+        epoch=epoch,
+        batch=jnp.zeros_like(carry.batch),
+        sums=jax.tree.map(jnp.zeros_like, sums),
+        good=train,
+        best_params=tree.select(improved, train.params, carry.best_params),
+        best_score=jnp.where(improved, score, carry.best_score),
+        best_epoch=best_epoch,
+        status=jnp.where(stalled, STALLED, RUNNING),
+    )
+    diverged = carry._replace(status=jnp.full_like(carry.status, DIVERGED))
+    return tree.select(finite, ended, diverged), record
+
+
+def judge(plan: Plan, params: Params, batch: Batch) -> tuple[Array, Sequence[Array]]:
+    """The loss without penalty and dropout, and the metrics, on a whole data set."""
+    if not isinstance(plan.objective, Objective):
+        return evaluate(plan.objective, params, batch), ()
+    x, y, weight = split(batch)
+    outputs = outputs_of(plan.objective, params, x)
+    loss = weighted_mean(plan.objective.loss(outputs, y), weight)
+    return loss, [metric(outputs, y, weight) for metric in plan.metrics]
+
+
+def outputs_of(objective: Objective, params: Params, x: Any) -> Array:
+    """Raw outputs for all rows of x, evaluated in pieces that bound the memory for hidden layers."""
+    n = jax.tree.leaves(x)[0].shape[0]
+    if n <= EVALUATION_ROWS:
+        return objective.outputs(params, x)
+    pieces = -(-n // EVALUATION_ROWS)
+    rows = jnp.minimum(jnp.arange(pieces * EVALUATION_ROWS), n - 1).reshape(pieces, EVALUATION_ROWS)
+    outputs = jax.lax.map(lambda chosen: objective.outputs(params, gather((x,), chosen)[0]), rows)
+    return outputs.reshape(-1, *outputs.shape[2:])[:n]
+
+
+def _slowed(optimiser: OptimiserLike, factor: Array) -> Optimiser:
+    """The optimiser with every update multiplied by `factor`."""
+
+    def update(grads: Any, state: Any, params: Any, **words: Any) -> tuple[Any, Any]:
+        updates, state = optimiser.update(grads, state, params, **understood(optimiser, words))
+        return jax.tree.map(lambda u: u * factor.astype(u.dtype), updates), state
+
+    return Optimiser(optimiser.init, update)

@@ -1,0 +1,386 @@
+"""`fit`: trains on data that fit in memory, epoch by epoch, and loses nothing.
+
+The work is one compiled program (`epochs.advance`), called for as many steps as fit in a fraction of a second. Between
+two calls the host shows progress, saves checkpoints, listens for signals, and takes a run that diverged back to its
+last good epoch.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn import checks, tree
+from jaxnn import metrics as metrics_module
+from jaxnn.objective import Objective, split
+from jaxnn.training import prepare
+from jaxnn.training.checkpoint import Checkpoints
+from jaxnn.training.epochs import (
+    DIVERGED,
+    STALLED,
+    Carry,
+    Limits,
+    Plan,
+    advance,
+    outputs_of,
+    roll_back,
+    start,
+)
+from jaxnn.training.history import COLUMNS, History, Records
+from jaxnn.training.interrupt import listening
+from jaxnn.training.progress import reporter
+from jaxnn.training.steps import TrainState
+from jaxnn.types import OptimiserLike, Params
+
+CALL_SECONDS = 0.2  # that a compiled call should last: what Ctrl-C waits for
+FIRST_FLOPS = 1e7  # work in the first call: a guess on the safe side of any machine
+GROWTH = 16  # at most, from one call to the next
+RETRIES = 5  # of a run that diverges, each at half the rate of the one before
+NEVER = 2**31 - 1
+SPLIT_KEY = 2**31 - 2  # folded into the key for the validation split
+
+
+class Epoch(NamedTuple):
+    """What a hook is told after each epoch."""
+
+    epoch: int  # finished epochs, 1 after the first
+    params: Params
+    best_params: Params
+    values: dict[str, float]  # the epoch's row of the history
+
+
+class Fit(NamedTuple):
+    """What a run leaves behind."""
+
+    params: Params  # after the last step
+    best_params: Params  # at the end of the epoch with the best score
+    best_epoch: int  # that epoch, 1 for the first; 0 if none was finished
+    state: TrainState  # after the last step, with the optimiser's state
+    history: History
+    stop: str  # why it ended, in words
+    notes: tuple[str, ...]  # what happened on the way: divergence, checkpoints that failed
+
+
+def fit(
+    objective: Callable[..., Any],
+    optimiser: OptimiserLike,
+    params: Params,
+    data: Any,
+    *,
+    epochs: int,
+    batch_size: int,
+    key: Any,
+    validation: Any = None,
+    patience: int | None = None,
+    min_delta: float = 0.0,
+    monitor: str | None = None,
+    metrics: Sequence[str | Callable[..., Any]] = (),
+    class_weight: Mapping[int, float] | str | None = None,
+    hooks: Sequence[Callable[[Epoch], Any]] = (),
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    history_file: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> Fit:
+    """Trains a network.
+
+    The first call with an objective and an optimiser compiles a program for them; further calls with the same two
+    objects and shapes reuse it.
+
+    Args:
+        objective: J(params, batch), an `Objective` or any function giving a scalar. Metrics need an `Objective`.
+        optimiser: ours or optax's.
+        params: where to start; they are copied.
+        data: (inputs, targets) or (inputs, targets, weight), rows first.
+        epochs: whole number ≥ 1.
+        batch_size: whole number ≥ 1; a larger one than there are rows means full batches. The last batch of an epoch
+            may be short; its gradient is the mean over its own rows, and it counts with them in the epoch's loss.
+        key: a PRNG key: of the order of rows, of dropout, of the validation split.
+        validation: a fraction in (0, 1) of the rows to hold out, or a data set like `data`.
+        patience: epochs without improvement after which the run ends; None for never.
+        min_delta: ≥ 0, by which a score must be better to count as an improvement.
+        monitor: what the score is: "loss", "validation_loss" or a metric's name. By default the validation loss, or
+            the loss without a validation set.
+        metrics: names from `jaxnn.metrics`, or functions (outputs, targets, weight) -> scalar of the raw outputs,
+            computed at the end of each epoch on the validation set, or on the data without one. A function that JAX
+            can't trace is called with numpy arrays between epochs, which is slower.
+        class_weight: class -> weight, or "balanced"; multiplies the rows' weights.
+        hooks: called with an `Epoch` after each epoch; one that returns True ends the run.
+        checkpoint: a folder in which the run is saved every now and then.
+        resume: go on from the newest checkpoint in that folder, if there is one. The run then ends with the same bits
+            as if it had never stopped.
+        history_file: one line of JSON per epoch is written there at the end.
+        progress: whether to report on standard error.
+
+    Returns:
+        A `Fit`. Divergence is no exception: the run goes back to its last good epoch and on at half the rate, a few
+        times, and `stop` and `notes` say so. SIGINT and SIGTERM end it with everything learnt so far.
+
+    Raises:
+        ValueError: shapes, labels, values or arguments that do not fit, before anything is trained; a checkpoint of
+            another run.
+        TypeError: arguments or data of the wrong kind.
+        OSError: a folder or file that can't be written, before anything is trained.
+    """
+    checks.whole(1, epochs=epochs, batch_size=batch_size)
+    checks.non_negative(min_delta=min_delta)
+    if patience is not None:
+        checks.whole(1, patience=patience)
+    if resume and checkpoint is None:
+        raise ValueError("resume=True needs the checkpoint folder to resume from.")
+    data = prepare.on_device(data, "training set")
+    if isinstance(validation, int | float):
+        data, validation = prepare.split_rows(data, validation, jax.random.fold_in(key, SPLIT_KEY))
+    elif validation is not None:
+        validation = prepare.on_device(validation, "validation set")
+    data = prepare.with_class_weight(data, class_weight)
+    prepare.rehearse(objective, params, data, "training set")
+    if validation is not None:
+        prepare.rehearse(objective, params, validation, "validation set")
+    compiled, on_host = _sort_metrics(objective, params, data, metrics)
+    if history_file is not None:
+        _refuse_unwritable(history_file)
+
+    rows = jax.tree.leaves(data[0])[0].shape[0]
+    column, sign = _monitor(monitor, tuple(compiled), validated=validation is not None)
+    plan = Plan(objective, optimiser, rows, min(batch_size, rows), tuple(compiled.values()), column, sign)
+    records = Records(tuple(compiled), tuple(on_host), validated=validation is not None)
+    limits = Limits(0, epochs, NEVER if patience is None else patience, min_delta)
+    run = _Run(plan, key, data, validation, limits, records, on_host, tuple(hooks))
+    run.carry = start(optimiser, params, key)
+    if checkpoint is not None:
+        run.checkpoints = Checkpoints(checkpoint, plan, data, validation, key)
+        run.checkpoints.prepare(resume=resume)
+        if resume:
+            run.resume()
+    run.show = reporter(progress, epochs)
+    try:
+        stop = run.go()
+    finally:
+        run.show.close()
+    history = records.history()
+    if history_file is not None:
+        history.write(history_file)
+    carry = run.carry
+    return Fit(
+        params=carry.train.params,
+        best_params=carry.best_params,
+        best_epoch=int(carry.best_epoch),
+        state=carry.train,
+        history=history,
+        stop=stop,
+        notes=tuple(run.notes),
+    )
+
+
+class _Run:
+    """The host's side of a run: what changes between two compiled calls."""
+
+    checkpoints: Checkpoints | None = None
+    carry: Carry
+    show: Any
+
+    def __init__(
+        self,
+        plan: Plan,
+        key: Any,
+        data: Any,
+        validation: Any,
+        limits: Limits,
+        records: Records,
+        on_host: dict[str, Callable[..., Any]],
+        hooks: tuple[Callable[[Epoch], Any], ...],
+    ) -> None:
+        self.plan, self.key, self.data, self.validation = plan, key, data, validation
+        self.limits, self.records, self.on_host, self.hooks = limits, records, on_host, hooks
+        self.notes: list[str] = []
+        self.retries = 0
+        self.earlier = 0.0  # seconds of the run before it was resumed
+        self.began = time.monotonic()
+
+    def resume(self) -> None:
+        assert self.checkpoints is not None
+        found = self.checkpoints.load(self.carry, self.records)
+        if found is not None:
+            self.carry, self.earlier, self.retries = found
+
+    def go(self) -> str:
+        """Calls the program until the run ends, and says why it did."""
+        steps = self.first_call()
+        self.began = time.monotonic()
+        compiled = False
+        with listening() as interrupt:
+            while True:
+                stop = self.ended()
+                if stop is None and interrupt.received is not None:
+                    stop = f"interrupted by {interrupt.received} after {int(self.carry.epoch)} epochs"
+                if stop is not None:
+                    self.save(last=True)
+                    return stop
+                call_began = time.monotonic()
+                ended = self.call(steps)
+                took = time.monotonic() - call_began
+                if compiled:  # the first call's time is mostly the compiler's
+                    steps = min(NEVER, max(1, int(steps * min(GROWTH, CALL_SECONDS / max(took, 1e-6)))))
+                compiled = True
+                stop = self.after_call(ended)
+                self.save()
+                if stop is not None:
+                    self.save(last=True)
+                    return stop
+
+    def first_call(self) -> int:
+        """Steps that any machine takes in a fraction of a second."""
+        work = 6 * tree.size(self.carry.train.params) * self.plan.batch_size
+        return max(1, int(FIRST_FLOPS / max(work, 1)))
+
+    def call(self, steps: int) -> int:
+        """One call of the program; returns how many epochs ended."""
+        if self.hooks or self.on_host:  # the host is needed after every epoch
+            left = self.plan.whole_batches - int(self.carry.batch)
+            steps = min(steps, max(left, 1))
+        self.carry, table, count = advance(
+            self.plan, self.carry, self.key, self.data, self.validation, self.limits._replace(steps=steps)
+        )
+        ended = int(count)
+        if ended:
+            self.records.add(np.asarray(table[:ended]), self.elapsed())
+        return ended
+
+    def after_call(self, ended: int) -> str | None:
+        """What the host does with the epochs that ended; a reason to stop, or None."""
+        if int(self.carry.status) == DIVERGED or not np.isfinite(self.carry.sums.loss):
+            return self.diverged()
+        if not ended:
+            return None
+        for name, metric in self.on_host.items():
+            self.records.fill(name, self.measure(metric))
+        values = self.records.latest()
+        self.show.show(len(self.records), values)
+        for hook in self.hooks:
+            told = Epoch(len(self.records), _copy(self.carry.train.params), _copy(self.carry.best_params), values)
+            if hook(told) is True:
+                return f"a hook ended the run after {told.epoch} epochs"
+        return None
+
+    def ended(self) -> str | None:
+        epoch = int(self.carry.epoch)
+        if int(self.carry.status) == STALLED:
+            return (
+                f"no improvement for {self.limits.patience} epochs: "
+                f"the best was epoch {int(self.carry.best_epoch)} of {epoch}"
+            )
+        if epoch >= self.limits.epochs:
+            return f"all {epoch} epochs done"
+        return None
+
+    def diverged(self) -> str | None:
+        """Rolls back; gives up, saying so, when that has been tried often enough."""
+        epoch, factor = int(self.carry.epoch), float(self.carry.slowdown)
+        self.carry = roll_back(self.carry)
+        if self.retries == RETRIES:
+            self.carry = self.carry._replace(slowdown=self.carry.slowdown * 2)
+            return (
+                f"the loss became non-finite in epoch {epoch + 1} even at {factor:g} of the learning rate, "
+                f"{RETRIES} times halved: the parameters are those of epoch {epoch}. Lower the learning rate, scale "
+                f"the inputs, or clip the gradient"
+            )
+        self.retries += 1
+        self.note(
+            f"The loss became non-finite in epoch {epoch + 1}: back to the end of epoch {epoch}, "
+            f"and on at {factor / 2:g} of the learning rate."
+        )
+        return None
+
+    def measure(self, metric: Callable[..., Any]) -> float:
+        x, y, weight = split(self.data if self.validation is None else self.validation)
+        outputs = np.asarray(_outputs(self.plan.objective, self.carry.train.params, x))
+        return float(metric(outputs, np.asarray(y), None if weight is None else np.asarray(weight)))
+
+    def save(self, *, last: bool = False) -> None:
+        if self.checkpoints is not None:
+            write = self.checkpoints.save_now if last else self.checkpoints.save
+            failure = write(self.carry, self.records, self.elapsed(), self.retries)
+            if failure is not None:
+                self.note(failure)
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+        self.show.say(sentence)
+
+    def elapsed(self) -> float:
+        return self.earlier + time.monotonic() - self.began
+
+
+def _sort_metrics(
+    objective: Callable[..., Any], params: Params, data: Any, metrics: Sequence[str | Callable[..., Any]]
+) -> tuple[dict[str, Callable[..., Any]], dict[str, Callable[..., Any]]]:
+    """The metrics by name: those that JAX can trace, and those that the host must compute."""
+    if isinstance(metrics, str) or callable(metrics):
+        raise TypeError(f"metrics must be a sequence, as in metrics=[{metrics!r}].")
+    if metrics and not isinstance(objective, Objective):
+        raise ValueError("Metrics need the network's outputs: pass an Objective(predict, loss) as the objective.")
+    compiled: dict[str, Callable[..., Any]] = {}
+    on_host: dict[str, Callable[..., Any]] = {}
+    for metric in metrics:
+        name, function = (metric, _named(metric)) if isinstance(metric, str) else (_name(metric), metric)
+        if name in compiled or name in on_host or name in COLUMNS:
+            raise ValueError(f"The metric name {name!r} is used twice.")
+        (compiled if isinstance(metric, str) or _traceable(function, objective, params, data) else on_host)[name] = (
+            function
+        )
+    return compiled, on_host
+
+
+@lru_cache(maxsize=64)
+def _named(name: str) -> Callable[..., Any]:
+    """One function per name, so that a program compiled for it is found again."""
+    return metrics_module.from_outputs(name)
+
+
+def _name(metric: Callable[..., Any]) -> str:
+    return getattr(metric, "__name__", type(metric).__name__)
+
+
+def _traceable(metric: Callable[..., Any], objective: Any, params: Params, data: Any) -> bool:
+    """Whether JAX can trace a metric: numpy's and scikit-learn's functions say no by a tracer's conversion error."""
+    x, y, weight = split(data)
+    outputs = jax.eval_shape(objective.outputs, params, x)
+    try:
+        jax.eval_shape(metric, outputs, y, weight)
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError, TypeError, ValueError):
+        return False  # it will be called with numpy arrays, and an error of its own will be seen then
+    return True
+
+
+def _monitor(monitor: str | None, names: tuple[str, ...], *, validated: bool) -> tuple[int, float]:
+    """The column of a record that is the score, and the sign that makes smaller better."""
+    if monitor is None:
+        monitor = "validation_loss" if validated else "loss"
+    columns = {"loss": 0, **({"validation_loss": 3} if validated else {}), **{n: 4 + i for i, n in enumerate(names)}}
+    column = checks.one_of(monitor, columns, "monitor")
+    return column, -1.0 if metrics_module.HIGHER_IS_BETTER.get(monitor, False) else 1.0
+
+
+@jax.jit
+def _copy(params: Params) -> Params:
+    """Buffers of a hook's own: the run's are reused by its next call."""
+    return jax.tree.map(jnp.copy, params)
+
+
+def _outputs(objective: Any, params: Params, x: Any) -> Any:
+    return _jitted_outputs(objective, params, x)
+
+
+_jitted_outputs = jax.jit(outputs_of, static_argnums=0)
+
+
+def _refuse_unwritable(path: str | os.PathLike[str]) -> None:
+    from jaxnn.training.storage import check_writable
+
+    check_writable(path)

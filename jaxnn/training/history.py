@@ -1,0 +1,100 @@
+"""What a run reports of each epoch, as arrays and as lines of JSON."""
+
+import json
+import math
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+
+COLUMNS = ("loss", "gradient_norm", "learning_rate", "validation_loss")
+
+
+class History(NamedTuple):
+    """One value per finished epoch, the first epoch first; numpy arrays of shape (epochs,)."""
+
+    loss: np.ndarray  # mean of J over the epoch's batches, each before its update
+    validation_loss: np.ndarray | None  # without penalty, at the end of the epoch; None without a validation set
+    metrics: dict[str, np.ndarray]  # at the end of the epoch, on the validation set if there is one
+    gradient_norm: np.ndarray  # mean of ‖∇J‖₂ over the epoch's batches
+    learning_rate: np.ndarray  # of the epoch's last step; nan where the optimiser's state does not tell
+    seconds: np.ndarray  # since the start of the run, time before a resumption included
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dictionary per epoch; `epoch` counts from 1, and what is not a finite number is None."""
+        columns = {
+            "loss": self.loss,
+            "validation_loss": self.validation_loss,
+            **self.metrics,
+            "gradient_norm": self.gradient_norm,
+            "learning_rate": self.learning_rate,
+            "seconds": self.seconds,
+        }
+        present = {name: values for name, values in columns.items() if values is not None}
+        return [
+            {"epoch": epoch + 1, **{name: _json(values[epoch]) for name, values in present.items()}}
+            for epoch in range(len(self.loss))
+        ]
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Writes one JSON object per line and epoch; raises OSError where the file can't be written."""
+        text = "".join(json.dumps(row) + "\n" for row in self.rows())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+class Records:
+    """Grows while a run goes on; `history()` is what it amounts to. The one mutable thing in a run, on the host."""
+
+    def __init__(self, metrics: tuple[str, ...], host_metrics: tuple[str, ...], *, validated: bool) -> None:
+        self.names = (*COLUMNS, *metrics, *host_metrics)
+        self.host_columns = len(host_metrics)
+        self.validated = validated
+        self.values: list[list[float]] = []  # one row per epoch, a column per name
+        self.seconds: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def add(self, table: np.ndarray, seconds: float) -> None:
+        """Adds the epochs of one call, sharing out the time that it took."""
+        before = self.seconds[-1] if self.seconds else 0.0
+        for i, row in enumerate(table.tolist()):
+            self.values.append(row + [math.nan] * self.host_columns)
+            self.seconds.append(before + (seconds - before) * (i + 1) / len(table))
+
+    def fill(self, name: str, value: float) -> None:
+        """Enters a metric of the last epoch that was computed on the host."""
+        self.values[-1][self.names.index(name)] = value
+
+    def latest(self) -> dict[str, float]:
+        """The last epoch by name; what was not measured is left out."""
+        row = dict(zip(self.names, self.values[-1], strict=True))
+        return {name: value for name, value in row.items() if self.validated or name != "validation_loss"}
+
+    def history(self) -> History:
+        """The arrays."""
+        columns = dict(zip(self.names, self.to_array().T[:-1], strict=True))
+        return History(
+            loss=columns["loss"],
+            validation_loss=columns["validation_loss"] if self.validated else None,
+            metrics={name: columns[name] for name in self.names[len(COLUMNS) :]},
+            gradient_norm=columns["gradient_norm"],
+            learning_rate=columns["learning_rate"],
+            seconds=np.array(self.seconds, float),
+        )
+
+    def to_array(self) -> np.ndarray:
+        """(epochs, columns + 1), float64: the values, and the seconds last."""
+        table = np.empty((len(self.values), len(self.names) + 1))
+        if self.values:
+            table[:, :-1], table[:, -1] = self.values, self.seconds
+        return table
+
+    def restore(self, table: np.ndarray) -> None:
+        """Takes up what `to_array` gave."""
+        self.values, self.seconds = table[:, :-1].tolist(), table[:, -1].tolist()
+
+
+def _json(value: Any) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,43 @@
+"""SIGINT and SIGTERM as a flag, looked at between compiled calls.
+
+An exception inside a compiled loop loses everything that it has learnt. Here the first signal asks the run to end after
+the call under way; a second SIGINT raises KeyboardInterrupt as usual.
+"""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+
+class Interrupt:
+    """The name of the signal that came, or None."""
+
+    def __init__(self) -> None:
+        self.received: str | None = None
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[Interrupt]:
+    """Catches the signals within the block and puts the former handlers back after it.
+
+    Outside the main thread Python delivers no signals, and nothing is caught.
+    """
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        if interrupt.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        interrupt.received = signal.Signals(number).name
+
+    former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,335 @@
+"""A trained network with all that is needed to use it: one value in memory, one file on disk.
+
+A file holds the parameters, the configuration that says how to compute with them, the preprocessing that turns a raw
+table into inputs and outputs into answers, and, if wanted, the optimiser's state. It names nothing that could be run:
+activations come from the fixed table of `jaxnn.activations`. The loader believes nothing: names and shapes of all
+parameters must follow from the configuration, and the preprocessing must fit both ends of the network.
+"""
+
+import itertools
+import os
+import warnings
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn import activations, checks, mlp
+from jaxnn.preprocessing import Preprocessing, from_spec
+from jaxnn.training import storage
+from jaxnn.types import Params
+
+KIND = "model"
+NETWORKS = {"mlp": mlp.apply}
+PROBLEMS = {"classes": "the largest of k outputs wins", "numbers": "the outputs are the answer"}
+CONFIG = {
+    "network": "one of NETWORKS",
+    "sizes": "n_in, hidden, …, n_out",
+    "activation": "a name in activations.TABLE, or a list with one for each hidden layer",
+    "bias": "whether the layers have biases",
+    "problem": "one of PROBLEMS, or null",
+    "about": "notes, any JSON",
+}
+CHUNK_ROWS = 2**13
+CHUNK_ENTRIES = 2**22  # of the widest layer: 16 MiB in single precision
+
+
+class Model(NamedTuple):
+    """A trained network, ready to predict.
+
+    Attributes:
+        params: as `mlp.init` makes them.
+        config: what the parameters mean, in JSON's types. `sizes` is required. `activation` (default "relu") is a name
+            in `activations.TABLE` or a list with one for each hidden layer; `bias` (default true) and `network`
+            (default "mlp") say how the layers compute; `problem` is "classes", "numbers" or absent (raw outputs);
+            `about` is free for notes, such as the optimiser, the seed and what was measured on the test set.
+        preprocessing: between raw tables and the network, or None for arrays that are inputs already.
+        state: the optimiser's state, any pytree, or None. After `load` it is a flat dict, which
+            `storage.unflatten(model.state, like=optimiser.init(model.params))` restores.
+    """
+
+    params: Params
+    config: Mapping[str, Any]
+    preprocessing: Preprocessing | None = None
+    state: Any = None
+
+    def predict(self, table: Any) -> np.ndarray:
+        """Answers for the rows of a table.
+
+        Args:
+            table: what `Preprocessing.inputs` takes, a raw table or an array; without preprocessing an array of
+                inputs, (n, n_in), finite.
+
+        Returns:
+            With preprocessing, labels or numbers in the target's own units, (n,). Without, class codes (n,) where
+            `config["problem"]` is "classes", else raw outputs (n, n_out).
+
+        Raises:
+            ValueError: the table does not fit what the model was trained on, or the outputs overflow.
+        """
+        problem = checked_config(self.config, self.preprocessing)["problem"]
+        outputs = self.outputs(table)
+        if problem == "classes":
+            codes = outputs.argmax(axis=1)
+            return codes if self.preprocessing is None else self.preprocessing.labels(codes)
+        return outputs if self.preprocessing is None else self.preprocessing.numbers(outputs)
+
+    def predict_probabilities(self, table: Any) -> np.ndarray:
+        """The probability of each class for the rows of a table: the softmax of the outputs.
+
+        Args:
+            table: as for `predict`.
+
+        Returns:
+            float64 of shape (n, number of classes), in the order of the class codes; rows sum to 1.
+
+        Raises:
+            ValueError: as for `predict`; or the model does not predict classes.
+        """
+        if checked_config(self.config, self.preprocessing)["problem"] != "classes":
+            raise ValueError("The model does not predict classes, so there are no probabilities; use predict.")
+        outputs = self.outputs(table).astype(np.float64)
+        relative = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return relative / relative.sum(axis=1, keepdims=True)
+
+    def outputs(self, table: Any) -> np.ndarray:
+        """The network's raw outputs for the rows of a table.
+
+        Rows are evaluated in chunks of one size, so that a million rows need no memory for their hidden layers.
+
+        Args:
+            table: as for `predict`.
+
+        Returns:
+            An array of shape (n, n_out) in the dtype of the parameters, finite.
+
+        Raises:
+            ValueError: as for `predict`.
+        """
+        config = checked_config(self.config, self.preprocessing)
+        _check_params(storage.flatten(self.params), config)
+        dtype = self.params[0].w.dtype
+        x = _inputs(table, self.preprocessing, config["sizes"][0], dtype)
+        outputs = np.empty((len(x), config["sizes"][-1]), dtype)
+        # Powers of two, so that tables of many lengths share few compiled programs.
+        rows = min(CHUNK_ROWS, _power_of_two(CHUNK_ENTRIES // max(config["sizes"])), _power_of_two(2 * len(x) - 1))
+        for start in range(0, len(x), rows):
+            chunk = x[start : start + rows]
+            padded = np.pad(chunk, ((0, rows - len(chunk)), (0, 0)))
+            evaluated = _evaluate(self.params, padded, config["network"], _activation_names(config))
+            outputs[start : start + rows] = evaluated[: len(chunk)]
+        _refuse_nonfinite(outputs, "The outputs overflow", "the inputs are far from those in training")
+        return outputs
+
+
+def save(path: str | os.PathLike[str], model: Model) -> None:
+    """Writes a model to one file, all at once: an earlier file is replaced only by a whole one.
+
+    The file is a valid safetensors file with a JSON description; see `jaxnn.training.storage`.
+
+    Args:
+        path: the file, such as "model.safetensors".
+        model: the model; its state may be any pytree of arrays.
+
+    Raises:
+        ValueError: the configuration is not one, does not fit the parameters or the preprocessing, or a parameter is
+            not finite. Nothing is written.
+        OSError: the system refuses; the earlier file is as it was.
+    """
+    try:
+        config = checked_config(model.config, model.preprocessing)
+        _check_params(storage.flatten(model.params), config, finite=True)
+    except ValueError as error:
+        raise ValueError(f"Cannot save {os.fspath(path)}: {error}") from None
+    spec = {
+        "config": config,
+        "preprocessing": None if model.preprocessing is None else model.preprocessing.to_spec(),
+    }
+    storage.write(path, KIND, spec, storage.flatten({"params": model.params, "state": model.state}))
+
+
+def load(path: str | os.PathLike[str], *, allow_nonfinite: bool = False) -> Model:
+    """Reads a model that `save` wrote, whoever it comes from.
+
+    Args:
+        path: the file.
+        allow_nonfinite: accept parameters with NaN or infinity, to look at a run that diverged.
+
+    Returns:
+        The model; parameters as JAX arrays, `state` as the flat dict that `storage.unflatten` restores.
+
+    Raises:
+        ValueError: the file is damaged or no model, or its parts do not fit together.
+        OSError: the system refuses to read it.
+    """
+    # An optimiser's state may hold infinity for good reasons, such as the best loss before the first step.
+    spec, tensors = storage.read(path, KIND, allow_nonfinite=True)
+    try:
+        if set(spec) != {"config", "preprocessing"}:
+            raise ValueError("its description is malformed.")
+        fitted = None if spec["preprocessing"] is None else from_spec(spec["preprocessing"])
+        config = checked_config(spec["config"], fitted)
+        parts: dict[str, dict[str, np.ndarray]] = {"params": {}, "state": {}}
+        for name, array in tensors.items():
+            part, _, rest = name.partition("/")
+            if part not in parts:
+                raise ValueError(f"it has an array {name}, which belongs to no part of a model.")
+            parts[part][rest] = array
+        _check_params(parts["params"], config, finite=not allow_nonfinite)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{os.fspath(path)} is no usable model: {error}") from None
+    weights = {name: jnp.array(array) for name, array in parts["params"].items()}
+    if weights["0/w"].dtype != parts["params"]["0/w"].dtype:
+        warnings.warn(
+            f"{os.fspath(path)} holds a model in float64, rounded to float32 here; "
+            'jax.config.update("jax_enable_x64", True) before loading keeps it.',
+            stacklevel=2,
+        )
+    params = tuple(mlp.Layer(weights[f"{k}/w"], weights.get(f"{k}/b")) for k in range(len(config["sizes"]) - 1))
+    return Model(params, config, fitted, parts["state"] or None)
+
+
+def checked_config(config: Any, fitted: Preprocessing | None = None) -> dict[str, Any]:
+    """A configuration with all its keys, in JSON's types.
+
+    Args:
+        config: as in `Model`.
+        fitted: the preprocessing that the network's two ends have to fit.
+
+    Raises:
+        ValueError: a key or a value is not one that is known, or the preprocessing does not fit.
+        TypeError: `sizes` holds something else than whole numbers.
+    """
+    if not isinstance(config, Mapping):
+        raise ValueError(f'config must be a mapping such as {{"sizes": [4, 10, 3]}}, got {type(config).__name__}.')
+    for key in config:
+        checks.one_of(key, CONFIG, "key in config")
+    sizes = config.get("sizes")
+    if not isinstance(sizes, list | tuple) or len(sizes) < 2:
+        raise ValueError(f"config['sizes'] must be a list of at least two layer sizes, got {_short(sizes)}.")
+    for index, size in enumerate(sizes):
+        checks.whole(1, **{f"config['sizes'][{index}]": size})
+    checked = {
+        "network": config.get("network", "mlp"),
+        "sizes": [int(size) for size in sizes],
+        "activation": config.get("activation", "relu"),
+        "bias": config.get("bias", True),
+        "problem": config.get("problem"),
+        "about": config.get("about", {}),
+    }
+    checks.one_of(checked["network"], NETWORKS, "network")
+    if type(checked["bias"]) is not bool:
+        raise ValueError(f"config['bias'] must be true or false, got {_short(checked['bias'])}.")
+    _check_activation(checked)
+    if fitted is not None:
+        checked["problem"] = _problem_that_fits(checked, fitted)
+    if checked["problem"] is not None:
+        checks.one_of(checked["problem"], PROBLEMS, "problem")
+    if checked["problem"] == "classes" and checked["sizes"][-1] < 2:
+        raise ValueError("config['sizes'] ends in 1 output; a network for k classes has k outputs, two for yes or no.")
+    return checked
+
+
+def _check_activation(config: dict[str, Any]) -> None:
+    """Raises ValueError unless the activation is known by name, and brings a sequence into JSON's form."""
+    given, hidden = config["activation"], len(config["sizes"]) - 2
+    if isinstance(given, tuple | list):
+        config["activation"] = list(given)
+        if len(given) != hidden:
+            raise ValueError(
+                f"config['activation'] must be one name or one for each of the {hidden} hidden layers, "
+                f"got {len(given)} names."
+            )
+    for name in given if isinstance(given, tuple | list) else [given]:
+        if not isinstance(name, str):
+            raise ValueError(
+                f"config['activation'] must be a name such as 'relu', as no code is stored, got {_short(name)}."
+            )
+        checks.one_of(name, activations.TABLE, "activation")
+
+
+def _activation_names(config: dict[str, Any]) -> tuple[str, ...]:
+    """One name for each hidden layer of a checked configuration."""
+    given = config["activation"]
+    return tuple(given) if isinstance(given, list) else (given,) * (len(config["sizes"]) - 2)
+
+
+def _problem_that_fits(config: dict[str, Any], fitted: Preprocessing) -> str:
+    """What the preprocessing and the network both predict; ValueError if they do not fit at either end."""
+    if config["problem"] not in (None, fitted.problem):
+        raise ValueError(f"config['problem'] is {_short(config['problem'])}, the preprocessing's {fitted.problem!r}.")
+    n_in, n_out = config["sizes"][0], config["sizes"][-1]
+    if len(fitted.input_names) != n_in:
+        raise ValueError(f"The preprocessing makes {len(fitted.input_names)} inputs, the network takes {n_in}.")
+    wanted = len(fitted.class_names) if fitted.problem == "classes" else 1
+    if wanted != n_out:
+        raise ValueError(f"The preprocessing understands {wanted} outputs, the network has {n_out}.")
+    return fitted.problem
+
+
+def _check_params(arrays: Mapping[str, Any], config: dict[str, Any], *, finite: bool = False) -> None:
+    """Raises ValueError unless names and shapes of the parameters are exactly what the configuration makes them."""
+    expected: dict[str, tuple[int, ...]] = {}
+    for k, (n_in, n_out) in enumerate(itertools.pairwise(config["sizes"])):
+        expected[f"{k}/w"] = (n_in, n_out)
+        if config["bias"]:
+            expected[f"{k}/b"] = (n_out,)
+    strange = sorted(arrays.keys() ^ expected.keys())
+    if strange:
+        word = "lack" if strange[0] in expected else "have, against the configuration,"
+        raise ValueError(f"The parameters {word} {strange[0]}: sizes and bias do not describe this network.")
+    dtype = arrays["0/w"].dtype
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"The parameters must be floating-point numbers, got {dtype}.")
+    for name, shape in expected.items():
+        if arrays[name].shape != shape or arrays[name].dtype != dtype:
+            raise ValueError(
+                f"The parameter {name} must be {dtype} {shape} by the configuration, "
+                f"got {arrays[name].dtype} {arrays[name].shape}."
+            )
+        if finite and not storage.is_finite(arrays[name]):
+            raise ValueError(f"The parameter {name} has NaN or infinity: the training diverged.")
+
+
+def _inputs(table: Any, fitted: Preprocessing | None, n_in: int, dtype: Any) -> np.ndarray:
+    """The network's inputs for a table, (n, n_in), finite and in the network's dtype."""
+    if fitted is not None:
+        x = fitted.inputs(table)
+    elif isinstance(table, Mapping):
+        raise ValueError(f"The model has no preprocessing and takes an array of shape (n, {n_in}), not named columns.")
+    else:
+        x = np.asarray(table)
+        if x.ndim != 2 or x.dtype.kind not in "biuf":
+            raise ValueError(f"The model takes an array of numbers, (n, {n_in}), got {x.dtype} {x.shape}.")
+        if x.shape[1] != n_in:
+            raise ValueError(f"The table has {x.shape[1]} columns, the model was trained on {n_in}.")
+    with np.errstate(over="ignore"):
+        x = x.astype(dtype)
+    _refuse_nonfinite(x, f"The inputs are not finite in {dtype}", "they are missing or too large")
+    return x
+
+
+def _refuse_nonfinite(rows: np.ndarray, what: str, why: str) -> None:
+    """Raises ValueError naming the first row that is not finite: its largest entry would mean nothing."""
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"{what} in row {int(np.argmin(finite)) + 1}: {why}.")
+
+
+@partial(jax.jit, static_argnames=("network", "names"))
+def _evaluate(params: Params, x: jax.Array, network: str, names: tuple[str, ...]) -> jax.Array:
+    """The raw outputs of one chunk, (rows, n_out)."""
+    return NETWORKS[network](params, x, activation=tuple(activations.TABLE[name] for name in names))
+
+
+def _power_of_two(n: int) -> int:
+    """The largest power of two that is at most n, or 1."""
+    return 1 << (max(n, 1).bit_length() - 1)
+
+
+def _short(value: Any) -> str:
+    """A value of unknown size in a message."""
+    return repr(value)[:60]

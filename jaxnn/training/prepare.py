@@ -1,0 +1,161 @@
+"""What `fit` does with data before the first step: every check that a compiled loop could not make.
+
+Shapes, lengths, kinds and values are looked at once, on the host, so that a wrong row is named by its number instead of
+becoming a nan some epochs later.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.objective import Objective, split, weighted_mean
+from jaxnn.types import Batch, Params
+
+
+def on_device(data: Any, what: str) -> Batch:
+    """The data as device arrays in JAX's default precision.
+
+    Args:
+        data: (inputs, targets) or (inputs, targets, weight); arrays, lists, or pytrees of arrays as inputs.
+        what: how messages call the data.
+
+    Raises:
+        ValueError: lengths that differ, no rows, an inf or nan (row and column named), an integer that the default
+            precision can't hold, a negative weight or only zeros.
+        TypeError: not numbers.
+    """
+    x, y, weight = split(tuple(data) if isinstance(data, list) else data)
+    inputs = jax.tree.map(lambda part: _numbers(part, f"the inputs of the {what}"), x, is_leaf=_is_array)
+    targets = jax.tree.map(lambda part: _numbers(part, f"the targets of the {what}"), y, is_leaf=_is_array)
+    rows = {part.shape[0] for part in jax.tree.leaves((inputs, targets))}
+    if len(rows) != 1:
+        lengths = [part.shape[0] for part in jax.tree.leaves((inputs, targets))]
+        raise ValueError(f"inputs and targets of the {what} must have the same number of rows, got {lengths}.")
+    if rows == {0}:
+        raise ValueError(f"The {what} has no rows.")
+    if weight is None:
+        return inputs, targets
+    return inputs, targets, _weight(weight, rows.pop(), f"weight of the {what}")
+
+
+def with_class_weight(data: Batch, class_weight: Mapping[int, float] | str | None) -> Batch:
+    """The data with each row's weight multiplied by its class's.
+
+    Args:
+        data: with integer targets (rows,).
+        class_weight: class -> weight ≥ 0 (classes not named keep 1), or "balanced": rows / (classes · rows of class).
+
+    Raises:
+        ValueError: targets that are no classes; a class that does not occur; a weight out of range.
+    """
+    if class_weight is None:
+        return data
+    x, y, weight = split(data)
+    labels = np.asarray(y)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"class_weight needs integer targets of shape (rows,), got {labels.dtype} {labels.shape}.")
+    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(f"class_weight must be 'balanced' or a mapping class -> weight, got {class_weight!r}.")
+        factors = len(labels) / (len(classes) * counts)
+    else:
+        absent = sorted(set(class_weight) - set(classes.tolist()))
+        if absent:
+            raise ValueError(f"class_weight names {absent[0]}, which no row has; the classes are {classes.tolist()}.")
+        factors = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], float)
+    own = np.ones(len(labels)) if weight is None else np.asarray(weight)
+    return x, y, _weight(own * factors[codes], len(labels), "class_weight")
+
+
+def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch]:
+    """A random part of the rows, and the rest: (training, validation).
+
+    Raises:
+        ValueError: a fraction that leaves either of them empty.
+    """
+    rows = jax.tree.leaves(data[0])[0].shape[0]
+    held_out = round(rows * fraction)
+    if not 0 < fraction < 1 or not 0 < held_out < rows:
+        raise ValueError(
+            f"validation={fraction!r} of {rows} rows leaves {rows - held_out} to train on and {held_out} to validate; "
+            f"both must be at least 1."
+        )
+    shuffled = jax.random.permutation(key, rows)
+
+    def take(chosen: jax.Array) -> Batch:
+        return jax.tree.map(lambda part: part[chosen], data)
+
+    return take(jnp.sort(shuffled[held_out:])), take(jnp.sort(shuffled[:held_out]))
+
+
+def rehearse(objective: Callable[..., Any], params: Params, data: Batch, what: str) -> None:
+    """Evaluates the loss once where its values are known, so that labels out of range are seen; nothing is trained.
+
+    Raises:
+        ValueError: whatever the loss or the network say of shapes and labels; parameters that are not finite.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        name = jax.tree_util.keystr(path) or "params"
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise ValueError(f"params{name} must be floating point, got {jnp.result_type(leaf)}.")
+        if not np.isfinite(np.asarray(leaf, np.float64)).all():
+            raise ValueError(f"params{name} holds a nan or inf: start from finite parameters.")
+    if not isinstance(objective, Objective):
+        return
+    x, y, weight = split(data)
+    shape = jax.eval_shape(objective.outputs, params, x)
+    try:
+        losses = objective.loss(jnp.zeros(shape.shape, shape.dtype), y)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"In the {what}: {error}") from None
+    if losses.shape != shape.shape[:1]:
+        raise ValueError(f"The loss must give one number per example, shape {shape.shape[:1]}, got {losses.shape}.")
+    weighted_mean(losses, weight)
+
+
+def _is_array(part: Any) -> bool:
+    return isinstance(part, list | np.ndarray | jax.Array)
+
+
+def _numbers(values: Any, what: str) -> jax.Array:
+    known = np.asarray(values)
+    if known.ndim == 0:
+        raise ValueError(f"{what} must have rows, got a single number.")
+    if known.dtype.kind not in "biuf" and not jnp.issubdtype(known.dtype, jnp.floating):
+        raise TypeError(f"{what} must be numbers, got {known.dtype}.")
+    if known.dtype.kind in "iu" and known.size:
+        limit = np.iinfo(jnp.result_type(int))
+        if known.min() < limit.min or known.max() > limit.max:
+            raise ValueError(f"{what} hold an integer that does not fit in {limit.dtype}: {int(known.max())}.")
+    if known.dtype.kind == "f":
+        wrong = ~np.isfinite(known)
+        if wrong.any():
+            raise ValueError(f"{what} hold {known[wrong][0]} in {_place(wrong)}: remove or fill it.")
+    converted = jnp.asarray(known)
+    if known.dtype.kind == "f" and known.dtype.itemsize > converted.dtype.itemsize:
+        overflowed = ~np.isfinite(np.asarray(converted))
+        if overflowed.any():
+            raise ValueError(f"{what} hold {known[overflowed][0]} in {_place(overflowed)}: too large for float32.")
+    return converted
+
+
+def _place(wrong: np.ndarray) -> str:
+    row, *column = (int(i) for i in np.argwhere(wrong)[0])
+    return f"row {row}" + "".join(f", column {i}" for i in column)
+
+
+def _weight(weight: Any, rows: int, what: str) -> jax.Array:
+    array = _numbers(weight, what)
+    if array.shape != (rows,):
+        raise ValueError(f"{what} must have shape ({rows},), one per row, got {array.shape}.")
+    known = np.asarray(array)
+    if (known < 0).any():
+        row = int(np.argmax(known < 0))
+        raise ValueError(f"{what} must be ≥ 0, got {known[row]} in row {row}.")
+    if not known.any():
+        raise ValueError(f"{what} is 0 in every row: nothing counts.")
+    return array.astype(jnp.result_type(float))

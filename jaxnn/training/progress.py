@@ -1,0 +1,102 @@
+"""A line of progress: redrawn on a terminal, printed now and then elsewhere, absent on request."""
+
+import importlib.util
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol, TextIO
+
+PLAIN_SECONDS = 2.0  # between plain lines
+
+
+class Progress(Protocol):
+    """Something that can be told how far a run is."""
+
+    def show(self, epoch: int, values: Mapping[str, float]) -> None:
+        """`epoch` epochs are finished; the values are the latest one's."""
+
+    def say(self, sentence: str) -> None:
+        """Something happened that the reader should know."""
+
+    def close(self) -> None:
+        """The run has ended."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def show(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def say(self, sentence: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Plain:
+    """A line every few seconds, and one for the last epoch: for logs and pipes."""
+
+    def __init__(self, epochs: int, stream: TextIO) -> None:
+        self.epochs, self.stream = epochs, stream
+        self.last_time = -PLAIN_SECONDS
+        self.pending: str | None = None
+
+    def show(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Prints if the last line is long enough ago, and remembers the line otherwise."""
+        self.pending = f"epoch {epoch}/{self.epochs}  {describe(values)}"
+        if time.monotonic() - self.last_time >= PLAIN_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Prints the line that waits."""
+        if self.pending is not None:
+            print(self.pending, file=self.stream, flush=True)
+            self.last_time, self.pending = time.monotonic(), None
+
+    def say(self, sentence: str) -> None:
+        """Prints it after the line that waits."""
+        self.flush()
+        print(sentence, file=self.stream, flush=True)
+
+    def close(self) -> None:
+        """Prints the line that waits."""
+        self.flush()
+
+
+class Bar:
+    """tqdm's bar."""
+
+    def __init__(self, epochs: int, stream: TextIO) -> None:
+        import tqdm
+
+        self.bar: Any = tqdm.tqdm(total=epochs, unit="epoch", file=stream, dynamic_ncols=True, leave=True)
+
+    def show(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Moves the bar."""
+        self.bar.set_postfix_str(describe(values), refresh=False)
+        self.bar.update(epoch - self.bar.n)
+
+    def say(self, sentence: str) -> None:
+        """Prints above the bar."""
+        self.bar.write(sentence, file=self.bar.fp)
+
+    def close(self) -> None:
+        """Leaves the bar as it stands."""
+        self.bar.close()
+
+
+def reporter(wanted: bool, epochs: int) -> Progress:
+    """The bar where standard error is a terminal and tqdm is installed, plain lines elsewhere."""
+    if not wanted:
+        return Silent()
+    if sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None:
+        return Bar(epochs, sys.stderr)
+    return Plain(epochs, sys.stderr)
+
+
+def describe(values: Mapping[str, float]) -> str:
+    """`loss 0.1234  validation loss 0.2345  accuracy 0.9778`: what a reader follows, without the rest."""
+    hidden = {"gradient_norm", "learning_rate"}
+    return "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items() if name not in hidden)

@@ -1,0 +1,144 @@
+"""One step of training, and many in one scan: pure functions, to be jitted, vmapped and differentiated.
+
+    step = training.step(objective, optimiser)
+    state, info = step(state, batch)
+
+What is carried (`TrainState`) is kept apart from what is reported (`Info`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxnn import tree
+from jaxnn.objective import evaluate
+from jaxnn.optimisers.words import understood
+from jaxnn.types import Batch, OptimiserLike, OptState, Params
+
+
+class TrainState(NamedTuple):
+    """What training carries from step to step."""
+
+    params: Params
+    opt_state: OptState
+    step: Int[Array, ""] | int = 0  # steps taken so far, int32
+    key: Any = None  # each step hands a key of its own, made from this one, to an objective that names `key`
+
+
+class Info(NamedTuple):
+    """What one step reports."""
+
+    loss: Float[Array, ""]  # J on the batch, before the update
+    gradient_norm: Float[Array, ""]  # ‖∇J‖₂ over all parameters, before the update
+    learning_rate: Float[Array, ""]  # the rate that the optimiser used; nan where its state does not tell
+
+
+def init(optimiser: OptimiserLike, params: Params, *, key: Any = None) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        optimiser: whose state is made for these parameters.
+        params: a pytree of floating-point arrays.
+        key: a PRNG key for objectives that name one (dropout); without one they are not handed any.
+    """
+    return TrainState(params, optimiser.init(params), tree.start(), key)
+
+
+def step(
+    objective: Callable[..., Any], optimiser: OptimiserLike
+) -> Callable[[TrainState, Batch], tuple[TrainState, Info]]:
+    """A pure function that takes one step: `(state, batch) -> (state, info)`.
+
+    Args:
+        objective: J(params, batch), an `Objective` or any function that gives a scalar. If it names `key`, every
+            evaluation within a step gets the same key, and every step another.
+        optimiser: ours or optax's. Its update is sent `value`, `grad` and `value_fn` (params -> J on this batch).
+    """
+
+    def take(state: TrainState, batch: Batch) -> tuple[TrainState, Info]:
+        # Made from the counter, not carried from key to key: where nothing draws from it, XLA removes it.
+        key = None if state.key is None else jax.random.fold_in(state.key, state.step)
+
+        def value_fn(params: Params) -> Array:
+            return evaluate(objective, params, batch, key)
+
+        value, grad = jax.value_and_grad(value_fn)(state.params)
+        words = understood(optimiser, {"value": value, "grad": grad, "value_fn": value_fn})
+        updates, opt_state = optimiser.update(grad, state.opt_state, state.params, **words)
+        params = tree.add(state.params, updates)
+        info = Info(value, _norm(grad), learning_rate(opt_state))
+        return TrainState(params, opt_state, tree.increment(jnp.asarray(state.step, jnp.int32)), state.key), info
+
+    return take
+
+
+def run(
+    objective: Callable[..., Any],
+    optimiser: OptimiserLike,
+    params: Params,
+    data: Batch,
+    rows: Int[Array, "steps batch"],
+    *,
+    key: Any = None,
+) -> tuple[TrainState, Info]:
+    """Trains on the given rows of the data in one scan: jit it, vmap it, differentiate it.
+
+    Args:
+        objective: J(params, batch).
+        optimiser: ours or optax's.
+        params: where to start.
+        data: (inputs, targets) or (inputs, targets, weight), rows first; kept whole on the device.
+        rows: (steps, batch) indices of the rows of each step, as `training.batches` makes them.
+        key: for objectives that name one (dropout).
+
+    Returns:
+        The last state, and an `Info` whose arrays have shape (steps,).
+    """
+    take = step(objective, optimiser)
+
+    def body(state: TrainState, chosen: Array) -> tuple[TrainState, Info]:
+        return take(state, gather(data, chosen))
+
+    return jax.lax.scan(body, init(optimiser, params, key=key), jnp.asarray(rows))
+
+
+def gather(data: Batch, rows: Array) -> Batch:
+    """The given rows of every part of the data."""
+    return tuple(jax.tree.map(lambda part: jnp.take(part, rows, axis=0), part) for part in data)
+
+
+def learning_rate(opt_state: OptState) -> Array:
+    """The rate that an optimiser's state tells of, the first one found within; nan if it tells of none.
+
+    Our rules keep the rate of their latest step as `learning_rate`; optax's `inject_hyperparams` keeps it among its
+    `hyperparams`.
+    """
+    found = _find(opt_state)
+    return jnp.asarray(jnp.nan if found is None else found, jnp.result_type(float))
+
+
+def _find(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        if "learning_rate" in node:
+            return node["learning_rate"]
+        children = list(node.values())
+    elif isinstance(node, tuple | list):
+        if "learning_rate" in getattr(node, "_fields", ()):
+            return node.learning_rate  # type: ignore[union-attr]
+        children = list(node)
+    else:
+        return None
+    return next((found for found in map(_find, children) if found is not None), None)
+
+
+def _norm(grads: Any) -> Array:
+    """√Σ g², as one dot product of the concatenated gradient.
+
+    Leaf by leaf, or by `tree.norm`, which cannot overflow, it would take a fifth of a small network's step.
+    """
+    leaves = [leaf.reshape(-1) for leaf in jax.tree.leaves(tree.widen(grads))]
+    flat = jnp.concatenate(leaves) if leaves else jnp.zeros(1)
+    return tree.sqrt(jnp.vdot(flat, flat))

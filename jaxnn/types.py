@@ -1,0 +1,48 @@
+"""The nouns that every room of the house shares.
+
+A model is its parameters: any pytree of arrays. An optimiser is a pair of pure functions over such trees, in optax's
+two fields and optax's order, so that either library's optimisers run in the other's loop:
+
+    state = optimiser.init(params)
+    updates, state = optimiser.update(grads, state, params, **words)
+    params = params + updates
+
+A training loop always offers three words, `value`, `grad` and `value_fn`; an update takes what it needs, keyword-only.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+import jax
+from jaxtyping import Array, Float
+
+Params: TypeAlias = Any  # a pytree of floating-point arrays
+Updates: TypeAlias = Any  # a pytree like the parameters; added to them
+OptState: TypeAlias = Any  # a pytree, private to its optimiser
+Batch: TypeAlias = tuple[Any, ...]  # (inputs, targets) or (inputs, targets, weight), rows first
+
+Scalar: TypeAlias = float | int | Float[Array, ""]
+Schedule: TypeAlias = Callable[[Any], Any]  # step, 0 first -> learning rate
+ScalarOrSchedule: TypeAlias = Scalar | Schedule
+Activation: TypeAlias = Callable[[jax.Array], jax.Array]  # elementwise, or over the last axis
+LossFunction: TypeAlias = Callable[[jax.Array, jax.Array], jax.Array]  # outputs, targets -> (batch,)
+
+
+class Optimiser(NamedTuple):
+    """An update rule: `init(params) -> state` and `update(grads, state, params, **words) -> (updates, state)`."""
+
+    init: Callable[..., Any]
+    update: Callable[..., Any]
+
+
+@runtime_checkable
+class OptimiserLike(Protocol):
+    """What training loops accept: ours, optax's, or anything else with these two functions."""
+
+    @property
+    def init(self) -> Callable[..., Any]:
+        """`init(params) -> state`."""
+
+    @property
+    def update(self) -> Callable[..., Any]:
+        """`update(grads, state, params, **words) -> (updates, state)`."""

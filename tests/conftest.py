@@ -1,0 +1,29 @@
+"""Fixtures of the whole suite: both precisions, and a compilation cache that the next run reuses."""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+CACHE = Path(os.environ.get("JAXNN_TEST_CACHE", Path(__file__).parent.parent / ".jax_cache"))
+
+
+def pytest_configure(config):
+    jax.config.update("jax_compilation_cache_dir", str(CACHE))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    """Runs the test in both precisions; x64 is on only while the float64 half runs."""
+    with jax.enable_x64(request.param == "float64"):
+        yield jnp.dtype(request.param)
+
+
+@pytest.fixture
+def x64():
+    """Double precision for one test."""
+    with jax.enable_x64(True):
+        yield
