@@ -17,7 +17,7 @@ References:
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -49,7 +49,7 @@ class Intermediates(NamedTuple):
 
 def init(
     key: Any,
-    sizes: Sequence[int],
+    sizes: Sequence[SupportsIndex],
     *,
     w_init: Callable[..., Any] = he_normal,
     b_init: Callable[..., Any] | None = zeros,
@@ -78,6 +78,7 @@ def init(
         )
     for index, size in enumerate(sizes):
         checks.whole(1, **{f"sizes[{index}]": size})
+    widths = [int(size) for size in sizes]
     dtype = jnp.result_type(float) if dtype is None else jnp.dtype(dtype)
     if not jnp.issubdtype(dtype, jnp.floating):
         raise TypeError(f"dtype must be a floating-point dtype, got {dtype}.")
@@ -87,7 +88,7 @@ def init(
             b=None if b_init is None else _draw(b_init, b_key, (n_out,), dtype),
         )
         for (w_key, b_key), (n_in, n_out) in zip(
-            jax.random.split(key, (len(sizes) - 1, 2)), pairwise(sizes), strict=True
+            jax.random.split(key, (len(widths) - 1, 2)), pairwise(widths), strict=True
         )
     )
 

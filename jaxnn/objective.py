@@ -8,7 +8,8 @@ for; `Objective` keeps its parts apart for the methods that need the split, such
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,8 @@ from jaxnn import checks
 from jaxnn.types import Batch, LossFunction, Params, Scalar
 
 
-class Objective(NamedTuple):
+@dataclass(frozen=True)
+class Objective:
     """The weighted mean loss of a prediction, plus a penalty on the parameters.
 
     Calling it, `objective(params, batch, key=None)`, gives J, a scalar. `batch` is (inputs, targets) or
@@ -51,7 +53,7 @@ class Objective(NamedTuple):
         return self.predict(params, x, key=key) if names(self.predict, "key") else self.predict(params, x)
 
 
-def split(batch: Batch) -> tuple[Any, Any, Any]:
+def split(batch: Any) -> tuple[Any, Any, Any]:
     """(inputs, targets, weight) of a batch; weight is None where the batch has none.
 
     Raises:

@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnn import checks
 from jaxnn.types import Scalar, ScalarOrSchedule, Schedule
@@ -152,6 +153,6 @@ def as_schedule(learning_rate: ScalarOrSchedule) -> Schedule:
     if callable(learning_rate):
         return lambda step: jnp.asarray(learning_rate(step))
     checks.non_negative(learning_rate=learning_rate)
-    if isinstance(learning_rate, int | float):
+    if isinstance(learning_rate, int | float | np.generic):
         return lambda step: jnp.asarray(float(learning_rate))
     return lambda step: jnp.array(learning_rate)  # a copy: states hold it, and states may be donated

@@ -25,9 +25,15 @@ def increment(step: Int[Array, ""]) -> Int[Array, ""]:
     return jnp.minimum(step, LAST_STEP - 1) + 1
 
 
+def real(step: Any) -> Any:
+    """The step as a float, weakly typed as Python's are, so that what it scales keeps its dtype."""
+    with jax.numpy_dtype_promotion("standard"):  # the one promotion that the strict rules refuse and we intend
+        return step * 1.0
+
+
 def wide_dtype(dtype: Any) -> Any:
     """The dtype of state for parameters of `dtype`: float32 or wider."""
-    return jnp.promote_types(dtype, jnp.float32)
+    return jnp.dtype(dtype) if jnp.finfo(dtype).bits > 32 else jnp.dtype(jnp.float32)
 
 
 def widen(tree: Any) -> Any:
@@ -111,4 +117,4 @@ def one_minus_power(beta: Any, t: Any) -> Any:
         log_beta: Any = math.log(beta) if beta else -math.inf
     else:
         log_beta = jnp.log(beta)
-    return -jnp.expm1(t * log_beta)
+    return -jnp.expm1(real(t) * log_beta)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float
 
 Params: TypeAlias = Any  # a pytree of floating-point arrays
@@ -21,7 +22,7 @@ Updates: TypeAlias = Any  # a pytree like the parameters; added to them
 OptState: TypeAlias = Any  # a pytree, private to its optimiser
 Batch: TypeAlias = tuple[Any, ...]  # (inputs, targets) or (inputs, targets, weight), rows first
 
-Scalar: TypeAlias = float | int | Float[Array, ""]
+Scalar: TypeAlias = float | int | np.floating | np.integer | Float[Array, ""]
 Schedule: TypeAlias = Callable[[Any], Any]  # step, 0 first -> learning rate
 ScalarOrSchedule: TypeAlias = Scalar | Schedule
 Activation: TypeAlias = Callable[[jax.Array], jax.Array]  # elementwise, or over the last axis

@@ -94,7 +94,7 @@ class TestGains:
 
     @pytest.mark.parametrize("name", initialisers.GAINS)
     def test_takes_the_function_for_its_name(self, name):
-        assert initialisers.gain(activations.get(name)) == initialisers.gain(name)
+        assert initialisers.gain(activations.get(name)) == initialisers.gain(name) == initialisers.GAINS[name]
 
     @pytest.mark.parametrize("unknown", ["tanhh", "softmax", math.sin])
     def test_unknown_ones_are_refused(self, unknown):

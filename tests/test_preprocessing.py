@@ -28,6 +28,9 @@ GAPS = TABLE | {
 }
 
 
+WORDS = np.array([f"patient {j}" for j in range(N)], object)
+
+
 def without(table, *names):
     return {name: column for name, column in table.items() if name not in names}
 
@@ -252,13 +255,19 @@ def test_zeros_and_ones_are_booleans_where_booleans_were():
     np.testing.assert_array_equal(p.inputs(TABLE | {"smoker": TABLE["smoker"].astype(int)}), p.inputs(TABLE))
 
 
+def test_what_cannot_be_used_can_be_dropped():
+    table = TABLE | {"day": ["2020-02-03"] * N, "id": WORDS}
+    p = preprocessing.fit(table, "state", drop=["day", "id"])
+    assert p == preprocessing.fit(TABLE, "state")
+    assert preprocessing.fit(TABLE | {"id": WORDS}, "state", drop="id") == p
+
+
 def test_no_rows_give_no_inputs():
     p = fitted()
     assert p.inputs({name: column[:0] for name, column in TABLE.items()}).shape == (0, 6)
     assert p.targets([]).shape == (0,)
 
 
-WORDS = np.array([f"patient {j}" for j in range(N)], object)
 MANY = np.array([f"word {j % 110}" for j in range(1000)], object)
 FIT_REFUSED = {
     "unknown target": (TABLE, "stat", {}, "Did you mean 'state'"),
@@ -266,7 +275,7 @@ FIT_REFUSED = {
     "dropped target": (TABLE, "state", {"drop": ["state"]}, "cannot be dropped"),
     "nothing left": ({"y": [1, 2]}, "y", {}, "No columns are left"),
     "no rows": ({"x": [], "y": []}, "y", {}, "no rows"),
-    "lengths": ({"x": [1, 2], "y": [1, 2, 3]}, "y", {}, "'x' has 2, 'y' has 3"),
+    "lengths": ({"x": [1, 2], "y": [1, 2, 3]}, "y", {}, "Column 'x' has 2, Target 'y' has 3"),
     "identifier": (TABLE | {"id": WORDS}, "state", {}, "'id' has 60 different texts.*--drop"),
     "free text": ({"x": MANY, "y": np.arange(1000.0)}, "y", {}, "'x' has 110 different texts"),
     "dates as text": (TABLE | {"day": ["2020-02-03"] * N}, "state", {}, "'day' holds dates.*--drop"),
@@ -291,6 +300,11 @@ FIT_REFUSED = {
     "unknown problem": (TABLE, "state", {"problem": "class"}, 'must be "classes" or "numbers"'),
     "rows out of range": (TABLE, "state", {"rows": np.array([0, N])}, r"0\.\.59"),
     "no training rows": (TABLE, "state", {"rows": np.array([], int)}, "non-empty"),
+    "endless name": ({"x" * 10_001: [1.0, 2.0], "y": [0.5, 1.5]}, "y", {}, "10001 characters"),
+    "endless category": ({"x": ["a" * 10_001, "b"], "y": [0.5, 1.5]}, "y", {}, "10001 characters"),
+    "endless class": ({"x": [1.0, 2.0], "y": ["a" * 10_001, "b"]}, "y", {}, "10001 characters"),
+    "huge classes": ({"x": [1.0] * 4, "y": [2**53, 2**53 + 1] * 2}, "y", {}, "too large to be told apart"),
+    "infinite classes": ({"x": [1.0] * 4, "y": [1, np.inf] * 2}, "y", {}, "infinite in row 2"),
     "too many classes": ({"x": np.ones(1500), "y": np.arange(1500)}, "y", {"problem": "classes"}, "1500 different"),
 }
 
@@ -424,7 +438,7 @@ def replaced(spec, path, value):
     return spec
 
 
-RUBBISH = [None, [], {}, [[]], {"a": 1}, float("nan"), float("inf"), -1e999, 10**400, [1, 2], object()]
+RUBBISH = [None, [], {}, [[]], {"a": 1}, float("nan"), float("inf"), -1e999, 10**400, [1, None], object()]
 
 
 @pytest.mark.parametrize("case", SPECS)
@@ -479,4 +493,4 @@ def test_a_million_rows_take_seconds():
     p = preprocessing.fit(table, "y")
     assert p.inputs(table).shape == (n, 4)
     assert p.targets(table["y"]).shape == (n,)
-    assert time.perf_counter() - start < 20  # about 3 s on an idle core
+    assert time.perf_counter() - start < 10  # 1.3 s on a busy core

@@ -152,8 +152,8 @@ def test_bad_values_are_refused_when_the_schedule_is_made(make, message):
 
 
 def test_steps_must_be_whole():
-    with pytest.raises(TypeError, match=r"boundaries\[0\] must be a whole number, got 2.5"):
-        schedules.piecewise([0.1, 0.2], boundaries=[2.5])
+    with pytest.raises(TypeError, match=r"steps must be a whole number, got True"):
+        schedules.cosine(0.1, steps=True)
 
 
 class TestAsSchedule:

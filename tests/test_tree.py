@@ -31,6 +31,12 @@ class TestStep:
         assert step.dtype == jnp.int32
         assert int(step) == after
 
+    def test_as_a_float_it_scales_without_changing_the_dtype_even_under_strict_promotion(self):
+        with jax.numpy_dtype_promotion("strict"):
+            step = tree.real(jnp.array(3, jnp.int32))
+            assert (step * jnp.ones(2, jnp.bfloat16)).dtype == jnp.bfloat16
+        assert step == 3
+
 
 class TestDtypes:
     @pytest.mark.parametrize("kind", FLOATS)

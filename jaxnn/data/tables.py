@@ -110,11 +110,14 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 def _read_delimited(name: str, encoding: str, delimiter: str | None, missing: frozenset[str]) -> Table:
-    """Reads text in chunks; a column that turns out not to be numbers in a later chunk is read again."""
+    """Reads text in chunks, each column by the first of the readers that understands all of it.
+
+    A column that its reader stops understanding in a later chunk is read again from the start by the next reader.
+    """
     delimiter = delimiter or _find_delimiter(name, encoding)
-    comma = delimiter != ","
     header = _header(name, encoding, delimiter)
-    stages = [0] * len(header)
+    readers = [_numbers, _booleans, _texts] if delimiter == "," else [_numbers, _comma_numbers, _booleans, _texts]
+    reader_of = [0] * len(header)
     columns: dict[int, list[np.ndarray]] = {j: [] for j in range(len(header))}
     unread = set(columns)
     n_rows = 0
@@ -124,15 +127,14 @@ def _read_delimited(name: str, encoding: str, delimiter: str | None, missing: fr
         for rows in _chunks(name, encoding, delimiter, len(header)):
             cells = list(zip(*rows, strict=True))
             for j in unread - again:
-                part = None
-                while part is None:
-                    part = STAGES[stages[j]](cells[j], missing, comma)
-                    if part is None:
-                        stages[j] += 1
-                        if n_rows:
-                            again.add(j)
-                            columns[j].clear()
-                            break
+                part = readers[reader_of[j]](cells[j], missing)
+                while part is None and n_rows == 0:
+                    reader_of[j] += 1
+                    part = readers[reader_of[j]](cells[j], missing)
+                if part is None:
+                    reader_of[j] += 1
+                    columns[j].clear()
+                    again.add(j)
                 else:
                     columns[j].append(part)
             n_rows += len(rows)
@@ -191,7 +193,7 @@ def _header(name: str, encoding: str, delimiter: str) -> list[str]:
     if len(set(header)) < len(header):
         twice = next(each for each in header if header.count(each) > 1)
         raise ValueError(f"{where} two columns are called {twice!r}: rename one.")
-    if not all(each.isdecimal() for each in header) and _numbers(tuple(header), frozenset(), False) is not None:
+    if not all(each.isdecimal() for each in header) and _numbers(tuple(header), frozenset()) is not None:
         raise ValueError(f"{where} numbers where the names of the columns should be: add a line of names at the top.")
     return header
 
@@ -212,15 +214,11 @@ def _chunks(name: str, encoding: str, delimiter: str, width: int) -> Iterator[li
         yield rows
 
 
-def _numbers(cells: tuple[str, ...], missing: frozenset[str], comma: bool) -> np.ndarray | None:
+def _numbers(cells: tuple[str, ...], missing: frozenset[str]) -> np.ndarray | None:
     """The cells as float64, or None if one of them is neither a number nor missing."""
     joined = "\n".join(cells)
     if "_" in joined:  # Python's 1_000, which no table means
         return None
-    if "," in joined:
-        if not comma or "." in joined:
-            return None
-        joined = joined.replace(",", ".")
     joined = joined.replace("\N{MINUS SIGN}", "-")
     texts = joined.split("\n")
     if len(texts) != len(cells):  # a quoted cell with a line break
@@ -235,7 +233,14 @@ def _numbers(cells: tuple[str, ...], missing: frozenset[str], comma: bool) -> np
         return None
 
 
-def _booleans(cells: tuple[str, ...], missing: frozenset[str], comma: bool) -> np.ndarray | None:
+def _comma_numbers(cells: tuple[str, ...], missing: frozenset[str]) -> np.ndarray | None:
+    """As `_numbers`, with decimal commas: in a column that has points too, a comma may mean thousands."""
+    if any("." in cell for cell in cells):
+        return None
+    return _numbers(tuple(cell.replace(",", ".") for cell in cells), missing)
+
+
+def _booleans(cells: tuple[str, ...], missing: frozenset[str]) -> np.ndarray | None:
     """The cells as bool, or as objects with None among them; None if one of them is something else."""
     values = {"true": True, "false": False} | dict.fromkeys(map(str.lower, missing))
     words = [cell.strip().lower() for cell in cells]
@@ -244,16 +249,13 @@ def _booleans(cells: tuple[str, ...], missing: frozenset[str], comma: bool) -> n
     return _compact(np.array([values[word] for word in words], object))
 
 
-def _texts(cells: tuple[str, ...], missing: frozenset[str], comma: bool) -> np.ndarray:
+def _texts(cells: tuple[str, ...], missing: frozenset[str]) -> np.ndarray:
     """The cells as text without surrounding space, None where missing; equal cells share one string."""
     shared: dict[str, str | None] = dict.fromkeys(missing)
     stripped = [cell.strip() for cell in cells]
     texts = np.empty(len(cells), object)
     texts[:] = [shared.setdefault(cell, cell) for cell in stripped]
     return texts
-
-
-STAGES = (_numbers, _booleans, _texts)
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
@@ -290,11 +292,9 @@ def _read_parquet(name: str) -> Table:
 def _parquet_column(series: Any) -> np.ndarray:
     """A narwhals series: numbers as float64, the rest as objects, of which preprocessing judges."""
     if series.dtype.is_numeric():
-        return (
-            np.array([np.nan if each is None else float(each) for each in series.to_list()])
-            if (series.dtype.is_decimal() or series.null_count())
-            else np.asarray(series.to_numpy(), np.float64)
-        )
+        if series.null_count() or series.dtype.is_decimal():
+            return np.array([np.nan if each is None else float(each) for each in series.to_list()])
+        return np.asarray(series.to_numpy(), np.float64)
     values = np.empty(len(series), object)
     values[:] = series.to_list()
     return _compact(values)

@@ -70,6 +70,10 @@ def nadam(
     def momentum(t: Any) -> Any:
         return b1 * (1 - 0.5 * jnp.exp(t * (psi * math.log(0.96)))) if psi < math.inf else b1 + 0.0 * t
 
+    def log_momentum(t: Any) -> Any:
+        mu = momentum(t)
+        return jnp.log(jnp.maximum(mu, jnp.finfo(mu.dtype).tiny))  # β₁ = 0 too, without an infinity in the state
+
     def init(params: Params) -> NadamState:
         return NadamState(
             tree.start(),
@@ -83,9 +87,9 @@ def nadam(
         del words
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
-        now, following = momentum(t), momentum(t + 1)
-        log_product = state.log_product + jnp.log(now)
-        ahead = following / -jnp.expm1(log_product + jnp.log(following))
+        now, following = momentum(tree.real(t)), momentum(tree.real(t) + 1)
+        log_product = state.log_product + log_momentum(tree.real(t))
+        ahead = following / -jnp.expm1(log_product + log_momentum(tree.real(t) + 1))
         here = (1 - now) / -jnp.expm1(log_product)
         c2 = tree.one_minus_power(b2, t)
         mu = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mu, g)

@@ -307,7 +307,7 @@ def _torch_adagrad(
     maximize: bool = False,
 ) -> Optimiser:
     checks.non_negative(lr_decay=lr_decay)
-    rate = lr if is_zero(lr_decay) else _scaled(lr, lambda step: 1 / (1 + step * lr_decay))
+    rate = lr if is_zero(lr_decay) else _scaled(lr, lambda step: 1 / (1 + tree.real(step) * lr_decay))
     return adagrad(
         rate, eps=eps, initial_accumulator=initial_accumulator_value, weight_decay=weight_decay, maximise=maximize
     )

@@ -19,6 +19,7 @@ References:
     Liu et al., On the Variance of the Adaptive Learning Rate and Beyond, 2020, arXiv:1908.03265.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -38,7 +39,7 @@ COEFFICIENTS = (1 / 6, -1 / 360, 1 / 15120, -1 / 604800, 1 / 23950080, -691 / 65
 
 def _series(x: Any) -> Any:
     """s(x) = coth(x/2) - 2/x."""
-    return sum(coefficient * x ** (2 * k + 1) for k, coefficient in enumerate(COEFFICIENTS))
+    return x * functools.reduce(lambda total, coefficient: coefficient + x * x * total, reversed(COEFFICIENTS))
 
 
 def radam(
@@ -90,7 +91,7 @@ def radam(
         eta, t = schedule(state.step), tree.increment(state.step)
         c1, c2 = tree.one_minus_power(b1, t), tree.one_minus_power(b2, t)
         epsilon = eps / jnp.sqrt(c2) if eps_hat else eps
-        rho = length(t)
+        rho = length(tree.real(t))
         adaptive = rho > threshold
         reached = jnp.where(adaptive, rho, 5.0)  # a value whose root exists, for the branch not taken
         r = jnp.sqrt((reached - 4) * (reached - 2) * longest / ((longest - 4) * (longest - 2) * reached))

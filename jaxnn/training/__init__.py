@@ -7,7 +7,7 @@ save, load  a model as one file that holds no code
 """
 
 from jaxnn.training.epochs import Carry
-from jaxnn.training.fit import Epoch, Fit, fit
+from jaxnn.training.fitting import Epoch, Fit, fit
 from jaxnn.training.history import History
 from jaxnn.training.model import Model, load, save
 from jaxnn.training.ordering import batches, order

@@ -63,14 +63,14 @@ class Checkpoints:
                 f"{self.folder} already holds checkpoints: pass resume=True to go on from them, or another folder."
             )
 
-    def save(self, carry: Carry, records: Records, elapsed: float, retries: int) -> str | None:
+    def save(self, carry: Carry, records: Records, elapsed: float, retries: tuple[int, int]) -> str | None:
         """Writes one if it is time to; returns what went wrong, once, if the system refused."""
         now = time.monotonic()
         if now - self.last_time < max(LEAST_SECONDS, self.last_cost / SHARE):
             return None
         return self.save_now(carry, records, elapsed, retries)
 
-    def save_now(self, carry: Carry, records: Records, elapsed: float, retries: int) -> str | None:
+    def save_now(self, carry: Carry, records: Records, elapsed: float, retries: tuple[int, int]) -> str | None:
         """Writes one. A full disk leaves the previous ones as they were and stops nothing."""
         began = time.monotonic()
         tensors = storage.flatten({"carry": carry}) | {"history": records.to_array()}
@@ -79,7 +79,7 @@ class Checkpoints:
             "machine": self.machine,
             "columns": list(records.names),
             "elapsed": elapsed,
-            "retries": retries,
+            "retries": list(retries),
         }
         number = int(carry.train.step)
         try:
@@ -92,8 +92,8 @@ class Checkpoints:
         self.last_cost, self.failed = self.last_time - began, False
         return None
 
-    def load(self, like: Carry, records: Records) -> tuple[Carry, float, int] | None:
-        """The newest that is whole: the run, the seconds it took so far, the retries used; None if there is none.
+    def load(self, like: Carry, records: Records) -> tuple[Carry, float, tuple[int, int]] | None:
+        """The newest that is whole: the run, the seconds it took so far, the retries used and where; None if there is none.
 
         Raises:
             ValueError: it is of another run; the message says in what it differs.
@@ -123,7 +123,8 @@ class Checkpoints:
             carry = storage.unflatten(tensors, {"carry": like})["carry"]
         except ValueError as error:
             raise ValueError(f"{path} is a checkpoint of another network or optimiser: {error}") from None
-        return carry, float(spec.get("elapsed", 0.0)), int(spec.get("retries", 0))
+        used, after = spec.get("retries", (0, -1))
+        return carry, float(spec.get("elapsed", 0.0)), (int(used), int(after))
 
 
 def digest(data: Batch | None) -> str:

@@ -48,6 +48,7 @@ class Carry(NamedTuple):
     batch: Int[Array, ""]  # finished batches of the current epoch
     sums: Sums
     good: TrainState  # at the end of the last epoch that was finite: where a diverged run goes back to
+    proven: TrainState  # at the end of the epoch before it: a whole finite epoch began there
     best_params: Params
     best_score: Float[Array, ""]  # smaller is better
     best_epoch: Int[Array, ""]  # 1 for the first; 0 before any
@@ -100,6 +101,7 @@ def start(optimiser: OptimiserLike, params: Params, key: Any) -> Carry:
         batch=jnp.zeros((), jnp.int32),
         sums=Sums(zero, jnp.zeros(()), jnp.zeros(())),
         good=fresh(train),
+        proven=fresh(train),
         best_params=fresh(params),
         best_score=jnp.asarray(jnp.inf, zero.dtype),
         best_epoch=jnp.zeros((), jnp.int32),
@@ -114,13 +116,27 @@ def _owned(leaf: Any) -> Array:
 
 
 def roll_back(carry: Carry) -> Carry:
-    """Back to the end of the last good epoch, at half the rate."""
+    """Back to the end of the last finite epoch, at half the rate."""
     return carry._replace(
         train=jax.tree.map(jnp.copy, carry.good),
         batch=jnp.zeros_like(carry.batch),
         sums=jax.tree.map(jnp.zeros_like, carry.sums),
         slowdown=carry.slowdown / 2,
         status=jnp.zeros_like(carry.status),
+    )
+
+
+def roll_further_back(carry: Carry) -> Carry:
+    """Back by one epoch more, at half the rate: the end of the last one was finite, but nothing finite follows it.
+
+    The best parameters may be of that end too; the next finite epoch takes their place.
+    """
+    return roll_back(carry._replace(good=carry.proven))._replace(
+        epoch=carry.epoch - 1,
+        good=jax.tree.map(jnp.copy, carry.proven),
+        best_params=jax.tree.map(jnp.copy, carry.proven.params),
+        best_score=jnp.full_like(carry.best_score, jnp.inf),
+        best_epoch=carry.epoch - 1,
     )
 
 
@@ -172,7 +188,7 @@ def advance(
                 steps += 1
             ended, record = _end_of_epoch(plan, carry._replace(train=train, sums=sums), steps, data, validation, limits)
             finite = ended.status != DIVERGED
-            written = jax.lax.dynamic_update_slice(records, record[None], (recorded, 0))
+            written = jax.lax.dynamic_update_index_in_dim(records, record, recorded, axis=0)
             return ended, jnp.where(finite, written, records), recorded + finite
 
         carry, records, recorded = jax.lax.cond(last == whole, end, lambda: (carry, records, recorded))
@@ -194,7 +210,7 @@ def _end_of_epoch(
     """Judges the epoch: its record, the best parameters so far, and whether to go on."""
     train, sums = carry.train, carry.sums
     loss = sums.loss / jnp.where(sums.weight > 0, sums.weight, 1)
-    judged, metrics = judge(plan, train.params, data if validation is None else validation)
+    judged, metrics = judge(plan, train.params, data, validation)
     values = (loss, sums.gradient_norm / steps, learning_rate(train.opt_state) * carry.slowdown, judged, *metrics)
     record = jnp.stack([jnp.asarray(value, carry.best_score.dtype) for value in values])
 
@@ -209,6 +225,7 @@ def _end_of_epoch(
         batch=jnp.zeros_like(carry.batch),
         sums=jax.tree.map(jnp.zeros_like, sums),
         good=train,
+        proven=carry.good,
         best_params=tree.select(improved, train.params, carry.best_params),
         best_score=jnp.where(improved, score, carry.best_score),
         best_epoch=best_epoch,
@@ -218,13 +235,15 @@ def _end_of_epoch(
     return tree.select(finite, ended, diverged), record
 
 
-def judge(plan: Plan, params: Params, batch: Batch) -> tuple[Array, Sequence[Array]]:
-    """The loss without penalty and dropout, and the metrics, on a whole data set."""
+def judge(plan: Plan, params: Params, data: Batch, validation: Batch | None) -> tuple[Any, Sequence[Any]]:
+    """The validation loss, without penalty and dropout, and the metrics; nothing is evaluated that nobody asked for."""
     if not isinstance(plan.objective, Objective):
-        return evaluate(plan.objective, params, batch), ()
-    x, y, weight = split(batch)
+        return (jnp.nan if validation is None else evaluate(plan.objective, params, validation)), ()
+    if validation is None and not plan.metrics:
+        return jnp.nan, ()
+    x, y, weight = split(data if validation is None else validation)
     outputs = outputs_of(plan.objective, params, x)
-    loss = weighted_mean(plan.objective.loss(outputs, y), weight)
+    loss = jnp.nan if validation is None else weighted_mean(plan.objective.loss(outputs, y), weight)
     return loss, [metric(outputs, y, weight) for metric in plan.metrics]
 
 

@@ -63,6 +63,11 @@ class Records:
             self.values.append(row + [math.nan] * self.host_columns)
             self.seconds.append(before + (seconds - before) * (i + 1) / len(table))
 
+    def drop(self) -> None:
+        """Forgets the last epoch."""
+        self.values.pop()
+        self.seconds.pop()
+
     def fill(self, name: str, value: float) -> None:
         """Enters a metric of the last epoch that was computed on the host."""
         self.values[-1][self.names.index(name)] = value

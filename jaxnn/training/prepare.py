@@ -135,7 +135,8 @@ def _numbers(values: Any, what: str) -> jax.Array:
         wrong = ~np.isfinite(known)
         if wrong.any():
             raise ValueError(f"{what} hold {known[wrong][0]} in {_place(wrong)}: remove or fill it.")
-    converted = jnp.asarray(known)
+    with np.errstate(over="ignore"):  # looked at below, with a message of its own
+        converted = jnp.asarray(known)
     if known.dtype.kind == "f" and known.dtype.itemsize > converted.dtype.itemsize:
         overflowed = ~np.isfinite(np.asarray(converted))
         if overflowed.any():

@@ -4,11 +4,12 @@ import importlib.util
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, runtime_checkable
 
 PLAIN_SECONDS = 2.0  # between plain lines
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Something that can be told how far a run is."""
 
@@ -38,7 +39,7 @@ class Silent:
 class Plain:
     """A line every few seconds, and one for the last epoch: for logs and pipes."""
 
-    def __init__(self, epochs: int, stream: TextIO) -> None:
+    def __init__(self, epochs: int, stream: Any) -> None:
         self.epochs, self.stream = epochs, stream
         self.last_time = -PLAIN_SECONDS
         self.pending: str | None = None
@@ -68,7 +69,7 @@ class Plain:
 class Bar:
     """tqdm's bar."""
 
-    def __init__(self, epochs: int, stream: TextIO) -> None:
+    def __init__(self, epochs: int, stream: Any) -> None:
         import tqdm
 
         self.bar: Any = tqdm.tqdm(total=epochs, unit="epoch", file=stream, dynamic_ncols=True, leave=True)

@@ -80,7 +80,7 @@ def run(
     optimiser: OptimiserLike,
     params: Params,
     data: Batch,
-    rows: Int[Array, "steps batch"],
+    rows: Any,
     *,
     key: Any = None,
 ) -> tuple[TrainState, Info]:
@@ -91,7 +91,7 @@ def run(
         optimiser: ours or optax's.
         params: where to start.
         data: (inputs, targets) or (inputs, targets, weight), rows first; kept whole on the device.
-        rows: (steps, batch) indices of the rows of each step, as `training.batches` makes them.
+        rows: (steps, batch) integers, the rows of each step, as `training.batches` makes them.
         key: for objectives that name one (dropout).
 
     Returns:

@@ -77,6 +77,14 @@ def test_decimal_commas_need_another_delimiter(write):
     assert data.read_table(write('a,b\n"1,5",2\n'))["a"].tolist() == ["1,5"]
 
 
+@pytest.mark.parametrize(("first", "later"), [("1,5", "1.5"), ("1.5", "1,5")])
+def test_points_and_commas_do_not_mix_however_far_apart(first, later, write, monkeypatch):
+    monkeypatch.setattr("jaxnn.data.tables.CHUNK", 2)
+    table = data.read_table(write(f"a;b\n{first};1,5\n2;2\n{later};3\n"))
+    assert table["a"].tolist() == [first, "2", later]
+    assert table["b"].tolist() == [1.5, 2.0, 3.0]
+
+
 def test_delimiters_inside_names_do_not_mislead(write):
     table = data.read_table(write("width, mm;height, mm;depth, mm\n1,5;2,5;3,5\n"))
     assert table.names == ("width, mm", "height, mm", "depth, mm")

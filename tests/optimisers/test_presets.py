@@ -7,9 +7,9 @@ import numpy as np
 import optax
 import pytest
 from sklearn.neural_network import _stochastic_optimizers as sklearn_optimizers
-from twins import BOTH, STEPS, assert_same, draws, follow, problem, rate
 
 from jaxnn.optimisers import PRESETS, preset
+from tests.twins import BOTH, STEPS, assert_same, draws, follow, problem, rate
 
 BETA, BETA2, EPS = (0.0, 0.97), (0.7, 0.9995), (1e-9, 1e-3)
 ADAM = {"b1": BETA, "b2": BETA2, "eps": EPS, "eps_root": [0.0, 1e-4]}

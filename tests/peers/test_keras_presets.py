@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import keras
 import pytest
-from twins import BOTH, assert_same, draws, follow, problem, rate
 
 from jaxnn.optimisers import PRESETS, preset
+from tests.twins import BOTH, assert_same, draws, follow, problem, rate
 
 BETA, BETA2, EPS = (0.01, 0.97), (0.7, 0.9995), (1e-9, 1e-3)
 ADAM = {"beta_1": BETA, "beta_2": BETA2, "epsilon": EPS, "weight_decay": [None, 0.3, 1e-2]}
@@ -18,7 +18,7 @@ SPACES = {
     "Adagrad": DECAY | {"initial_accumulator_value": [0.0, 0.3], "epsilon": EPS},
     "RMSprop": DECAY | {"rho": BETA2, "momentum": [0.9, 0.0, 0.5], "centered": BOTH, "epsilon": EPS},
     "Adam": ADAM | {"amsgrad": BOTH},
-    "AdamW": ADAM | {"amsgrad": BOTH},
+    "AdamW": ADAM | {"amsgrad": BOTH, "weight_decay": [0.3, 1e-2]},
     "Nadam": ADAM,
     "Adamax": ADAM,
     "Adadelta": DECAY | {"rho": BETA2, "epsilon": EPS},

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 import torch
-from twins import BOTH, STEPS, assert_same, draws, follow, problem, rate
 
 from jaxnn.optimisers import PRESETS, preset
+from tests.twins import BOTH, STEPS, assert_same, draws, follow, problem, rate
 
 EPS = (1e-9, 1e-3)
 PENALTY = {"weight_decay": [0.0, 0.3, 1e-2], "maximize": BOTH}
@@ -24,6 +24,15 @@ SPACES = {
     "Adadelta": PENALTY | {"rho": (0.5, 0.99), "eps": EPS},
     "RAdam": ADAM | {"decoupled_weight_decay": BOTH},
 }
+
+
+@pytest.fixture
+def double(x64):
+    """NAdam keeps its product of momenta in the default dtype, whatever that of the parameters."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
 
 
 def torch_run(name, params, grads, **keywords):
@@ -45,7 +54,7 @@ def torch_run(name, params, grads, **keywords):
 
 @pytest.mark.parametrize("draw", range(4))
 @pytest.mark.parametrize("name", SPACES)
-def test_torch(name, draw, x64):
+def test_torch(name, draw, double):
     keywords = draws(name, SPACES[name], 4)[draw]
     params, grads = problem(draw)
     ours = follow(preset(f"torch.{name}", rate, **keywords), params, grads)
@@ -53,7 +62,7 @@ def test_torch(name, draw, x64):
 
 
 @pytest.mark.parametrize("maximize", BOTH)
-def test_torch_nesterov(maximize, x64):
+def test_torch_nesterov(maximize, double):
     keywords = {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "maximize": maximize}
     params, grads = problem(0)
     ours = follow(preset("torch.SGD", rate, **keywords), params, grads)

@@ -29,7 +29,7 @@ from numpy.testing import assert_array_equal
 
 from jaxnn.training import storage
 
-SPEC = {"name": "Grüße 😀", "sizes": [3, 2], "rate": 0.1, "nothing": None, "deep": {"yes": True}}
+SPEC = {"name": "Grüße 😀", "sizes": [3, 2], "rate": 0.1, "nothing": None, "text": '[{"\\' * 40, "deep": {"yes": True}}
 TENSORS = {"0/w": np.arange(6, dtype=np.float32).reshape(2, 3), "mu/0.B": np.array(-0.0), "n": np.array(7, np.int32)}
 
 
@@ -285,8 +285,9 @@ def test_hostile_files(tmp_path, case):
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
-    # Half a megabyte for Python itself; a header, of at most 1 MiB, becomes objects of 20 times its size at worst.
-    assert peak < 2 * len(case.content) + 20 * min(len(case.content), 2**20) + 2**19
+    # 4 MiB for what Python and pytest do meanwhile (linecache reads sources, for one); a header, of at most 1 MiB,
+    # becomes objects of 20 times its size at worst.
+    assert peak < 2 * len(case.content) + 20 * min(len(case.content), 2**20) + 2**22
 
 
 def test_the_forger_makes_files_that_are_accepted(tmp_path):
@@ -329,12 +330,12 @@ def test_what_is_no_regular_file(tmp_path):
         storage.read(tmp_path / "absent", "model")
 
 
-@pytest.mark.parametrize("size", [2**30, 2**31 + 1])
-def test_huge_files_are_refused_unread(file, size):
+@pytest.mark.parametrize(("size", "match"), [(2**30, "cut short"), (2**31 + 1, "at most 2147483648 are read")])
+def test_huge_files_are_refused_unread(file, size, match):
     with open(file, "r+b") as handle:
         handle.truncate(size)  # sparse: it takes no room
     started = time.perf_counter()
-    with pytest.raises(ValueError, match=str(size)):
+    with pytest.raises(ValueError, match=match):
         storage.read(file, "model")
     assert time.perf_counter() - started < 0.2
 

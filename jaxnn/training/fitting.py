@@ -29,6 +29,7 @@ from jaxnn.training.epochs import (
     advance,
     outputs_of,
     roll_back,
+    roll_further_back,
     start,
 )
 from jaxnn.training.history import COLUMNS, History, Records
@@ -64,6 +65,7 @@ class Fit(NamedTuple):
     history: History
     stop: str  # why it ended, in words
     notes: tuple[str, ...]  # what happened on the way: divergence, checkpoints that failed
+    interrupted: str | None = None  # the signal that ended it, "SIGINT" or "SIGTERM"
 
 
 def fit(
@@ -175,6 +177,7 @@ def fit(
         history=history,
         stop=stop,
         notes=tuple(run.notes),
+        interrupted=run.interrupted,
     )
 
 
@@ -184,6 +187,7 @@ class _Run:
     checkpoints: Checkpoints | None = None
     carry: Carry
     show: Any
+    interrupted: str | None = None  # the signal that ended the run
 
     def __init__(
         self,
@@ -200,6 +204,7 @@ class _Run:
         self.limits, self.records, self.on_host, self.hooks = limits, records, on_host, hooks
         self.notes: list[str] = []
         self.retries = 0
+        self.diverged_after = -1  # epochs finished when the run last diverged
         self.earlier = 0.0  # seconds of the run before it was resumed
         self.began = time.monotonic()
 
@@ -207,7 +212,7 @@ class _Run:
         assert self.checkpoints is not None
         found = self.checkpoints.load(self.carry, self.records)
         if found is not None:
-            self.carry, self.earlier, self.retries = found
+            self.carry, self.earlier, (self.retries, self.diverged_after) = found
 
     def go(self) -> str:
         """Calls the program until the run ends, and says why it did."""
@@ -218,6 +223,7 @@ class _Run:
             while True:
                 stop = self.ended()
                 if stop is None and interrupt.received is not None:
+                    self.interrupted = interrupt.received
                     stop = f"interrupted by {interrupt.received} after {int(self.carry.epoch)} epochs"
                 if stop is not None:
                     self.save(last=True)
@@ -282,17 +288,23 @@ class _Run:
     def diverged(self) -> str | None:
         """Rolls back; gives up, saying so, when that has been tried often enough."""
         epoch, factor = int(self.carry.epoch), float(self.carry.slowdown)
-        self.carry = roll_back(self.carry)
-        if self.retries == RETRIES:
-            self.carry = self.carry._replace(slowdown=self.carry.slowdown * 2)
+        giving_up = self.retries == RETRIES
+        stuck = epoch == self.diverged_after  # not one epoch was finished since the last time
+        if (stuck or giving_up) and epoch > 0:
+            self.carry = roll_further_back(self.carry)
+            self.records.drop()
+        else:
+            self.carry = roll_back(self.carry)
+        back = int(self.carry.epoch)
+        if giving_up:
             return (
-                f"the loss became non-finite in epoch {epoch + 1} even at {factor:g} of the learning rate, "
-                f"{RETRIES} times halved: the parameters are those of epoch {epoch}. Lower the learning rate, scale "
-                f"the inputs, or clip the gradient"
+                f"the loss became non-finite in epoch {epoch + 1} even at {factor:g} of the learning rate, after "
+                f"{RETRIES} halvings: the parameters are those of epoch {back}. Lower the learning rate, scale the "
+                f"inputs, or clip the gradient"
             )
-        self.retries += 1
+        self.retries, self.diverged_after = self.retries + 1, back
         self.note(
-            f"The loss became non-finite in epoch {epoch + 1}: back to the end of epoch {epoch}, "
+            f"The loss became non-finite in epoch {epoch + 1}: back to the end of epoch {back}, "
             f"and on at {factor / 2:g} of the learning rate."
         )
         return None
@@ -305,7 +317,7 @@ class _Run:
     def save(self, *, last: bool = False) -> None:
         if self.checkpoints is not None:
             write = self.checkpoints.save_now if last else self.checkpoints.save
-            failure = write(self.carry, self.records, self.elapsed(), self.retries)
+            failure = write(self.carry, self.records, self.elapsed(), (self.retries, self.diverged_after))
             if failure is not None:
                 self.note(failure)
 

@@ -1,0 +1,4 @@
+"""Ours and peers side by side, in one run: `python -m benchmarks [--quick] [--only NAME] [--json FILE]`.
+
+One file per question; `harness` measures, `table` shows, `page` writes the tables into the documentation.
+"""

@@ -1,0 +1,156 @@
+"""Fair timing on a machine that others use too: contenders take turns, and are compared within a round.
+
+Every contender is built, compiled and called twice before anything is timed. A round then calls each of them once, in
+an order that rotates from round to round. Whatever slows the machine down for a while slows down neighbours in time,
+so that the ratio of two times of one round is steadier than either; what is reported is the median of those ratios.
+
+The first call of each contender is also its witness: a number that shows that all of them did the same work.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+PAUSE = 0.01  # seconds between two calls, in which the threads of the last one go to sleep
+DIGITS = 5  # significant ones kept of each time
+LIBRARIES = ("jax", "jaxlib", "numpy", "optax", "scikit-learn", "torch")
+
+
+class Problem(Protocol):
+    """What is solved: a size, a data set. Contenders know more of their own question's problems."""
+
+    @property
+    def name(self) -> str:
+        """As it stands above its table."""
+
+    @property
+    def units(self) -> int:
+        """How many of the question's units (steps, updates) one call does."""
+
+    @property
+    def bytes_moved(self) -> int | None:
+        """That one unit must at least read and write; None where arithmetic is what takes the time."""
+
+
+class Contender(NamedTuple):
+    """One way to do the work."""
+
+    name: str
+    settings: str  # a clause or two
+    make: Callable[[Any], Callable[[], Any]]  # problem -> the call that is timed, which returns when all is done
+    needs: str | None = None  # the module without which it is only listed
+    slow_start: bool = False  # takes half a minute to compile: left out by --quick
+
+
+class Question(NamedTuple):
+    """What is asked, and who answers. The first contender is ours, to which all are compared."""
+
+    name: str
+    title: str
+    unit: str  # what a time is divided by: "step"
+    witness_name: str
+    problems: Callable[[bool], Iterable[Problem]]  # quick -> problems
+    witness: Callable[[Any, Any], float | None]  # (problem, what the first call returned) -> a number
+    contenders: tuple[Contender, ...]
+    rounds: int
+
+
+def measure(question: Question, *, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Asks one question.
+
+    Args:
+        question: the question.
+        quick: small problems and three rounds, to see that everything runs; such times mean little.
+        say: is told what is being measured.
+
+    Returns:
+        All times, in seconds per call and round, as `--json` writes them.
+    """
+    here = [c for c in question.contenders if _present(c) and not (quick and c.slow_start)]
+    absent = [c for c in question.contenders if c not in here]
+    rounds = 3 if quick else question.rounds
+    return {
+        "name": question.name,
+        "title": question.title,
+        "unit": question.unit,
+        "witness_name": question.witness_name,
+        "absent": [{"name": c.name, "reason": _reason(c)} for c in absent],
+        "problems": [_measured(question, problem, here, rounds, say) for problem in question.problems(quick)],
+    }
+
+
+def environment() -> dict[str, Any]:
+    """The machine and the versions: enough to repeat a run, and nothing that tells whose machine it was."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "versions": {name: version for name in LIBRARIES if (version := _version(name)) is not None},
+    }
+
+
+def _measured(
+    question: Question, problem: Problem, contenders: list[Contender], rounds: int, say: Callable[[str], None]
+) -> dict[str, Any]:
+    calls, witnesses = {}, {}
+    for contender in contenders:
+        say(f"{question.name}, {problem.name}: {contender.name} warms up")
+        call = contender.make(problem)
+        witnesses[contender.name] = question.witness(problem, call())
+        call()
+        calls[contender.name] = call
+    say(f"{question.name}, {problem.name}: {rounds} rounds of {len(calls)}")
+    seconds = _rounds(calls, rounds)
+    return {
+        "name": problem.name,
+        "units": problem.units,
+        "bytes_moved": problem.bytes_moved,
+        "contenders": [
+            {"name": c.name, "settings": c.settings, "witness": witnesses[c.name], "seconds": seconds[c.name]}
+            for c in contenders
+        ],
+    }
+
+
+def _rounds(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of every call, in the order of the rounds."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    names = list(calls)
+    for number in range(rounds):
+        first = number % len(names)  # nobody always runs in the warm or dirty cache of the same neighbour
+        for name in names[first:] + names[:first]:
+            time.sleep(PAUSE)
+            began = time.perf_counter()
+            calls[name]()
+            seconds[name].append(float(f"{time.perf_counter() - began:.{DIGITS}g}"))
+    return seconds
+
+
+def _present(contender: Contender) -> bool:
+    return contender.needs is None or importlib.util.find_spec(contender.needs) is not None
+
+
+def _reason(contender: Contender) -> str:
+    return "left out by --quick" if _present(contender) else f"{contender.needs} is not installed"
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """The processor's name where Linux tells it, else its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

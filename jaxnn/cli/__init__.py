@@ -1,0 +1,96 @@
+"""The command line: `jaxnn demo | train | predict | show`.
+
+Exit status:
+    0           it did what was asked
+    2           the input is at fault; one line on standard error says how, and what to do
+    130, 143    ended by SIGINT or SIGTERM; what was learnt until then is saved where saving was asked for
+    141         whoever read the output has stopped reading
+
+Answers go to standard output, progress and complaints to standard error. Nothing heavier than argparse is imported
+before a command starts its work, so that `--help` answers at once.
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from jaxnn.cli import demo, predict, show, train
+from jaxnn.cli.arguments import Parser, nearest
+from jaxnn.version import __version__
+
+COMMANDS = {"demo": demo, "train": train, "predict": predict, "show": show}
+EXAMPLE = "example:\n  jaxnn train digits --out digits.safetensors\n  jaxnn predict digits.safetensors digits"
+INPUT_AT_FAULT, INTERRUPTED, NOBODY_READS = 2, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: the arguments without the program's name; those of the process if None.
+
+    Returns:
+        The exit status.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot show `×` is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    formatwarning, warnings.formatwarning = warnings.formatwarning, _one_line_warning
+    try:
+        arguments = parse(sys.argv[1:] if argv is None else argv)
+        status = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except SystemExit as end:  # how argparse ends: 0 after --help, 2 after an error
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        print("jaxnn: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes standard output once more at its end, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        print(f"jaxnn: {_one_line(error)}", file=sys.stderr)
+        return INPUT_AT_FAULT
+    finally:
+        warnings.formatwarning = formatwarning
+
+
+def parse(argv: Sequence[str]) -> Any:
+    """The arguments as a namespace whose `run` does the work; SystemExit after `--help` or a complaint."""
+    parser = Parser(prog="jaxnn", description="Small networks, trained to the limit.", epilog=EXAMPLE)
+    parser.add_argument("--version", action="version", version=f"jaxnn {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    parsers = {}
+    for name, module in COMMANDS.items():
+        parsers[name] = commands.add_parser(
+            name, help=module.HELP, description=module.DESCRIPTION, epilog=module.EXAMPLE
+        )
+        module.add_arguments(parsers[name])
+        parsers[name].set_defaults(run=module.run)
+    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
+        parser.error(f"there is no command {argv[0]!r}.{nearest(argv[0], COMMANDS)} Known: {', '.join(COMMANDS)}.")
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        command = parsers[argv[0]]
+        hint = nearest(unknown[0].partition("=")[0], command.options())
+        command.error(f"{unknown[0]!r} is not understood.{hint}")
+    return arguments
+
+
+def _one_line(error: Exception) -> str:
+    """An error for the person who meets it: the system's own are given with the path and without their number."""
+    if isinstance(error, OSError) and error.strerror:
+        what = error.strerror.rstrip(".")
+        told = what if error.filename is None else f"{os.fsdecode(error.filename)!r}: {what}"
+        told += "."
+    else:
+        told = str(error) or type(error).__name__
+    return "".join(letter if letter.isprintable() else " " for letter in told)
+
+
+def _one_line_warning(message: Any, *_: Any) -> str:
+    return f"jaxnn: {message}\n"

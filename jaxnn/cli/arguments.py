@@ -1,0 +1,164 @@
+"""What options accept: names from literal tables, numbers in ranges, and complaints that fit on one line.
+
+The names are literal so that `--help` need not import the rooms that define them; a test holds them equal.
+"""
+
+import argparse
+import difflib
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+ACTIVATIONS = (
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "absolute_value",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "softplus",
+    "identity",
+    "softmax",
+)
+DATA_SETS = (
+    "breast_cancer",
+    "diabetes",
+    "digits",
+    "fashion_mnist",
+    "iris",
+    "spirals",
+    "stroke_risk",
+    "two_moons",
+    "wine",
+    "xor",
+)
+METRICS = ("accuracy", "top_k_accuracy", "log_loss", "brier", "roc_auc", "rmse", "mae", "r2")
+OPTIMISERS = (
+    "sgd",
+    "momentum",
+    "nesterov",
+    "adagrad",
+    "rmsprop",
+    "adadelta",
+    "adam",
+    "adamw",
+    "adamax",
+    "amsgrad",
+    "nadam",
+    "radam",
+    "lion",
+)
+SCHEDULES = (
+    "constant",
+    "exponential_decay",
+    "step_decay",
+    "inverse_time",
+    "cosine",
+    "warmup_cosine",
+    "piecewise",
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with whole options only, examples as they were written, and errors in one line."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(formatter_class=_Formatter, allow_abbrev=False, **words)
+
+    def error(self, message: str) -> NoReturn:
+        """Complains in one line, names the help that shows an example, and exits with status 2."""
+        message = message.removeprefix("argument ").rstrip(".")
+        printable = "".join(letter if letter.isprintable() else " " for letter in message)
+        print(f"jaxnn: {printable}. `{self.prog} --help` shows an example.", file=sys.stderr)
+        sys.exit(2)
+
+    def options(self) -> list[str]:
+        """The long options."""
+        return sorted(set(re.findall(r"--[a-z][a-z-]*", self.format_usage())))
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Descriptions and examples as they were written, and room for the options' names."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+def nearest(text: str, known: Iterable[str]) -> str:
+    """` Did you mean 'adam'?` where something near is known, else nothing."""
+    near = difflib.get_close_matches(text, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def name_from(known: tuple[str, ...], kind: str) -> Callable[[str], str]:
+    """An option's type: one of the known names; the nearest is offered for another."""
+
+    def read(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(
+                f"unknown {kind} {text!r}.{nearest(text, known)} Known: {', '.join(known)}"
+            )
+        return text
+
+    return read
+
+
+def names_from(known: tuple[str, ...], kind: str) -> Callable[[str], tuple[str, ...]]:
+    """An option's type: known names with commas between."""
+    read = name_from(known, kind)
+    return lambda text: tuple(read(part.strip()) for part in text.split(","))
+
+
+def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """An option's type: a whole number in [least, most]."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or not least <= number <= most:
+            bound = f"≥ {least}" if most == math.inf else f"from {least} to {most:g}"
+            raise argparse.ArgumentTypeError(f"a whole number {bound} is expected, got {text!r}")
+        return number
+
+    return read
+
+
+def number(accepts: Callable[[float], bool], told: str) -> Callable[[str], float]:
+    """An option's type: a finite number in the range that `told` describes."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and accepts(value)):
+            raise argparse.ArgumentTypeError(f"a number {told} is expected, got {text!r}")
+        return value
+
+    return read
+
+
+positive = number(lambda x: x > 0, "> 0")
+non_negative = number(lambda x: x >= 0, "≥ 0")
+below_one = number(lambda x: 0 <= x < 1, "in [0, 1)")
+seed = whole(0, 2**32 - 1)
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """An option's type: the hidden layers, as `64,32`; `none` is a linear model."""
+    if text == "none":
+        return ()
+    read = whole(1)
+    try:
+        return tuple(read(part) for part in text.split(","))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"sizes with commas between are expected, such as 64,32, or none for a linear model; got {text!r}"
+        ) from None

@@ -1,0 +1,82 @@
+"""What a command writes: refused before hours of training if it could not be written afterwards."""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from typing import Any
+
+WRITTEN = ("out", "plot", "history")
+
+
+def check(options: Any, *, reads: str | None = None) -> None:
+    """Sees that every output that was asked for can be written, and that none would destroy the input.
+
+    Args:
+        options: with those of `out`, `plot`, `history`, `checkpoint` and `resume` that the command has.
+        reads: the file that the command reads.
+
+    Raises:
+        ValueError: two outputs are one file, an output is the input, a picture has an unknown format, or a run's
+            checkpoints would be mixed with another's.
+        OSError: an output cannot be written.
+        ImportError: a picture was asked for, and matplotlib is not installed.
+    """
+    from jaxnn import checks
+    from jaxnn.training import checkpoint, storage
+
+    given = {name: getattr(options, name) for name in WRITTEN if getattr(options, name, None) is not None}
+    if reads is not None:
+        given = {"DATA": reads} | given
+    taken: dict[str, str] = {}
+    for name, path in given.items():
+        word = name if name == "DATA" else f"--{name}"
+        real = os.path.realpath(path)
+        if real in taken:
+            raise ValueError(f"{word} and {taken[real]} are the same file, {path!r}: choose another for {word}.")
+        taken[real] = word
+        if name != "DATA":
+            storage.check_writable(path)
+    if "plot" in given:
+        checks.require("matplotlib", extra="plot", purpose="for --plot")
+        check_picture(given["plot"])
+    folder = getattr(options, "checkpoint", None)
+    if folder is None:
+        if getattr(options, "resume", False):
+            raise ValueError("--resume needs the folder of the run to go on with: add --checkpoint FOLDER.")
+        return
+    os.makedirs(folder, exist_ok=True)
+    storage.check_writable(os.path.join(folder, f"{checkpoint.STEM}-00000000.ckpt"))
+    if not options.resume and storage.numbered(folder, checkpoint.STEM):
+        raise ValueError(
+            f"{folder!r} already holds checkpoints of a run: add --resume to go on with it, or name another folder."
+        )
+
+
+def check_picture(path: str) -> None:
+    """Raises ValueError unless the suffix is a picture's."""
+    from jaxnn.plots.save import METADATA
+
+    if os.path.splitext(path)[1].lower() not in METADATA:
+        raise ValueError(f"--plot {path!r}: the name of a picture ends in {', '.join(METADATA)}.")
+
+
+@contextlib.contextmanager
+def unless(quiet: bool) -> Iterator[None]:
+    """Drops what is printed within the block if `quiet`."""
+    if not quiet:
+        yield
+        return
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+def missing_extra(extra: str, module: str) -> str | None:
+    """What to install for pictures and the like, if it is missing."""
+    from jaxnn import checks
+
+    try:
+        checks.require(module, extra=extra, purpose=f"for --{extra}")
+    except ImportError as error:
+        return str(error)
+    return None

@@ -1,0 +1,66 @@
+"""`jaxnn predict`: answers of a saved model for the rows of a raw table, as CSV."""
+
+import argparse
+import csv
+import io
+import sys
+from typing import Any
+
+HELP = "answers of a saved model for a table"
+DESCRIPTION = """\
+Reads a raw table and writes one line of CSV for each of its rows: the prediction, and the probability of
+each class if wanted. Where the table holds the target column, metrics are printed on standard error."""
+EXAMPLE = """\
+examples:
+  jaxnn predict stroke.safetensors patients.csv > predictions.csv
+  jaxnn predict digits.safetensors digits --probabilities --out predictions.csv"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `jaxnn predict`."""
+    parser.add_argument("model", metavar="MODEL", help="a file that `jaxnn train --out` wrote")
+    parser.add_argument("table", metavar="TABLE", help="a file, or the name of a data set")
+    parser.add_argument("--out", metavar="FILE", help="where to write instead of standard output")
+    parser.add_argument("--probabilities", action="store_true", help="a column for each class as well")
+
+
+def run(options: Any) -> int:
+    """Predicts, writes and measures; returns the exit status."""
+    import numpy as np
+
+    from jaxnn import training
+    from jaxnn.cli import cache, experiment, outputs, report, source
+
+    outputs.check(options, reads=options.table)
+    model = training.load(options.model)
+    fitted = model.preprocessing
+    if fitted is None:
+        raise ValueError(f"{options.model} holds no preprocessing, so that a table cannot be read for it.")
+    if options.probabilities and fitted.problem != "classes":
+        raise ValueError(f"{options.model} predicts a number, which has no --probabilities.")
+    rows = source.read(options.table)
+    cache.enable()
+    raw = model.outputs(rows.rows)
+    header = ["prediction"]
+    if fitted.problem == "classes":
+        columns = [[fitted.class_names[code] for code in raw.argmax(axis=1).tolist()]]
+        if options.probabilities:
+            header += [f"probability of {name}" for name in fitted.class_names]
+            columns += [map(repr, each) for each in experiment.softmax(raw).T.tolist()]
+    else:
+        columns = [map(repr, fitted.numbers(raw).tolist())]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(zip(*columns, strict=True))
+    if options.out is None:
+        sys.stdout.write(text.getvalue())
+    else:
+        with open(options.out, "w", encoding="utf-8", newline="") as file:
+            file.write(text.getvalue())
+    truth = source.column(rows, fitted.target_name)
+    if truth is not None:
+        measured = experiment.against(fitted, np.asarray(raw, np.float64), truth)
+        told = ", ".join(f"{name} {report.number(value)}" for name, value in measured.items())
+        print(f"{rows.n_rows:,} rows: {told}", file=sys.stderr)
+    return 0

@@ -1,0 +1,151 @@
+"""How a network is to be trained: what the options say, and what suits the number of rows where they say nothing."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jaxnn.cli import arguments
+
+FEW_ROWS, MANY_ROWS = 1_000, 10_000  # for training, below and from which other defaults suit
+
+
+class Recipe(NamedTuple):
+    """Every choice of a run; `Recipe.complete` fills what was left open.
+
+    Attributes:
+        hidden: units of each hidden layer; () is a linear model.
+        activation: one name, or one for each hidden layer.
+        optimiser: a name in `optimisers.TABLE`.
+        learning_rate: > 0, the schedule's largest.
+        schedule: a name in `schedules.TABLE`, stretched over all epochs.
+        epochs: at most.
+        batch_size: rows per step.
+        dropout: rate of dropped hidden units, in [0, 1).
+        input_dropout: rate of dropped inputs, in [0, 1).
+        weight_decay: ≥ 0, as the optimiser understands it.
+        patience: epochs without improvement after which training ends; 0 for never.
+    """
+
+    hidden: tuple[int, ...]
+    activation: tuple[str, ...]
+    optimiser: str
+    learning_rate: float
+    schedule: str
+    epochs: int
+    batch_size: int
+    dropout: float
+    input_dropout: float
+    weight_decay: float
+    patience: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say how to train. Each default is None: what suits is known when the rows are."""
+    add = parser.add_argument_group("the network and its training").add_argument
+    add("--hidden", type=arguments.sizes, metavar="N,N…", help="units of the hidden layers; none: a linear model")
+    add(
+        "--activation",
+        type=arguments.names_from(arguments.ACTIVATIONS, "activation"),
+        metavar="NAME",
+        help=f"of all hidden layers, or one for each with commas (relu): {', '.join(arguments.ACTIVATIONS)}",
+    )
+    add(
+        "--optimiser",
+        type=arguments.name_from(arguments.OPTIMISERS, "optimiser"),
+        metavar="NAME",
+        help=f"(adamw): {', '.join(arguments.OPTIMISERS)}",
+    )
+    add("--learning-rate", type=arguments.positive, metavar="RATE", help="the largest one (by the optimiser)")
+    add(
+        "--schedule",
+        type=arguments.name_from(arguments.SCHEDULES, "schedule"),
+        metavar="NAME",
+        help=f"of the learning rate over all epochs (constant): {', '.join(arguments.SCHEDULES)}",
+    )
+    add("--epochs", type=arguments.whole(1), metavar="N", help="at most")
+    add("--batch-size", type=arguments.whole(1), metavar="ROWS", help="rows per step")
+    add("--dropout", type=arguments.below_one, metavar="RATE", help="of the hidden units")
+    add("--input-dropout", type=arguments.below_one, metavar="RATE", help="of the inputs (0)")
+    add("--weight-decay", type=arguments.non_negative, metavar="λ", help="as the optimiser understands it")
+    add(
+        "--patience",
+        type=arguments.whole(0),
+        metavar="EPOCHS",
+        help="without improvement on the validation rows, after which training ends; 0: never",
+    )
+
+
+def complete(options: Any, *, rows: int, problem: str) -> Recipe:
+    """The recipe for `rows` rows to train on: each option as given, or by default what suits.
+
+    Few rows want a small network, held back by weight decay; many want a larger one and larger batches.
+    """
+    chosen = defaults(rows=rows, problem=problem)
+    optimiser = options.optimiser or chosen.optimiser
+    if optimiser != chosen.optimiser:
+        chosen = chosen._replace(learning_rate=LEARNING_RATES[optimiser], weight_decay=0.0)
+    given = {name: getattr(options, name) for name in Recipe._fields}
+    return chosen._replace(**{name: value for name, value in given.items() if value is not None})
+
+
+def defaults(*, rows: int, problem: str) -> Recipe:
+    """What suits `rows` rows to train on."""
+    recipe = Recipe(
+        hidden=(64, 64),
+        activation=("relu",),
+        optimiser="adamw",
+        learning_rate=3e-3,
+        schedule="cosine",
+        epochs=100,
+        batch_size=32,
+        dropout=0.2,
+        input_dropout=0.0,
+        weight_decay=1e-2,
+        patience=20,
+    )
+    return recipe
+
+
+# Rates that bring a small network on standardised inputs on its way with each rule.
+LEARNING_RATES = {
+    "sgd": 0.05,
+    "momentum": 0.02,
+    "nesterov": 0.02,
+    "adagrad": 0.05,
+    "rmsprop": 1e-3,
+    "adadelta": 1.0,
+    "adam": 1e-3,
+    "adamw": 1e-3,
+    "adamax": 2e-3,
+    "amsgrad": 1e-3,
+    "nadam": 1e-3,
+    "radam": 1e-3,
+    "lion": 3e-4,
+}
+
+
+def make_optimiser(recipe: Recipe, *, rows: int) -> Any:
+    """The update rule, with its schedule stretched over all the steps of `epochs` epochs."""
+    from jaxnn import optimisers
+
+    steps = recipe.epochs * -(-rows // min(recipe.batch_size, rows))
+    return optimisers.get(recipe.optimiser)(_schedule(recipe, steps), weight_decay=recipe.weight_decay)
+
+
+def _schedule(recipe: Recipe, steps: int) -> Callable[[Any], Any] | float:
+    """The schedule by name: where it has shape parameters, such that the end has a small part of the first rate."""
+    from jaxnn import schedules
+
+    rate = recipe.learning_rate
+    shapes: dict[str, Callable[[], Any]] = {
+        "constant": lambda: rate,
+        "exponential_decay": lambda: schedules.exponential_decay(rate, rate=0.01, steps=steps),
+        "step_decay": lambda: schedules.step_decay(rate, rate=0.3, steps=max(1, -(-steps // 4))),
+        "inverse_time": lambda: schedules.inverse_time(rate, decay=9.0 / steps),
+        "cosine": lambda: schedules.cosine(rate, steps=steps),
+        "warmup_cosine": lambda: schedules.warmup_cosine(rate, warmup=max(1, steps // 20), steps=max(2, steps)),
+        "piecewise": lambda: schedules.piecewise(
+            (rate, rate / 10, rate / 100), boundaries=(max(1, steps // 2), max(2, steps * 3 // 4))
+        ),
+    }
+    return shapes[recipe.schedule]()

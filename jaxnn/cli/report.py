@@ -1,0 +1,150 @@
+"""What the commands tell of data, networks and results."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from jaxnn.cli.text import counted, fact, listed, table
+
+
+def network(sizes: Sequence[int], activation: Sequence[str], problem: str | None, *, bias: bool = True) -> None:
+    """Prints the layers of a network: their shapes, activations and numbers of parameters, and the total."""
+    last = {"classes": "softmax", "numbers": "identity"}.get(problem or "", "identity")
+    rows, total = [], 0
+    for k, (n_in, n_out) in enumerate(pairwise(sizes)):
+        output = k == len(sizes) - 2
+        parameters = n_in * n_out + bias * n_out
+        total += parameters
+        rows.append(
+            (
+                "output" if output else f"hidden {k + 1}",
+                last if output else activation[k],
+                f"{n_in} × {n_out}",
+                f"{parameters:,}",
+            )
+        )
+    table(("layer", "activation", "shape", "parameters"), [*rows, ("total", "", "", f"{total:,}")], left=2)
+
+
+def scores(rows: Mapping[str, Mapping[str, float]]) -> None:
+    """Prints metrics, one line for each part or model."""
+    names = list(next(iter(rows.values())))
+    table(("", *names), [(who, *(number(values[name]) for name in names)) for who, values in rows.items()])
+
+
+def number(value: float) -> str:
+    """Four decimals where they say something, else four figures."""
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 10 or value == 0 else f"{value:.4g}"
+
+
+def inputs(preprocessing: Any) -> None:
+    """Prints which columns become the network's inputs, and how."""
+    kinds = {"number": "standardised", "boolean": "0 or 1", "category": "one input for each value"}
+    told = []
+    for kind, how in kinds.items():
+        names = [column.name for column in preprocessing.columns if column.kind == kind]
+        if names:
+            plural = {"number": "number", "boolean": "boolean", "category": "category"}[kind]
+            many = "categories" if kind == "category" else f"{plural}s"
+            told.append(f"{counted(len(names), plural, many)} ({how}): {listed(names)}")
+    n_in = len(preprocessing.input_names)
+    fact("inputs", f"{n_in:,} from {'; '.join(told)}")
+
+
+def target(preprocessing: Any, reason: str | None = None) -> None:
+    """Prints what is predicted."""
+    name, why = preprocessing.target_name, "" if reason is None else f" ({reason})"
+    if preprocessing.problem == "classes":
+        classes = preprocessing.class_names
+        fact("problem", f"classes{why}: {name} is one of {len(classes)}: {listed(classes, 12)}")
+    else:
+        mean, scale = preprocessing.target.mean, preprocessing.target.scale
+        fact("problem", f"numbers{why}: {name}, {mean:.4g} ± {scale:.4g} in the training rows")
+
+
+def data(source: Any, parts: Any, seed: int) -> None:
+    """Prints the rows, how they were split, what is predicted, and the inputs."""
+    described = "" if source.dataset is None else f": {source.dataset.description}"
+    fact("data", f"{source.name}{described}")
+    split = parts.split
+    held_out = "".join(
+        f", {len(getattr(split, name)):,} {word}"
+        for name, word in (("validation", "to choose the best epoch"), ("test", "to test"))
+        if name in parts.held_out
+    )
+    share = ", each class in proportion" if parts.problem == "classes" and held_out else ""
+    fact("rows", f"{source.n_rows:,}: {len(split.train):,} to train{held_out}{share} (seed {seed})")
+    target(parts.preprocessing, parts.reason)
+    inputs(parts.preprocessing)
+    print()
+
+
+def recipe(parts: Any, chosen: Any) -> None:
+    """Prints the network and how it is going to be trained."""
+    n_out = len(parts.preprocessing.class_names) if parts.problem == "classes" else 1
+    activation = chosen.activation * len(chosen.hidden) if len(chosen.activation) == 1 else chosen.activation
+    network((parts.x.shape[1], *chosen.hidden, n_out), activation, parts.problem)
+    print()
+    dropout = f", dropout {chosen.dropout:g}" if chosen.dropout else ""
+    input_dropout = f", dropout of inputs {chosen.input_dropout:g}" if chosen.input_dropout else ""
+    patience = f", or {chosen.patience} without improvement" if chosen.patience else ""
+    fact(
+        "training",
+        f"{chosen.optimiser}, learning rate {chosen.learning_rate:g} ({chosen.schedule}), "
+        f"weight decay {chosen.weight_decay:g}{dropout}{input_dropout}, {chosen.batch_size} rows a step, "
+        f"at most {chosen.epochs} epochs{patience}",
+    )
+
+
+def stop(fit: Any) -> None:
+    """Prints why training ended, and what happened on the way."""
+    seconds = f" ({fit.history.seconds[-1]:.1f} s)" if len(fit.history.seconds) else ""
+    fact("stopped", f"{fit.stop}{seconds}")
+    for note in fit.notes:
+        fact("note", note)
+    print()
+
+
+def written(options: Any, interrupted: str | None) -> None:
+    """Prints what a run has left on disk, what was lost if nothing was, and what to do next."""
+    print()
+    kinds = {"out": "the model", "plot": "the picture", "history": "the history", "checkpoint": "the run"}
+    paths = {what: getattr(options, name) for name, what in kinds.items() if getattr(options, name) is not None}
+    if interrupted is not None:
+        saved = [paths[what] for what in ("the model", "the run") if what in paths]
+        kept = f"what was learnt is saved in {listed(saved)}" if saved else "nothing was saved: add --out FILE"
+        fact("interrupted", f"by {interrupted}; {kept}")
+        if "the run" in paths:
+            fact("go on", "with the same command and --resume")
+    if paths:
+        fact("wrote", ", ".join(f"{path} ({what})" for what, path in paths.items()))
+    elif interrupted is None:
+        fact("not saved", "add --out model.safetensors to keep the network")
+    if options.out is not None:
+        fact("next", f"jaxnn predict {shlex.quote(options.out)} {shlex.quote(options.data)}")
+
+
+def about(notes: Any) -> None:
+    """Prints the notes that a model file carries: whatever they are, as text."""
+    if not isinstance(notes, dict) or not notes:
+        fact("notes", "none" if not notes else json.dumps(notes, ensure_ascii=False))
+        return
+    for name, value in notes.items():
+        if name != "metrics":
+            told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            fact(name.replace("_", " "), told.strip("{}").replace('"', ""))
+    for part, values in _metrics(notes.get("metrics")).items():
+        fact(part, ", ".join(f"{name} {number(value)}" for name, value in values.items()))
+
+
+def _metrics(found: Any) -> dict[str, dict[str, float]]:
+    """The metrics of each part, if that is what they are."""
+    if not isinstance(found, dict):
+        return {}
+    return {
+        part: values
+        for part, values in found.items()
+        if isinstance(values, dict) and all(isinstance(value, float | int) for value in values.values())
+    }

@@ -1,0 +1,34 @@
+"""`jaxnn show`: what a saved model is, without running anything in it."""
+
+import argparse
+from typing import Any
+
+HELP = "what a saved model is"
+DESCRIPTION = "Prints a saved model: its network, its preprocessing, how it was trained and how well it did."
+EXAMPLE = "example:\n  jaxnn show digits.safetensors"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `jaxnn show`."""
+    parser.add_argument("model", metavar="MODEL", help="a file that `jaxnn train --out` wrote")
+
+
+def run(options: Any) -> int:
+    """Reads and tells; returns the exit status."""
+    from jaxnn import training
+    from jaxnn.cli import report
+    from jaxnn.cli.text import fact
+
+    model = training.load(options.model)
+    fact("model", options.model)
+    if model.preprocessing is not None:
+        report.target(model.preprocessing)
+        report.inputs(model.preprocessing)
+    print()
+    config = model.config
+    names = config["activation"]
+    activation = names if isinstance(names, list) else [names] * (len(config["sizes"]) - 2)
+    report.network(config["sizes"], activation, config["problem"], bias=config["bias"])
+    print()
+    report.about(config["about"])
+    return 0

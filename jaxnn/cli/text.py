@@ -1,0 +1,44 @@
+"""Calm output: facts with their names in a column, and tables whose columns line up, at most 100 characters wide."""
+
+import textwrap
+from collections.abc import Sequence
+
+WIDTH = 100
+NAMES = 11  # characters of the column that names the facts
+
+
+def fact(name: str, told: str) -> None:
+    """Prints `name       told`, folded under itself where it is long."""
+    lines = textwrap.wrap(printable(told), WIDTH - NAMES) or [""]
+    print(f"{name:{NAMES}}{lines[0]}")
+    for line in lines[1:]:
+        print(" " * NAMES + line)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
+    """Prints a table: the first `left` columns flush left, the others flush right."""
+    cells = [[printable(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[j]) for row in cells) for j in range(len(header))]
+    for row in cells:
+        aligned = (
+            cell.ljust(width) if j < left else cell.rjust(width)
+            for j, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("   ".join(aligned).rstrip())
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """`a, b, c and 12 more`."""
+    shown = [name if len(name) <= 40 else name[:39] + "…" for name in names[:most]]
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(shown) + more
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """`1 row`, `1,797 rows`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def printable(text: str) -> str:
+    """The text without control characters: names come from files, and a terminal obeys what it is sent."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -1,0 +1,185 @@
+"""`jaxnn train`: from a table to a trained, tested and saved network."""
+
+import argparse
+import signal
+import sys
+from typing import Any
+
+from jaxnn.cli import arguments, recipe
+
+HELP = "train a network on a table"
+DESCRIPTION = """\
+Trains a network on a table, keeps the best epoch on rows held out for validation, and tests it on others.
+
+DATA is a file (CSV, TSV or other delimited text with a line of names; Parquet), or one of
+{}.
+What is predicted is read from the target column: text and few different whole numbers are classes,
+other numbers are numbers. Defaults are chosen by the number of rows; what was chosen is printed.""".format(
+    ", ".join(arguments.DATA_SETS)
+)
+EXAMPLE = """\
+examples:
+  jaxnn train digits --seed 0
+  jaxnn train patients.csv --target stroke --drop id --out stroke.safetensors --plot stroke.png"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `jaxnn train`."""
+    parser.add_argument("data", metavar="DATA", help="a file, or the name of a data set")
+    add = parser.add_argument_group("the data").add_argument
+    add("--target", metavar="COLUMN", help="what to predict; needed for a file")
+    add(
+        "--problem",
+        type=arguments.name_from(("classes", "numbers"), "problem"),
+        metavar="KIND",
+        help="classes or numbers (read from the target)",
+    )
+    add("--drop", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to leave out")
+    add("--weight", metavar="COLUMN", help="how much each row counts, ≥ 0")
+    add("--class-weight", type=class_weight, metavar="W", help="balanced, or as `yes=5,no=1`")
+    add(
+        "--validation",
+        type=arguments.below_one,
+        default=0.2,
+        metavar="PART",
+        help="of the rows, which choose the best epoch (0.2)",
+    )
+    add(
+        "--test",
+        type=arguments.below_one,
+        default=0.2,
+        metavar="PART",
+        help="of the rows, which judge the network at the end (0.2)",
+    )
+    recipe.add_arguments(parser)
+    parser.add_argument(
+        "--metric",
+        type=arguments.name_from(("loss", *arguments.METRICS), "metric"),
+        default="loss",
+        metavar="NAME",
+        help=f"which the best epoch is the best by (loss): {', '.join(arguments.METRICS)}",
+    )
+    parser.add_argument("--seed", type=arguments.seed, default=0, metavar="N", help="of everything random (0)")
+    add = parser.add_argument_group("what is written").add_argument
+    add("--out", metavar="FILE", help="the model, such as model.safetensors")
+    add("--plot", metavar="FILE", help="a picture of the training and the test: .png, .svg or .pdf")
+    add("--history", metavar="FILE", help="one line of JSON for each epoch")
+    add("--checkpoint", metavar="FOLDER", help="the run itself, every now and then")
+    add("--resume", action="store_true", help="go on from the newest checkpoint, if there is one")
+    add("--quiet", action="store_true", help="print the last line only")
+
+
+def class_weight(text: str) -> str | dict[str, float]:
+    """`balanced`, or a weight for each class named."""
+    if text == "balanced":
+        return text
+    weights = {}
+    for pair in text.split(","):
+        name, equals, value = pair.rpartition("=")
+        if not equals:
+            raise argparse.ArgumentTypeError(f"balanced or weights such as yes=5,no=1 are expected, got {text!r}")
+        weights[name.strip()] = arguments.non_negative(value)
+    return weights
+
+
+def run(options: Any) -> int:
+    """Trains, tests, saves and tells; returns the exit status."""
+    from jaxnn import plots, training
+    from jaxnn.cli import cache, experiment, outputs, report, source
+
+    outputs.check(options, reads=options.data)
+    rows = source.read(options.data)
+    _check_columns(options, rows)
+    cache.enable()
+    with outputs.unless(options.quiet):
+        parts = experiment.prepare(
+            rows,
+            target=options.target,
+            problem=options.problem,
+            validation=options.validation,
+            test=options.test,
+            seed=options.seed,
+            drop=tuple(options.drop),
+            weight=options.weight,
+        )
+        chosen = recipe.complete(options, rows=len(parts.split.train), problem=parts.problem)
+        report.data(rows, parts, options.seed)
+        report.recipe(parts, chosen)
+        sys.stdout.flush()
+        trained = experiment.train(
+            parts,
+            chosen,
+            seed=options.seed,
+            monitor=None if options.metric == "loss" else options.metric,
+            metrics=experiment.watched(parts, options.metric),
+            class_weight=experiment.weights_of_classes(parts, options.class_weight),
+            checkpoint=options.checkpoint,
+            resume=options.resume,
+            history_file=options.history,
+            progress=not options.quiet,
+        )
+        report.stop(trained.fit)
+        model, scores = experiment.judge(rows, parts, chosen, trained, seed=options.seed)
+        if options.out is not None:
+            training.save(options.out, model)
+        baselines, interrupted = {}, trained.fit.interrupted
+        if interrupted is None:
+            baselines, interrupted = experiment.baselines(parts, seed=options.seed)
+        report.scores(scores | baselines)
+        if options.plot is not None:
+            plots.save(_picture(rows, parts, trained, model), options.plot)
+        report.written(options, interrupted)
+    last = list(scores)[-1]
+    name, value = next(iter(scores[last].items()))
+    print(f"{last} {name} {value:.4f}" if name == "accuracy" else f"{last} {name} {value:.2f}")
+    return 0 if interrupted is None else 128 + getattr(signal, interrupted)
+
+
+def _check_columns(options: Any, rows: Any) -> None:
+    """Refuses columns that do not exist, and a file without a target, before anything is computed.
+
+    Raises:
+        ValueError: a name is unknown, or the target is missing.
+    """
+    from jaxnn import checks
+    from jaxnn.cli.text import listed
+
+    if rows.dataset is not None:
+        if options.target not in (None, rows.dataset.target_name) or options.drop or options.weight:
+            raise ValueError(
+                f"The data set {rows.name!r} knows its target, {rows.dataset.target_name!r}, and its columns: "
+                "--target, --drop and --weight are for files."
+            )
+        return
+    names = rows.rows.names
+    if options.target is None:
+        raise ValueError(f"Which column is to be predicted? Give --target COLUMN, one of {listed(names, 12)}.")
+    for kind, name in (("target column", options.target), ("weight column", options.weight)):
+        if name is not None:
+            checks.one_of(name, rows.rows.columns, kind)
+
+
+def _picture(rows: Any, parts: Any, trained: Any, model: Any) -> Any:
+    """The report of the run on one slide: its curves, and how it does on the last part that was held out."""
+    from jaxnn import metrics, plots
+
+    judges = getattr(parts.split, parts.held_out[-1] if parts.held_out else "train")
+    history, fitted = trained.fit.history, parts.preprocessing
+    words: dict[str, Any]
+    if parts.problem == "classes":
+        codes = model.outputs(rows.rows)[judges].argmax(axis=1)
+        classes = fitted.class_names
+        matrix = metrics.confusion_matrix(parts.y[judges], codes, n_classes=len(classes))
+        words = {"matrix": matrix, "class_names": classes}
+    else:
+        predictions = model.predict(rows.rows)[judges]
+        targets = fitted.numbers(parts.y[judges])
+        words = {"targets": targets, "predictions": predictions, "name": fitted.target_name}
+    return plots.training_report(
+        loss=history.loss,
+        validation_loss=history.validation_loss,
+        metrics={f"validation_{name}": values for name, values in history.metrics.items()},
+        best_epoch=trained.fit.best_epoch or None,
+        title=f"{rows.name}: {fitted.target_name}",
+        **words,
+    )

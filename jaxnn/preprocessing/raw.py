@@ -1,0 +1,169 @@
+"""The columns of raw tables, of whatever library: which kind each is, and which of its values are missing."""
+
+import datetime
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
+
+
+class Values(NamedTuple):
+    """One raw column: its kind, its values (float64, or a list of str and None), and which are missing."""
+
+    what: str  # the column as messages call it
+    kind: Literal["number", "boolean", "category", "date", "nothing"]
+    values: Any
+    missing: np.ndarray
+
+
+def read_column(what: str, values: Any) -> Values:
+    """Sorts a raw column into one of the kinds."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"{what} must be one-dimensional, got shape {array.shape}.")
+    if array.dtype.kind in "biuf":
+        numbers = array.astype(np.float64)
+        missing = np.isnan(numbers)
+        kind: Any = "boolean" if array.dtype.kind == "b" else "number"
+        return Values(what, "nothing" if missing.all() else kind, numbers, missing)
+    if array.dtype.kind in "mM":
+        missing = np.isnat(array)
+        texts = [None if absent else str(date) for date, absent in zip(array, missing.tolist(), strict=True)]
+        return Values(what, "date", texts, missing)
+    if array.dtype.kind not in "OUT":
+        raise ValueError(f"{what} holds {array.dtype}; numbers, booleans and text are understood.")
+    items = array.tolist()
+    missing = _missing(items)
+    if missing.all():
+        return Values(what, "nothing", np.full(len(items), np.nan), missing)
+    items = [None if absent else item for item, absent in zip(items, missing.tolist(), strict=True)]
+    types = set(map(type, items)) - {type(None)}
+    if all(issubclass(each, str) for each in types):
+        return Values(what, "date" if _are_dates(items) else "category", items, missing)
+    if all(issubclass(each, datetime.date | datetime.time | datetime.timedelta) for each in types):
+        return Values(what, "date", items, missing)
+    if all(issubclass(each, bool | np.bool_) for each in types):
+        return Values(what, "boolean", _floats(items), missing)
+    if all(hasattr(each, "__float__") and not issubclass(each, str) for each in types):
+        return Values(what, "number", _floats(items), missing)
+    if all(hasattr(each, "__float__") or issubclass(each, str) for each in types):
+        return Values(what, "category", [None if item is None else str(item) for item in items], missing)
+    strange = next(each.__name__ for each in types if not hasattr(each, "__float__") and not issubclass(each, str))
+    raise ValueError(f"{what} holds values of type {strange}; numbers, booleans and text are understood.")
+
+
+def _floats(items: list[Any]) -> np.ndarray:
+    """Python numbers as float64: NaN for None, infinity for whole numbers beyond all floats."""
+    numbers = np.full(len(items), np.nan)
+    for row, item in enumerate(items):
+        if item is not None:
+            try:
+                numbers[row] = float(item)
+            except OverflowError:
+                numbers[row] = math.inf
+    return numbers
+
+
+def _are_dates(texts: list[str | None]) -> bool:
+    """Whether all texts are ISO 8601 dates; the first that is not ends the search."""
+    return all(text is None or ISO_DATE.fullmatch(text) for text in texts)
+
+
+def _missing(items: list[Any]) -> np.ndarray:
+    """Which items are None, NaN, or one of the markers of pandas, which is not imported to ask."""
+    types = set(map(type, items))
+    markers = {each for each in types if each is type(None) or each.__name__ in ("NAType", "NaTType")}
+    numbers = {each for each in types if issubclass(each, float | np.floating)}
+    absent = (type(item) in markers or (type(item) in numbers and item != item) for item in items)
+    return np.fromiter(absent, bool, len(items))
+
+
+def distinct(read: Values) -> tuple[Values, np.ndarray]:
+    """The different values of a column, and for each row the index of its own among them: work for few, not for all."""
+    if isinstance(read.values, np.ndarray):
+        values, place = np.unique(read.values, return_inverse=True)
+        return read._replace(values=values, missing=np.isnan(values)), place
+    index = {value: j for j, value in enumerate(dict.fromkeys(read.values))}
+    place = np.fromiter(map(index.__getitem__, read.values), np.int64, len(read.values))
+    return read._replace(values=list(index), missing=np.array([value is None for value in index], bool)), place
+
+
+def is_array(table: Any) -> bool:
+    """Whether `table` is an array without column names (DataFrames have `__array__` too)."""
+    return isinstance(table, list | tuple) or (hasattr(table, "__array__") and not hasattr(table, "columns"))
+
+
+def columns_of(table: Any) -> dict[str, Any]:
+    """The columns of any kind of table, by name."""
+    if isinstance(table, Mapping):
+        return {str(name): table[name] for name in table}
+    labels = getattr(table, "columns", None)
+    if hasattr(type(table), "column_names"):  # pyarrow, whose `columns` are the values
+        labels = table.column_names
+    if labels is None:
+        raise TypeError(
+            "A table must be a mapping from names to columns, a jaxnn.data.Table or a DataFrame,"
+            f" got {type(table).__name__}."
+        )
+    return {str(label): table[label] for label in labels}
+
+
+def common_length(columns: Sequence[Values]) -> int:
+    """The number of rows, which all columns share."""
+    lengths = {len(column.missing): column.what for column in columns}
+    if len(lengths) > 1:
+        told = ", ".join(f"{what} has {n}" for n, what in lengths.items())
+        raise ValueError(f"All columns must have the same number of rows: {told}.")
+    return next(iter(lengths))
+
+
+def check_matrix(x: np.ndarray, n_columns: int | None) -> None:
+    """Refuses arrays that are not (n, n_columns)."""
+    if x.ndim != 2:
+        raise ValueError(
+            f"An array of inputs must have shape (rows, columns), got {x.shape}; one row is x.reshape(1, -1)."
+        )
+    if n_columns is not None and x.shape[1] != n_columns:
+        raise ValueError(f"The array has {x.shape[1]} columns, the model was trained on {n_columns}.")
+
+
+def numbers_of(read: Values) -> np.ndarray:
+    """The values as float64, NaN where missing."""
+    if read.kind in ("category", "date"):
+        wrong = np.array([not reads_as_number(value) for value in read.values], bool) & ~read.missing
+        where = wrong if wrong.any() else ~read.missing
+        value = str(read.values[int(np.argmax(where))])
+        raise ValueError(f"{read.what} is the text {value!r} in {rows_told(where)}; a number is expected.")
+    refuse_infinite(read)
+    return read.values
+
+
+def reads_as_number(text: Any) -> bool:
+    """Whether a cell of text is a finite number; `1_0`, which is one to Python, is not."""
+    try:
+        return "_" not in str(text) and math.isfinite(float(text))
+    except (TypeError, ValueError):
+        return False
+
+
+def refuse_infinite(read: Values) -> None:
+    """Raises ValueError, naming the row, if a number is infinite."""
+    infinite = np.isinf(read.values)
+    if infinite.any():
+        raise ValueError(f"{read.what} is infinite in {rows_told(infinite)}; numbers must be finite.")
+
+
+def rows_told(wrong: np.ndarray) -> str:
+    """Where the first wrong value stands, and how many more there are."""
+    more = int(wrong.sum()) - 1
+    return f"row {int(np.argmax(wrong)) + 1} of {len(wrong)}" + (f" (and {more} more)" if more else "")
+
+
+def listed(names: Sequence[Any], most: int = 10) -> str:
+    """Names for a message, cut short when there are many."""
+    told = ", ".join(repr(name) for name in names[:most])
+    return told + (f" and {len(names) - most} more" if len(names) > most else "")

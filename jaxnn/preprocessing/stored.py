@@ -1,0 +1,115 @@
+"""The transformation from its stored description, of which nothing is believed, and the limits that it observes."""
+
+import math
+from typing import Any
+
+from jaxnn.preprocessing.transform import Column, Label, Preprocessing, Target
+
+MAX_CATEGORIES = 100  # of one column: more is an identifier or free text, not a category
+MAX_CLASSES = 1_000
+MAX_COLUMNS = 100_000
+MAX_NAME = 10_000  # characters of a name, a category or a label; `fit` refuses longer ones, so that all it makes loads
+
+
+def from_spec(spec: Any) -> Preprocessing:
+    """The transformation that `to_spec` described; the description may come from anybody, and nothing is believed.
+
+    Raises:
+        ValueError: the description is not one that `to_spec` writes.
+    """
+    top = _record(spec, "preprocessing", {"columns", "target"})
+    columns = tuple(
+        _column_from(column, f"column {j + 1}")
+        for j, column in enumerate(_items(top["columns"], "columns", MAX_COLUMNS))
+    )
+    names = {column.name for column in columns}
+    if not columns or len(names) != len(columns):
+        raise ValueError("The stored preprocessing must have columns, each name once.")
+    if sum(max(1, len(column.categories)) for column in columns) > MAX_COLUMNS:
+        raise ValueError(f"The stored preprocessing has more than {MAX_COLUMNS} inputs.")
+    return Preprocessing(columns, _target_from(top["target"]))
+
+
+def _column_from(spec: Any, what: str) -> Column:
+    """One column, from its stored description."""
+    kind = spec.get("kind") if isinstance(spec, dict) else None
+    kind = _choice(kind, f"kind of {what}", ("number", "boolean", "category"))
+    own = {"categories"} if kind == "category" else {"mean", "scale"}
+    spec = _record(spec, what, {"name", "kind", "missing"} | own)
+    name = _text(spec["name"], f"name of {what}")
+    missing = _choice(spec["missing"], f"missing of {what}", ("refused", "filled", "marked"))
+    if kind != "category":
+        mean = _number(spec["mean"], f"mean of {what}")
+        scale = _number(spec["scale"], f"scale of {what}", above_zero=True)
+        return Column(name, kind, mean, scale, missing=missing)
+    categories = tuple(
+        _text(category, f"category of {what}")
+        for category in _items(spec["categories"], f"categories of {what}", MAX_CATEGORIES)
+    )
+    if not categories or len(set(categories)) != len(categories):
+        raise ValueError(f"The stored categories of {what} must be different, and at least one.")
+    return Column(name, kind, categories=categories, missing=missing)
+
+
+def _target_from(spec: Any) -> Target:
+    """The target, from its stored description."""
+    problem = spec.get("problem") if isinstance(spec, dict) else None
+    problem = _choice(problem, "problem", ("classes", "numbers"))
+    own = {"classes", "class_names"} if problem == "classes" else {"mean", "scale"}
+    spec = _record(spec, "target", {"name", "problem"} | own)
+    name = _text(spec["name"], "name of the target")
+    if problem == "numbers":
+        mean = _number(spec["mean"], "mean of the target")
+        scale = _number(spec["scale"], "scale of the target", above_zero=True)
+        return Target(name, problem, mean=mean, scale=scale)
+    classes = tuple(_label(label) for label in _items(spec["classes"], "classes", MAX_CLASSES))
+    names = tuple(_text(each, "class name") for each in _items(spec["class_names"], "class names", MAX_CLASSES))
+    kinds = {"number" if type(label) in (int, float) else type(label).__name__ for label in classes}
+    if len(classes) < 2 or len(set(classes)) != len(classes) or len(kinds) != 1:
+        raise ValueError("The stored classes must be two or more different labels of one type.")
+    if len(names) != len(classes):
+        raise ValueError(f"The stored class names must be {len(classes)}, one for each class.")
+    return Target(name, problem, classes, names)
+
+
+def _label(value: Any) -> Label:
+    """A class label: text, true or false, or a number."""
+    if isinstance(value, str):
+        return _text(value, "class")
+    if isinstance(value, bool):
+        return value
+    number = _number(value, "class")
+    return int(number) if isinstance(value, int) else number
+
+
+def _record(value: Any, what: str, keys: set[str]) -> dict[str, Any]:
+    """A JSON object with exactly these keys."""
+    if not isinstance(value, dict) or set(value) != keys:
+        raise ValueError(f"The stored {what} must be an object with the keys {sorted(keys)}.")
+    return value
+
+
+def _items(value: Any, what: str, most: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) > most:
+        raise ValueError(f"The stored {what} must be a list of at most {most} items.")
+    return value
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or len(value) > MAX_NAME:
+        raise ValueError(f"The stored {what} must be text of at most {MAX_NAME} characters.")
+    return value
+
+
+def _number(value: Any, what: str, *, above_zero: bool = False) -> float:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:
+        value = float(value)
+    if not isinstance(value, float) or not math.isfinite(value) or (above_zero and value <= 0):
+        raise ValueError(f"The stored {what} must be a finite number{' > 0' * above_zero}.")
+    return value
+
+
+def _choice(value: Any, what: str, choices: tuple[str, ...]) -> Any:
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"The stored {what} must be one of {', '.join(choices)}.")
+    return value
