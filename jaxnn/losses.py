@@ -157,8 +157,8 @@ def _alike(outputs: Any, targets: Any) -> tuple[Array, Array]:
             f"outputs and targets must have the same shape, (batch,) or (batch, k), "
             f"got {outputs.shape} and {targets.shape}.{hint}"
         )
-    dtype = jnp.result_type(outputs, float)  # whole outputs are floats too: targets of 0.5 must not be cut to 0
-    return outputs.astype(dtype), targets.astype(dtype)
+    # The dtype of the outputs, or a float's if they are whole: targets of 0.5 must not be cut to 0.
+    return outputs, targets.astype(jnp.result_type(outputs, float))
 
 
 def _known(values: Any) -> np.ndarray | None:

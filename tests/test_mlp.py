@@ -197,8 +197,6 @@ def identity_network(width, layers):
 
 
 class TestDropout:
-    WIDTH = 20_000
-
     @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
     @pytest.mark.parametrize("place", ["inputs", "hidden"])
     def test_keeps_a_share_and_scales_it(self, rate, place):
@@ -220,6 +218,13 @@ class TestDropout:
         summed = (mlp.Layer(jnp.ones((50, 30)), None), mlp.Layer(jnp.eye(30), None))
         outputs = mlp.apply(summed, x, dropout=0.5, key=KEY)
         assert set(np.unique(outputs)) == {0.0, 100.0}  # the sum of all 50 inputs, dropped or doubled
+
+    def test_drops_what_the_activation_gives_not_what_it_takes(self):
+        """σ(0) is ½, not 0: only the outputs of a unit can silence it."""
+        outputs = mlp.apply(
+            identity_network(50, 2), jnp.zeros((4, 50)), activation=jax.nn.sigmoid, dropout=0.5, key=KEY
+        )
+        assert set(np.unique(outputs)) == {0.0, 1.0}
 
     def test_is_off_without_a_key(self):
         params, x = mlp.init(KEY, (4, 30, 2)), jax.random.normal(KEY, (3, 4))

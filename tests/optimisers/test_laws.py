@@ -87,7 +87,7 @@ def test_narrow_parameters_move_as_wide_ones(make, dtype):
     laws.narrow_parameters_move_as_wide_ones(make, dtype)
 
 
-@every
+@every_rule
 def test_one_trace_serves_all_steps(make):
     laws.one_trace_serves_all_steps(make)
 
