@@ -4,7 +4,11 @@ Every contender is built, compiled and called twice before anything is timed. A 
 an order that rotates from round to round. Whatever slows the machine down for a while slows down neighbours in time,
 so that the ratio of two times of one round is steadier than either; what is reported is the median of those ratios.
 
-The first call of each contender is also its witness: a number that shows that all of them did the same work.
+Where a library can be set up in several ways, as with one thread or two, all of them run a trial and the quickest takes
+the turns. The first call of each contender is also its witness: a number that shows that all did the same work.
+
+Beside the time on the clock stands the processor time of all threads together. Neighbours on the machine lengthen the
+first and hardly the second.
 """
 
 import importlib.metadata
@@ -12,12 +16,14 @@ import importlib.util
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from statistics import median
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 PAUSE = 0.01  # seconds between two calls, in which the threads of the last one go to sleep
 DIGITS = 5  # significant ones kept of each time
+TRIALS = 5  # calls whose median counts, where variants compete
 LIBRARIES = ("jax", "jaxlib", "numpy", "optax", "scikit-learn", "torch")
 
 
@@ -33,8 +39,15 @@ class Problem(Protocol):
         """How many of the question's units (steps, updates) one call does."""
 
     @property
+    def trial(self) -> Any:
+        """A shorter problem of the same kind, on which the variants of a contender compete."""
+
+    @property
     def bytes_moved(self) -> int | None:
         """That one unit must at least read and write; None where arithmetic is what takes the time."""
+
+
+Make: TypeAlias = Callable[[Any], Callable[[], Any]]  # problem -> the timed call, which returns when all is done
 
 
 class Contender(NamedTuple):
@@ -42,7 +55,7 @@ class Contender(NamedTuple):
 
     name: str
     settings: str  # a clause or two
-    make: Callable[[Any], Callable[[], Any]]  # problem -> the call that is timed, which returns when all is done
+    make: Make | Mapping[str, Make]  # or several, by name: the quickest is taken
     needs: str | None = None  # the module without which it is only listed
     slow_start: bool = False  # takes half a minute to compile: left out by --quick
 
@@ -98,38 +111,58 @@ def environment() -> dict[str, Any]:
 def _measured(
     question: Question, problem: Problem, contenders: list[Contender], rounds: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    calls, witnesses = {}, {}
+    calls: dict[str, Callable[[], Any]] = {}
+    found: list[dict[str, Any]] = []
     for contender in contenders:
         say(f"{question.name}, {problem.name}: {contender.name} warms up")
-        call = contender.make(problem)
-        witnesses[contender.name] = question.witness(problem, call())
+        variant, make = _quickest(contender, problem)
+        call = calls[contender.name] = make(problem)
+        witness = question.witness(problem, call())
         call()
-        calls[contender.name] = call
+        found.append({"name": contender.name, "settings": contender.settings, "variant": variant, "witness": witness})
     say(f"{question.name}, {problem.name}: {rounds} rounds of {len(calls)}")
-    seconds = _rounds(calls, rounds)
+    times = _rounds(calls, rounds)
     return {
         "name": problem.name,
         "units": problem.units,
         "bytes_moved": problem.bytes_moved,
-        "contenders": [
-            {"name": c.name, "settings": c.settings, "witness": witnesses[c.name], "seconds": seconds[c.name]}
-            for c in contenders
-        ],
+        "contenders": [{**each, **times[each["name"]]} for each in found],
     }
 
 
-def _rounds(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every call, in the order of the rounds."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
+def _quickest(contender: Contender, problem: Problem) -> tuple[str | None, Make]:
+    """The name of the variant that is quickest on a trial, None if there is only one, and its function."""
+    if callable(contender.make):
+        return None, contender.make
+    seconds = {}
+    for variant, make in contender.make.items():
+        call = make(problem.trial)
+        call()
+        seconds[variant] = median(_timed(call)[0] for _ in range(TRIALS))
+    best = min(seconds, key=seconds.__getitem__)
+    return best, contender.make[best]
+
+
+def _rounds(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Of every contender the `seconds` and `processor_seconds` of its calls, in the order of the rounds."""
+    times: dict[str, dict[str, list[float]]] = {name: {"seconds": [], "processor_seconds": []} for name in calls}
     names = list(calls)
     for number in range(rounds):
         first = number % len(names)  # nobody always runs in the warm or dirty cache of the same neighbour
         for name in names[first:] + names[:first]:
             time.sleep(PAUSE)
-            began = time.perf_counter()
-            calls[name]()
-            seconds[name].append(float(f"{time.perf_counter() - began:.{DIGITS}g}"))
-    return seconds
+            seconds, processor_seconds = _timed(calls[name])
+            times[name]["seconds"].append(seconds)
+            times[name]["processor_seconds"].append(processor_seconds)
+    return times
+
+
+def _timed(call: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds of one call on the clock, and of the processor in all threads of this process."""
+    began, processor_began = time.perf_counter(), time.process_time()
+    call()
+    took = time.perf_counter() - began, time.process_time() - processor_began
+    return float(f"{took[0]:.{DIGITS}g}"), float(f"{took[1]:.{DIGITS}g}")
 
 
 def _present(contender: Contender) -> bool:

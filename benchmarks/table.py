@@ -49,7 +49,16 @@ def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[s
     """The header, then a row for each contender."""
     moved = problem["bytes_moved"]
     rate = [] if moved is None else ["GB/s"]
-    yield ["", f"µs per {question['unit']}", "× ours", "quartiles", *rate, question["witness_name"], "settings"]
+    yield [
+        "",
+        f"µs per {question['unit']}",
+        "× ours",
+        "quartiles",
+        "processor µs",
+        *rate,
+        question["witness_name"],
+        "settings",
+    ]
     compared = ratios(problem)
     for contender in problem["contenders"]:
         seconds = median(contender["seconds"]) / problem["units"]
@@ -62,9 +71,10 @@ def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[s
             f"{seconds * 1e6:,.1f}",
             f"{median(each):.2f}",
             spread,
+            f"{median(contender['processor_seconds']) / problem['units'] * 1e6:,.1f}",
             *rate,
             _number(contender["witness"]),
-            contender["settings"],
+            contender["settings"] + ("" if contender["variant"] is None else f"; {contender['variant']}"),
         ]
 
 

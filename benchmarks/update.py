@@ -45,6 +45,11 @@ class Update(NamedTuple):
         """By one update."""
         return BYTES * self.parameters
 
+    @property
+    def trial(self) -> "Update":
+        """A tenth of the updates, at least one."""
+        return self._replace(units=max(self.units // 10, 1))
+
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Parameters and gradient, float32, the same for all."""
         rng = np.random.default_rng(0)
@@ -138,10 +143,16 @@ QUESTION = Question(
     contenders=(
         Contender("jaxnn", "jitted, buffers donated", jaxnn_adam),
         Contender("optax", "jitted, buffers donated", optax_adam, "optax"),
-        Contender("torch fused, 1 thread", "fused=True", torch_adam(1, fused=True), "torch"),
-        Contender("torch fused, 2 threads", "fused=True", torch_adam(2, fused=True), "torch"),
-        Contender("torch foreach, 1 thread", "foreach=True", torch_adam(1, foreach=True), "torch"),
-        Contender("torch foreach, 2 threads", "foreach=True", torch_adam(2, foreach=True), "torch"),
+        Contender(
+            "torch",
+            "buffers its own",
+            {
+                f"{kind}, {threads} thread{'s' * (threads > 1)}": torch_adam(threads, **{kind: True})
+                for kind in ("fused", "foreach")
+                for threads in (1, 2)
+            },
+            "torch",
+        ),
         Contender("copy", "numpy.copyto of as many bytes, one thread; updates nothing", copy),
     ),
     rounds=21,

@@ -200,7 +200,7 @@ def test_a_rule_is_a_short_file(name):
     """It reads like its algorithm box; what would make it long belongs in a file of its own."""
     file = Path(inspect.getsourcefile(inspect.unwrap(optimisers.TABLE[name])))
     assert file.parent == PACKAGE / "optimisers"
-    assert len(file.read_text(encoding="utf-8").splitlines()) < 140
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 120
 
 
 HEAVY = ("optax", "torch", "sklearn", "matplotlib", "pandas", "narwhals", "tqdm", "chex", "scipy.stats")

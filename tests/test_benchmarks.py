@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import platform
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
@@ -31,8 +33,15 @@ def named(problem):
 
 
 def question(contenders, rounds):
-    one = SimpleNamespace(name="one", units=10, bytes_moved=None)
+    one = SimpleNamespace(name="one", units=10, bytes_moved=None, trial="short")
     return harness.Question("q", "Q?", "step", "loss", lambda quick: [one], lambda _, out: out, contenders, rounds)
+
+
+def fake_time(clock):
+    def now():
+        return clock[0]
+
+    return SimpleNamespace(perf_counter=now, process_time=lambda: 2 * clock[0], sleep=lambda seconds: None)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -57,8 +66,6 @@ def test_the_report_tells_the_machine_but_not_whose_it_is():
     text = json.dumps(at)
     assert str(Path.home()) not in text
     assert str(Path.cwd()) not in text
-    import platform
-
     assert platform.node() not in text.replace('"', " ").split()
 
 
@@ -75,7 +82,7 @@ def test_whoever_shuffles_for_itself_starts_and_learns_like_the_others():
     (problem,) = training.problems(True)
     makers = [training.jaxnn_run, training.jaxnn_fit, training.optax_scan, training.optax_step_by_step]
     if importlib.util.find_spec("torch"):
-        makers.append(training.torch_eager(1))
+        makers += next(c for c in training.QUESTION.contenders if c.name == "torch").make.values()
     found = [training.final_loss(problem, make(problem)()) for make in makers]
     # Batches differ, steps do not: 1 % is several times what the order of rows makes of 16 steps.
     np.testing.assert_allclose(found, np.median(found), rtol=0.01)
@@ -92,8 +99,6 @@ def test_every_call_is_a_whole_run_from_the_start():
 
 
 def test_rows_visit_everything_once_an_epoch():
-    import jax
-
     (problem,) = training.problems(True)
     rows = np.asarray(training.rows_of(problem, jax.random.key(3))).reshape(problem.epochs, -1)
     np.testing.assert_array_equal(np.sort(rows), np.tile(np.arange(len(problem.x)), (problem.epochs, 1)))
@@ -114,13 +119,14 @@ def test_final_loss_is_scikit_learns():
 def test_an_update_with_a_constant_gradient_moves_by_the_learning_rate(contender):
     if contender.needs:
         pytest.importorskip(contender.needs)
-    for problem in update.problems(True):
-        change = update.mean_change(problem, contender.make(problem)())
-        if contender.name == "copy":
-            assert change is None
-        else:
-            # The parameters are of order 1, so that float32 rounds their change to a few parts in 10⁵.
-            np.testing.assert_allclose(change, update.LEARNING_RATE, rtol=1e-4)
+    for make in [contender.make] if callable(contender.make) else contender.make.values():
+        for problem in update.problems(True):
+            change = update.mean_change(problem, make(problem)())
+            if contender.name == "copy":
+                assert change is None
+            else:
+                # The parameters are of order 1, so that float32 rounds their change to a few parts in 10⁵.
+                np.testing.assert_allclose(change, update.LEARNING_RATE, rtol=1e-4)
 
 
 def test_the_copy_moves_the_bytes_of_an_update(monkeypatch):
@@ -149,7 +155,7 @@ def test_drift_of_the_machine_cancels_in_ratios(monkeypatch):
 
         return harness.Contender(name, "", make)
 
-    monkeypatch.setattr(harness, "time", SimpleNamespace(perf_counter=lambda: clock[0], sleep=lambda seconds: None))
+    monkeypatch.setattr(harness, "time", fake_time(clock))
     asked = question((contender("a", 1.0), contender("b", 2.0), contender("c", 0.5), contender("d", 1.0)), rounds=9)
     (problem,) = harness.measure(asked, quick=False, say=lambda sentence: None)["problems"]
     assert calls[:8] == list("aabbccdd")  # the first is the witness, the second a warm-up
@@ -163,6 +169,31 @@ def test_drift_of_the_machine_cancels_in_ratios(monkeypatch):
     assert problem["contenders"][0]["seconds"][8] > 8 * problem["contenders"][0]["seconds"][0]
 
 
+def test_the_quickest_variant_takes_the_turns(monkeypatch):
+    clock, seen = [0.0], []
+
+    def variant(name, work):
+        def make(problem):
+            def call():
+                seen.append((name, problem))
+                clock[0] += work
+                return work
+
+            return call
+
+        return make
+
+    monkeypatch.setattr(harness, "time", fake_time(clock))
+    choices = {"slow": variant("slow", 3.0), "quick": variant("quick", 1.0), "medium": variant("medium", 2.0)}
+    asked = question((harness.Contender("a", "", choices), harness.Contender("b", "", variant("b", 1.0))), rounds=2)
+    (problem,) = harness.measure(asked, quick=False, say=lambda sentence: None)["problems"]
+    assert [contender["variant"] for contender in problem["contenders"]] == ["quick", None]
+    assert problem["contenders"][0]["seconds"] == [1.0, 1.0]
+    assert problem["contenders"][0]["processor_seconds"] == [2.0, 2.0]
+    assert {name for name, on in seen if on != "short"} == {"quick", "b"}
+    assert {name for name, on in seen if on == "short"} == set(choices)
+
+
 def test_tables_show_medians_and_quartiles_of_the_ratios():
     rng = np.random.default_rng(0)
     ours, peers = rng.uniform(1, 2, 11), rng.uniform(3, 9, 11)
@@ -171,10 +202,12 @@ def test_tables_show_medians_and_quartiles_of_the_ratios():
         "units": 1000,
         "bytes_moved": 28_000,
         "contenders": [
-            {"name": "ours", "settings": "plain", "witness": 0.5, "seconds": ours.tolist()},
-            {"name": "theirs", "settings": "best", "witness": None, "seconds": peers.tolist()},
+            {"name": "ours", "settings": "plain", "variant": None, "witness": 0.5, "seconds": ours.tolist()},
+            {"name": "theirs", "settings": "best", "variant": "two", "witness": None, "seconds": peers.tolist()},
         ],
     }
+    for contender in problem["contenders"]:
+        contender["processor_seconds"] = [2 * second for second in contender["seconds"]]
     asked = {"name": "q", "title": "Q", "unit": "step", "witness_name": "loss", "problems": [problem], "absent": []}
     at = {"processor": "P", "cores": 2, "system": "Linux", "python": "3.11", "versions": {}}
     low, middle, high = np.percentile(peers / ours, [25, 50, 75])
@@ -183,14 +216,15 @@ def test_tables_show_medians_and_quartiles_of_the_ratios():
         f"{np.median(peers) * 1e3:,.1f}",
         f"{middle:.2f}",
         f"{low:.2f}–{high:.2f}",
+        f"{2 * np.median(peers) * 1e3:,.1f}",
         f"{28_000 / np.median(peers) * 1e3 / 1e9:.1f}",
         "",
-        "best",
+        "best; two",
     ]
     report = {"environment": at, "quick": True, "questions": [asked]}
     assert "| " + " | ".join(row) + " |" in table.markdown(report)
     lines = table.text(report).splitlines()
-    assert [cell for line in lines if "theirs" in line for cell in line.split()] == [cell for cell in row if cell]
+    assert [cell for line in lines if "theirs" in line for cell in line.split()] == " ".join(row).split()
     assert any("--quick" in line for line in lines)
 
 
@@ -219,8 +253,8 @@ def test_in_the_published_run_all_trained_to_a_similar_loss():
     reached = {name: contender["witness"] for name, contender in named(problem).items()}
     initial = np.log(10)  # of a network that knows nothing
     for name, loss in reached.items():
-        # The orders of rows differ, and scikit-learn's initial weights: 20 % after a fall to a hundredth.
-        assert loss == pytest.approx(reached["jaxnn run"], rel=0.2), name
+        # Orders of rows differ by a few hundredths; scikit-learn starts from smaller weights of its own, and is behind.
+        assert loss == pytest.approx(reached["jaxnn run"], rel=1.0 if name == "scikit-learn" else 0.1), name
         assert loss < initial / 50
 
 

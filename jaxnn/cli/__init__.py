@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that cannot show `×` is no reason to fail
             stream.reconfigure(errors="backslashreplace")
-    formatwarning, warnings.formatwarning = warnings.formatwarning, _one_line_warning
+    formatwarning = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"jaxnn: {message}\n"
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
         status = arguments.run(arguments)
@@ -52,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python flushes standard output once more at its end, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOBODY_READS
+    except ModuleNotFoundError:  # a missing extra is told as an ImportError; this is a broken installation
+        raise
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"jaxnn: {_one_line(error)}", file=sys.stderr)
         return INPUT_AT_FAULT
@@ -64,20 +67,16 @@ def parse(argv: Sequence[str]) -> Any:
     parser = Parser(prog="jaxnn", description="Small networks, trained to the limit.", epilog=EXAMPLE)
     parser.add_argument("--version", action="version", version=f"jaxnn {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    parsers = {}
     for name, module in COMMANDS.items():
-        parsers[name] = commands.add_parser(
-            name, help=module.HELP, description=module.DESCRIPTION, epilog=module.EXAMPLE
-        )
-        module.add_arguments(parsers[name])
-        parsers[name].set_defaults(run=module.run)
+        command = commands.add_parser(name, help=module.HELP, description=module.DESCRIPTION, epilog=module.EXAMPLE)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run, parser=command)
     if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
         parser.error(f"there is no command {argv[0]!r}.{nearest(argv[0], COMMANDS)} Known: {', '.join(COMMANDS)}.")
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
-        command = parsers[argv[0]]
-        hint = nearest(unknown[0].partition("=")[0], command.options())
-        command.error(f"{unknown[0]!r} is not understood.{hint}")
+        hint = nearest(unknown[0].partition("=")[0], arguments.parser.options())
+        arguments.parser.error(f"{unknown[0]!r} is not understood.{hint}")
     return arguments
 
 
@@ -90,7 +89,3 @@ def _one_line(error: Exception) -> str:
     else:
         told = str(error) or type(error).__name__
     return "".join(letter if letter.isprintable() else " " for letter in told)
-
-
-def _one_line_warning(message: Any, *_: Any) -> str:
-    return f"jaxnn: {message}\n"

@@ -17,7 +17,7 @@ def enable() -> None:
     import jax
 
     chosen = folder(os.environ)
-    if chosen is None or jax.config.jax_compilation_cache_dir is not None:
+    if chosen is None or jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     fault = fault_of(chosen)
     if fault is not None:

@@ -32,7 +32,7 @@ def run(options: Any) -> int:
     cache.enable()
     rows = source.read(options.data)
     parts = experiment.prepare(rows, target=None, problem=None, validation=0.2, test=0.2, seed=options.seed)
-    chosen = recipe.defaults(rows=len(parts.split.train), problem=parts.problem)
+    chosen = recipe.defaults(len(parts.split.train))
     report.data(rows, parts, options.seed)
     report.recipe(parts, chosen)
     sys.stdout.flush()
@@ -40,7 +40,8 @@ def run(options: Any) -> int:
     report.stop(trained.fit)
     model, scores = experiment.judge(rows, parts, chosen, trained, seed=options.seed)
     training.save(options.out, model)
-    baselines, interrupted = {}, trained.fit.interrupted
+    interrupted = trained.fit.interrupted
+    baselines: dict[str, dict[str, float]] = {}
     if interrupted is None:
         baselines, interrupted = experiment.baselines(parts, seed=options.seed)
     report.scores(scores | baselines)

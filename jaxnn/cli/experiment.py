@@ -5,15 +5,33 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import activations, checks, data, initialisers, losses, metrics, mlp, preprocessing, training
 from jaxnn.cli import recipe as recipes
 from jaxnn.cli.recipe import Recipe
 from jaxnn.cli.source import Source
+from jaxnn.cli.text import counted
 from jaxnn.objective import Objective
 from jaxnn.version import __version__
 
+LEAST_ROWS = 10
+RECTIFIERS = {"relu", "leaky_relu", "absolute_value", "elu", "gelu", "silu", "softplus"}
+# Full batches from zero: the loss is convex, and a program without batches compiles in half the time.
+LOGISTIC_REGRESSION = Recipe(
+    hidden=(),
+    activation=("identity",),
+    optimiser="adam",
+    learning_rate=0.05,
+    schedule="constant",
+    epochs=200,
+    batch_size=2**31 - 1,
+    dropout=0.0,
+    input_dropout=0.0,
+    weight_decay=1e-4,
+    patience=10,
+)
 PENALTIES = tuple(10.0**k for k in range(-3, 5))  # of the linear model for numbers; the validation rows choose
 
 
@@ -90,8 +108,7 @@ def train(
     names = recipe.activation * len(hidden) if len(recipe.activation) == 1 else recipe.activation
     functions = tuple(activations.get(name) for name in names)
     key, init_key = jax.random.split(jax.random.key(seed))
-    w_init = initialisers.get("he_normal" if _rectifies(names) else "glorot_uniform")
-    params = jax.jit(functools.partial(mlp.init, sizes=sizes, w_init=w_init))(init_key)
+    params = _first_params(init_key, sizes, names)
     predict = functools.partial(mlp.apply, activation=functions)
     if recipe.dropout or recipe.input_dropout:
         predict = functools.partial(predict, dropout=(recipe.input_dropout, *(recipe.dropout,) * len(hidden)))
@@ -112,8 +129,12 @@ def train(
     return Trained(fit, fit.best_params if fit.best_epoch else fit.params, names)
 
 
-def _rectifies(names: tuple[str, ...]) -> bool:
-    return all(name in ("relu", "leaky_relu", "absolute_value", "elu", "gelu", "silu", "softplus") for name in names)
+def _first_params(key: Any, sizes: tuple[int, ...], names: tuple[str, ...]) -> mlp.Params:
+    """He's initialisation for rectifiers, Glorot's for the rest; zeros for a linear model, whose loss is convex."""
+    if not names:
+        return (mlp.Layer(jnp.zeros(sizes), jnp.zeros(sizes[1])),)
+    w_init = initialisers.get("he_normal" if set(names) <= RECTIFIERS else "glorot_uniform")
+    return jax.jit(functools.partial(mlp.init, sizes=sizes, w_init=w_init))(key)
 
 
 def prepare(
@@ -142,13 +163,11 @@ def prepare(
     Raises:
         ValueError: a column does not exist or is of no use, or there are too few rows.
     """
+    if source.n_rows < LEAST_ROWS:
+        rows = counted(source.n_rows, "row")
+        raise ValueError(f"{source.name!r} has {rows}: at least {LEAST_ROWS} are needed to train and to test on.")
     dataset = source.dataset
-    if dataset is None:
-        values = source.rows[target] if target in source.rows.columns else None
-        if values is None:
-            preprocessing.fit(source.rows, str(target))  # says which column is the nearest
-    else:
-        values = dataset.y
+    values = source.rows[str(target)] if dataset is None else dataset.y
     told, reason = preprocessing.problem_of(values)
     if problem is not None:
         reason = "as --problem says"
@@ -162,10 +181,10 @@ def prepare(
         seed=seed,
         stratify=np.asarray(values) if problem == "classes" else None,
     )
-    weights = None
+    _refuse_small_parts(split, problem, validation, test)
+    weights = None if weight is None else _weights(source.rows[weight], weight, split)
     if dataset is None:
         if weight is not None:
-            weights = np.asarray(source.rows[weight])
             drop = (*drop, weight)
         fitted = preprocessing.fit(source.rows, str(target), problem=problem, drop=drop, rows=split.train)
     else:
@@ -190,6 +209,32 @@ def prepare(
     )
 
 
+def _refuse_small_parts(split: data.Split, problem: str, validation: float, test: float) -> None:
+    """Raises ValueError where a part that was asked for could not be judged."""
+    least = 2 if problem == "numbers" else 1
+    for name, fraction in (("validation", validation), ("test", test)):
+        if fraction and len(getattr(split, name)) < least:
+            raise ValueError(
+                f"--{name} {fraction:g} leaves {counted(len(getattr(split, name)), 'row')}, and R² needs two: "
+                f"give a larger part, or 0 to go without."
+            )
+
+
+def _weights(values: Any, name: str, split: data.Split) -> np.ndarray:
+    """A column as weights, float32 (n,).
+
+    Raises:
+        ValueError: they are no numbers ≥ 0, or all of a part are 0.
+    """
+    weight = np.asarray(values)
+    if weight.dtype.kind not in "biuf" or not (np.isfinite(weight.astype(float)) & (weight >= 0)).all():
+        raise ValueError(f"--weight {name}: the column must hold finite numbers ≥ 0 in every row.")
+    for part, rows in split._asdict().items():
+        if len(rows) and not weight[rows].any():
+            raise ValueError(f"--weight {name}: all {part} rows have weight 0, so that nothing would count.")
+    return weight.astype(np.float32)
+
+
 def judge(
     source: Source, parts: Parts, recipe: Recipe, trained: Trained, *, seed: int
 ) -> tuple[training.Model, dict[str, dict[str, float]]]:
@@ -210,16 +255,12 @@ def judge(
         "data": source.name,
         "rows": {name: len(rows) for name, rows in parts.split._asdict().items()},
         "seed": seed,
-        **{name: _plain(value) for name, value in recipe._asdict().items() if name not in ("hidden", "activation")},
+        **{name: value for name, value in recipe._asdict().items() if name not in ("hidden", "activation")},
         "epochs": {"at_most": recipe.epochs, "done": len(fit.history.loss), "best": fit.best_epoch},
         "stop": fit.stop,
         "metrics": found,
     }
     return model._replace(config=config | {"about": about}), found
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def scores(parts: Parts, outputs: np.ndarray) -> dict[str, dict[str, float]]:
@@ -266,6 +307,7 @@ def of_numbers(predictions: np.ndarray, targets: np.ndarray, weight: np.ndarray 
 def against(fitted: preprocessing.Preprocessing, outputs: np.ndarray, truth: Any) -> dict[str, float]:
     """The metrics of raw outputs (n, n_out) against the raw target column (n,) of a table."""
     y = fitted.targets(truth)
+    outputs = np.asarray(outputs, np.float64)
     if fitted.problem == "classes":
         return of_classes(outputs, y, None)
     return of_numbers(fitted.numbers(outputs), fitted.numbers(y), None)
@@ -294,8 +336,7 @@ def baselines(parts: Parts, *, seed: int) -> tuple[dict[str, dict[str, float]], 
     if parts.problem == "numbers":
         outputs = {"ridge regression": _ridge(parts), "the mean": constant_outputs(parts)}
     else:
-        recipe = Recipe((), (), "adam", 1e-2, "cosine", 60, 64, 0.0, 0.0, 1e-4, 20)
-        trained = train(parts, recipe, seed=seed, progress=False)
+        trained = train(parts, LOGISTIC_REGRESSION, seed=seed, progress=False)
         (layer,) = trained.params
         outputs = {
             "logistic regression": parts.x @ np.asarray(layer.w) + np.asarray(layer.b),
@@ -344,11 +385,11 @@ def weights_of_classes(parts: Parts, given: str | Mapping[str, float] | None) ->
     Raises:
         ValueError: the target is a number, or a class does not exist.
     """
-    if given is None or given == "balanced":
-        if given and parts.problem == "numbers":
-            raise ValueError("--class-weight is for classes, and the target is a number: see --problem.")
-        return given
+    if given is None:
+        return None
     if parts.problem == "numbers":
         raise ValueError("--class-weight is for classes, and the target is a number: see --problem.")
+    if isinstance(given, str):
+        return given
     codes = {name: code for code, name in enumerate(parts.preprocessing.class_names)}
-    return {checks.one_of(name, codes, "class"): weight for name, weight in dict(given).items()}
+    return {checks.one_of(name, codes, "class"): weight for name, weight in given.items()}

@@ -4,7 +4,10 @@ import argparse
 import csv
 import io
 import sys
+from collections.abc import Iterator
 from typing import Any
+
+from jaxnn.cli.text import listed, printable
 
 HELP = "answers of a saved model for a table"
 DESCRIPTION = """\
@@ -26,10 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Any) -> int:
     """Predicts, writes and measures; returns the exit status."""
-    import numpy as np
-
     from jaxnn import training
-    from jaxnn.cli import cache, experiment, outputs, report, source
+    from jaxnn.cli import cache, experiment, outputs, source
 
     outputs.check(options, reads=options.table)
     model = training.load(options.model)
@@ -46,9 +47,9 @@ def run(options: Any) -> int:
         columns = [[fitted.class_names[code] for code in raw.argmax(axis=1).tolist()]]
         if options.probabilities:
             header += [f"probability of {name}" for name in fitted.class_names]
-            columns += [map(repr, each) for each in experiment.softmax(raw).T.tolist()]
+            columns += [[repr(p) for p in each] for each in experiment.softmax(raw).T.tolist()]
     else:
-        columns = [map(repr, fitted.numbers(raw).tolist())]
+        columns = [[repr(value) for value in fitted.numbers(raw).tolist()]]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -58,9 +59,25 @@ def run(options: Any) -> int:
     else:
         with open(options.out, "w", encoding="utf-8", newline="") as file:
             file.write(text.getvalue())
-    truth = source.column(rows, fitted.target_name)
-    if truth is not None:
-        measured = experiment.against(fitted, np.asarray(raw, np.float64), truth)
-        told = ", ".join(f"{name} {report.number(value)}" for name, value in measured.items())
-        print(f"{rows.n_rows:,} rows: {told}", file=sys.stderr)
+    for line in _remarks(rows, fitted, raw):
+        print(printable(line), file=sys.stderr)
     return 0
+
+
+def _remarks(rows: Any, fitted: Any, raw: Any) -> Iterator[str]:
+    """What a reader of the predictions should know: values that training did not see, and the metrics."""
+    from jaxnn.cli import experiment, report, source
+
+    if rows.dataset is None:
+        for name, values in fitted.unknown_categories(rows.rows).items():
+            yield f"column {name!r} has values that training did not see, taken as no category: {listed(values)}"
+    truth = source.column(rows, fitted.target_name)
+    if truth is None:
+        return
+    try:
+        measured = experiment.against(fitted, raw, truth)
+    except ValueError as error:  # the predictions stand, whatever the column holds
+        yield f"no metrics: {error}"
+        return
+    told = ", ".join(f"{name} {report.number(name, value)}" for name, value in measured.items())
+    yield f"{rows.n_rows:,} rows: {told}"

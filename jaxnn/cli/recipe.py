@@ -75,34 +75,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def complete(options: Any, *, rows: int, problem: str) -> Recipe:
+def complete(options: Any, *, rows: int) -> Recipe:
     """The recipe for `rows` rows to train on: each option as given, or by default what suits.
 
     Few rows want a small network, held back by weight decay; many want a larger one and larger batches.
+
+    Raises:
+        ValueError: there are more or fewer activations than hidden layers.
     """
-    chosen = defaults(rows=rows, problem=problem)
+    chosen = defaults(rows)
     optimiser = options.optimiser or chosen.optimiser
     if optimiser != chosen.optimiser:
         chosen = chosen._replace(learning_rate=LEARNING_RATES[optimiser], weight_decay=0.0)
     given = {name: getattr(options, name) for name in Recipe._fields}
-    return chosen._replace(**{name: value for name, value in given.items() if value is not None})
+    chosen = chosen._replace(**{name: value for name, value in given.items() if value is not None})
+    names = len(chosen.activation)
+    if names not in (1, len(chosen.hidden)):
+        raise ValueError(
+            f"--activation names {names} functions for {len(chosen.hidden)} hidden layers: name one for all of them, "
+            "or one for each."
+        )
+    return chosen._replace(batch_size=min(chosen.batch_size, rows))
 
 
-def defaults(*, rows: int, problem: str) -> Recipe:
+def defaults(rows: int) -> Recipe:
     """What suits `rows` rows to train on."""
     recipe = Recipe(
         hidden=(64, 64),
         activation=("relu",),
         optimiser="adamw",
         learning_rate=3e-3,
-        schedule="cosine",
+        schedule="constant",
         epochs=100,
         batch_size=32,
-        dropout=0.2,
+        dropout=0.0,
         input_dropout=0.0,
-        weight_decay=1e-2,
+        weight_decay=0.3,
         patience=20,
     )
+    if rows < FEW_ROWS:
+        return recipe._replace(hidden=(32,), weight_decay=1.0)
+    if rows >= MANY_ROWS:
+        return recipe._replace(hidden=(128, 128), learning_rate=1e-3, weight_decay=0.03, batch_size=128, epochs=50)
     return recipe
 
 

@@ -31,12 +31,12 @@ def network(sizes: Sequence[int], activation: Sequence[str], problem: str | None
 def scores(rows: Mapping[str, Mapping[str, float]]) -> None:
     """Prints metrics, one line for each part or model."""
     names = list(next(iter(rows.values())))
-    table(("", *names), [(who, *(number(values[name]) for name in names)) for who, values in rows.items()])
+    table(("", *names), [(who, *(number(name, values[name]) for name in names)) for who, values in rows.items()])
 
 
-def number(value: float) -> str:
-    """Four decimals where they say something, else four figures."""
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 10 or value == 0 else f"{value:.4g}"
+def number(name: str, value: float) -> str:
+    """A metric: errors in the target's units to four figures, all others to four decimals."""
+    return f"{value:.4g}" if name in ("RMSE", "MAE") else f"{value:.4f}"
 
 
 def inputs(preprocessing: Any) -> None:
@@ -136,7 +136,7 @@ def about(notes: Any) -> None:
             told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             fact(name.replace("_", " "), told.strip("{}").replace('"', ""))
     for part, values in _metrics(notes.get("metrics")).items():
-        fact(part, ", ".join(f"{name} {number(value)}" for name, value in values.items()))
+        fact(part, ", ".join(f"{name} {number(name, value)}" for name, value in values.items()))
 
 
 def _metrics(found: Any) -> dict[str, dict[str, float]]:

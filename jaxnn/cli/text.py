@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 WIDTH = 100
-NAMES = 11  # characters of the column that names the facts
+NAMES = 15  # characters of the column that names the facts
 
 
 def fact(name: str, told: str) -> None:

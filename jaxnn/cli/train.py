@@ -102,7 +102,7 @@ def run(options: Any) -> int:
             drop=tuple(options.drop),
             weight=options.weight,
         )
-        chosen = recipe.complete(options, rows=len(parts.split.train), problem=parts.problem)
+        chosen = recipe.complete(options, rows=len(parts.split.train))
         report.data(rows, parts, options.seed)
         report.recipe(parts, chosen)
         sys.stdout.flush()
@@ -122,7 +122,8 @@ def run(options: Any) -> int:
         model, scores = experiment.judge(rows, parts, chosen, trained, seed=options.seed)
         if options.out is not None:
             training.save(options.out, model)
-        baselines, interrupted = {}, trained.fit.interrupted
+        interrupted = trained.fit.interrupted
+        baselines: dict[str, dict[str, float]] = {}
         if interrupted is None:
             baselines, interrupted = experiment.baselines(parts, seed=options.seed)
         report.scores(scores | baselines)

@@ -8,34 +8,40 @@
 `optax.GradientTransformationExtraArgs(*adam(1e-3))` is optax's own type; our loops take optax's optimisers as they are.
 """
 
-from types import MappingProxyType
 from typing import Any
 
 from jaxnn import checks
-from jaxnn.optimisers.adadelta import AdaDeltaState, adadelta
-from jaxnn.optimisers.adagrad import AdaGradState, adagrad
-from jaxnn.optimisers.adam import AdamState, adam, adamw
-from jaxnn.optimisers.adamax import AdamaxState, adamax
-from jaxnn.optimisers.amsgrad import AMSGradState, amsgrad
-from jaxnn.optimisers.combine import (
-    AccumulateState,
-    InjectState,
-    accumulate,
-    add_weight_decay,
-    chain,
-    clip_by_global_norm,
-    clip_by_value,
-    inject,
-    masked,
-    set_to_zero,
-)
-from jaxnn.optimisers.lion import LionState, lion
-from jaxnn.optimisers.momentum import MomentumState, momentum, nesterov
-from jaxnn.optimisers.nadam import NadamState, nadam
+from jaxnn.optimisers.accumulate import AccumulateState, accumulate
+from jaxnn.optimisers.combine import chain, masked
+from jaxnn.optimisers.inject import InjectState, inject
+from jaxnn.optimisers.links import add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero
 from jaxnn.optimisers.presets import PRESETS, preset
-from jaxnn.optimisers.radam import radam
-from jaxnn.optimisers.rmsprop import RMSPropState, rmsprop
-from jaxnn.optimisers.sgd import SGDState, sgd
+from jaxnn.optimisers.rules import (
+    TABLE,
+    AdaDeltaState,
+    AdaGradState,
+    AdamaxState,
+    AdamState,
+    AMSGradState,
+    LionState,
+    MomentumState,
+    NadamState,
+    RMSPropState,
+    SGDState,
+    adadelta,
+    adagrad,
+    adam,
+    adamax,
+    adamw,
+    amsgrad,
+    lion,
+    momentum,
+    nadam,
+    nesterov,
+    radam,
+    rmsprop,
+    sgd,
+)
 from jaxnn.tree import add as apply_updates
 from jaxnn.types import Optimiser
 
@@ -80,25 +86,6 @@ __all__ = [
     "set_to_zero",
     "sgd",
 ]
-
-# In order of increasing complexity.
-TABLE: MappingProxyType[str, Any] = MappingProxyType(
-    {
-        "sgd": sgd,
-        "momentum": momentum,
-        "nesterov": nesterov,
-        "adagrad": adagrad,
-        "rmsprop": rmsprop,
-        "adadelta": adadelta,
-        "adam": adam,
-        "adamw": adamw,
-        "adamax": adamax,
-        "amsgrad": amsgrad,
-        "nadam": nadam,
-        "radam": radam,
-        "lion": lion,
-    }
-)
 
 
 def get(name: str) -> Any:

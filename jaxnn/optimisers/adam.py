@@ -1,12 +1,11 @@
-"""Adam and AdamW: steps scaled by running estimates of the gradient's moments.
+"""Adam: steps scaled by running estimates of the gradient's moments.
 
 At step t = 1, 2, …, elementwise:
 
     m ← β₁ m + (1 - β₁) g                  first moment
     v ← β₂ v + (1 - β₂) g²                 second moment
     m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)  both start at 0: undo that bias
-    θ ← θ - η m̂ / (√v̂ + ε)                 Adam
-    θ ← θ - η (m̂ / (√v̂ + ε) + λ θ)         AdamW: the decay bypasses the moments
+    θ ← θ - η m̂ / (√v̂ + ε)
 
 With ε̂, the paper's own rearrangement (end of its section 2), ε is added to the uncorrected root:
 
@@ -14,7 +13,6 @@ With ε̂, the paper's own rearrangement (end of its section 2), ε is added to 
 
 References:
     Kingma & Ba, Adam: A Method for Stochastic Optimization, 2015, arXiv:1412.6980.
-    Loshchilov & Hutter, Decoupled Weight Decay Regularization, 2019, arXiv:1711.05101.
     Goodfellow, Bengio & Courville, Deep Learning, 2016, Algorithm 8.7.
 """
 
@@ -25,7 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers.gradients import decayed, descent
+from jaxnn.optimisers.gradients import descent
 from jaxnn.schedules import as_schedule
 from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
 
@@ -85,41 +83,3 @@ def adam(
         return tree.cast_like(updates, grads), AdamState(t, eta, mu, nu)
 
     return Optimiser(init, update)
-
-
-def adamw(
-    learning_rate: ScalarOrSchedule,
-    *,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
-    eps_hat: bool = False,
-    eps_root: Any = 0.0,
-    weight_decay: Any = 1e-2,
-    maximise: bool = False,
-) -> Optimiser:
-    """Adam with decoupled weight decay, the twin of `optax.adamw` and `torch.optim.AdamW`.
-
-    Args:
-        learning_rate: η ≥ 0, or a schedule; it scales the decay too.
-        b1: β₁ in [0, 1).
-        b2: β₂ in [0, 1).
-        eps: ε ≥ 0.
-        eps_hat: ε is ε̂ (Keras).
-        eps_root: a second constant ≥ 0, under the root (optax).
-        weight_decay: λ ≥ 0; each step takes ηλθ from the parameters. (Defaults: PyTorch 1e-2, optax 1e-4.)
-        maximise: ascend J; the decay still shrinks.
-
-    Raises:
-        ValueError: a hyperparameter out of range; `update` without the parameters.
-    """
-    checks.non_negative(weight_decay=weight_decay)
-    schedule = as_schedule(learning_rate)
-    inner = adam(learning_rate, b1=b1, b2=b2, eps=eps, eps_hat=eps_hat, eps_root=eps_root, maximise=maximise)
-
-    def update(grads: Updates, state: AdamState, params: Params = None, **words: Any) -> tuple[Updates, AdamState]:
-        updates, after = inner.update(grads, state, params, **words)
-        shrink = schedule(state.step) * weight_decay
-        return tree.cast_like(decayed(tree.widen(updates), params, shrink), grads), after
-
-    return Optimiser(inner.init, update)

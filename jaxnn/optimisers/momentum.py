@@ -3,25 +3,19 @@
 The learning rate inside the velocity (Polyak; the course; Goodfellow; Keras; scikit-learn), α the momentum:
 
     v ← α v - η g
-    θ ← θ + v                      momentum
-    θ ← θ + α v - η g              Nesterov, with the new v
+    θ ← θ + v
 
 or outside it (PyTorch; optax):
 
     v ← α v + (1 - d) g            d the dampening; PyTorch's first velocity is g, undamped
-    θ ← θ - η v                    momentum
-    θ ← θ - η (g + α v)            Nesterov
+    θ ← θ - η v
 
 The two agree while η is constant. When η changes, the old rate lives on in the velocity of the first, not the second.
 
-Nesterov's gradient is the one at the parameters given. That is Goodfellow's Algorithm 8.3, which takes the gradient at
-the look-ahead point θ + αv, written in the look-ahead point as its variable.
-
 References:
     Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
-    Nesterov, A method of solving a convex programming problem with convergence rate O(1/k²), 1983.
     Sutskever et al., On the importance of initialization and momentum in deep learning, 2013.
-    Goodfellow, Bengio & Courville, Deep Learning, 2016, Algorithms 8.2 and 8.3.
+    Goodfellow, Bengio & Courville, Deep Learning, 2016, Algorithm 8.2.
 """
 
 from typing import Any, NamedTuple
@@ -86,49 +80,6 @@ def momentum(
         velocity = jax.tree.map(lambda v, g: alpha * v - inside * g, state.velocity, g)
         velocity = tree.cast_like(velocity, state.velocity)
         updates = jax.tree.map(lambda v: outside * v, velocity)
-        return tree.cast_like(updates, grads), MomentumState(t, eta, velocity)
-
-    return Optimiser(init, update)
-
-
-def nesterov(
-    learning_rate: ScalarOrSchedule,
-    *,
-    momentum: Any = 0.9,
-    learning_rate_inside: bool = True,
-    weight_decay: Any = 0.0,
-    maximise: bool = False,
-) -> Optimiser:
-    """Nesterov's accelerated gradient, the twin of the libraries' SGD with `nesterov=True`.
-
-    Args:
-        learning_rate: η ≥ 0, or a schedule.
-        momentum: α in [0, 1).
-        learning_rate_inside: the velocity holds ηg (True: Goodfellow, Keras) or g (False: PyTorch, optax).
-        weight_decay: λ ≥ 0 of an L2 penalty; λθ is added to the gradient.
-        maximise: ascend instead.
-
-    Raises:
-        ValueError: a hyperparameter out of range.
-    """
-    schedule = as_schedule(learning_rate)
-    checks.decay(momentum=momentum)
-    checks.non_negative(weight_decay=weight_decay)
-    alpha = momentum
-
-    def init(params: Params) -> MomentumState:
-        return MomentumState(tree.start(), schedule(tree.start()), velocity=tree.zeros(params))
-
-    def update(
-        grads: Updates, state: MomentumState, params: Params = None, **words: Any
-    ) -> tuple[Updates, MomentumState]:
-        del words
-        g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
-        eta, t = schedule(state.step), tree.increment(state.step)
-        inside, outside = (eta, 1) if learning_rate_inside else (1, eta)
-        velocity = jax.tree.map(lambda v, g: alpha * v - inside * g, state.velocity, g)
-        velocity = tree.cast_like(velocity, state.velocity)
-        updates = jax.tree.map(lambda v, g: outside * (alpha * v - inside * g), velocity, g)
         return tree.cast_like(updates, grads), MomentumState(t, eta, velocity)
 
     return Optimiser(init, update)

@@ -93,7 +93,7 @@ class Checkpoints:
         return None
 
     def load(self, like: Carry, records: Records) -> tuple[Carry, float, tuple[int, int]] | None:
-        """The newest that is whole: the run, the seconds it took so far, the retries used and where; None if there is none.
+        """The newest that is whole: the run, its seconds so far, its retries and where they were; None without one.
 
         Raises:
             ValueError: it is of another run; the message says in what it differs.

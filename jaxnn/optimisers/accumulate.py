@@ -1,0 +1,52 @@
+"""Gradient accumulation: one step of an optimiser for the mean of several gradients."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from jaxnn import checks, tree
+from jaxnn.optimisers.words import understood
+from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
+
+
+class AccumulateState(NamedTuple):
+    """What gradient accumulation carries from step to step."""
+
+    collected: Int[Array, ""]  # gradients since the last step, below `steps`
+    mean: Updates  # their mean, like params
+    inner: Any  # the inner optimiser's state
+
+
+def accumulate(inner: OptimiserLike, *, steps: int) -> Optimiser:
+    """Collects the mean of `steps` ≥ 1 gradients before each step of `inner`; no step in between.
+
+    With equal batches this is `inner` on batches `steps` times as large.
+
+    Raises:
+        ValueError: fewer than one step.
+    """
+    checks.whole(1, steps=steps)
+
+    def init(params: Params) -> AccumulateState:
+        return AccumulateState(tree.start(), tree.zeros(params), inner.init(params))
+
+    def update(
+        grads: Updates, state: AccumulateState, params: Params = None, **words: Any
+    ) -> tuple[Updates, AccumulateState]:
+        count = state.collected + 1
+        mean = jax.tree.map(lambda m, g: m + (g - m) / count, state.mean, tree.widen(grads))
+        mean = tree.cast_like(mean, state.mean)
+
+        def act() -> tuple[Updates, AccumulateState]:
+            average = tree.cast_like(mean, grads)
+            updates, after = inner.update(average, state.inner, params, **understood(inner, words))
+            return updates, AccumulateState(tree.start(), tree.zeros(mean), after)
+
+        def wait() -> tuple[Updates, AccumulateState]:
+            return jax.tree.map(jnp.zeros_like, grads), AccumulateState(count, mean, state.inner)
+
+        return jax.lax.cond(count == steps, act, wait)
+
+    return Optimiser(init, update)

@@ -1,0 +1,52 @@
+"""Hyperparameters in the state, where they can be changed, vmapped and differentiated without compiling again."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxnn.optimisers.words import understood
+from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
+
+
+class InjectState(NamedTuple):
+    """Hyperparameters as data, beside the state of the optimiser that they make."""
+
+    hyperparameters: dict[str, Array]  # scalars of JAX's default float
+    inner: Any  # the optimiser's own state
+
+
+def inject(factory: Callable[..., OptimiserLike], **hyperparameters: Any) -> Optimiser:
+    """The optimiser `factory(**hyperparameters)` with its hyperparameters in its state.
+
+    `inject(adam, learning_rate=1e-3)`: the rate can then be changed between steps, in `state.hyperparameters`, without
+    another compilation, as long as the new value is an array of the same dtype. A decay rate kept so has the rounding
+    of that dtype; keep those that need not change out of it with `functools.partial(adam, b2=0.9999)`.
+
+    Args:
+        factory: makes an optimiser from keyword arguments.
+        hyperparameters: numbers and arrays become state; anything else (a schedule, a flag) stays as it is.
+
+    Raises:
+        ValueError: a hyperparameter out of the factory's range.
+    """
+    factory(**hyperparameters)  # its own checks, on the Python values
+    numbers = {name: value for name, value in hyperparameters.items() if _is_number(value)}
+    fixed = {name: value for name, value in hyperparameters.items() if name not in numbers}
+
+    def init(params: Params) -> InjectState:
+        values = {name: jnp.array(value, jnp.result_type(float)) for name, value in numbers.items()}
+        return InjectState(values, factory(**values, **fixed).init(params))
+
+    def update(grads: Updates, state: InjectState, params: Params = None, **words: Any) -> tuple[Updates, InjectState]:
+        optimiser = factory(**state.hyperparameters, **fixed)
+        updates, inner = optimiser.update(grads, state.inner, params, **understood(optimiser, words))
+        return updates, InjectState(state.hyperparameters, inner)
+
+    return Optimiser(init, update)
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | float | jax.Array)

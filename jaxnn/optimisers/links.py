@@ -1,0 +1,77 @@
+"""Links of a chain that keep no state: clipping, L2 decay, no step at all.
+
+    clip_by_global_norm    g ← g min(1, c / ‖g‖)
+    clip_by_value          g ← max(-c, min(c, g)), coordinate by coordinate
+    add_weight_decay       g ← g + λ θ
+
+References:
+    Pascanu, Mikolov & Bengio, On the difficulty of training recurrent neural networks, 2013, arXiv:1211.5063.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxnn import checks, tree
+from jaxnn.optimisers.gradients import given
+from jaxnn.types import Optimiser, Params, Updates
+
+
+def clip_by_global_norm(max_norm: Any) -> Optimiser:
+    """Scales the whole gradient down to norm `max_norm` > 0 where it is longer; its direction stays.
+
+    Raises:
+        ValueError: a norm that is not positive.
+    """
+    checks.positive(max_norm=max_norm)
+
+    def clip(grads: Updates, params: Params) -> Updates:
+        del params
+        norm = tree.norm(grads)
+        scale = jnp.where(norm > max_norm, max_norm / jnp.where(norm > 0, norm, 1), 1)
+        return tree.cast_like(jax.tree.map(lambda g: g * scale.astype(g.dtype), tree.widen(grads)), grads)
+
+    return _stateless(clip)
+
+
+def clip_by_value(max_size: Any) -> Optimiser:
+    """Cuts every coordinate to [-max_size, max_size], max_size > 0.
+
+    Raises:
+        ValueError: a size that is not positive.
+    """
+    checks.positive(max_size=max_size)
+    return _stateless(lambda grads, _: jax.tree.map(lambda g: jnp.clip(g, -max_size, max_size).astype(g.dtype), grads))
+
+
+def add_weight_decay(weight_decay: Any) -> Optimiser:
+    """Adds λθ to the gradient, λ ≥ 0: the gradient of the L2 penalty ½ λ ‖θ‖².
+
+    Before an adaptive rule this is L2; for decoupled decay use `adamw`.
+
+    Raises:
+        ValueError: negative decay; `update` without the parameters.
+    """
+    checks.non_negative(weight_decay=weight_decay)
+
+    def add(grads: Updates, params: Params) -> Updates:
+        return jax.tree.map(
+            lambda g, p: (g + weight_decay * p).astype(g.dtype), grads, given(params, "add_weight_decay")
+        )
+
+    return _stateless(add)
+
+
+def set_to_zero() -> Optimiser:
+    """No step at all; with `masked` it freezes a part of the parameters."""
+    return _stateless(lambda grads, _: jax.tree.map(jnp.zeros_like, grads))
+
+
+def _stateless(function: Callable[[Updates, Params], Updates]) -> Optimiser:
+    def update(grads: Updates, state: Any, params: Params = None, **words: Any) -> tuple[Updates, Any]:
+        del words
+        return function(grads, params), state
+
+    return Optimiser(lambda params: (), update)

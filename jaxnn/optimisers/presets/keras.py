@@ -1,0 +1,200 @@
+"""Keras's optimisers, `keras.optimizers`.
+
+Every one can clip, in one of three ways, and then decay decoupled.
+"""
+
+from typing import Any
+
+import jax
+
+from jaxnn import checks
+from jaxnn.optimisers import rules
+from jaxnn.optimisers.combine import chain
+from jaxnn.optimisers.gradients import is_zero
+from jaxnn.optimisers.links import clip_by_global_norm, clip_by_value
+from jaxnn.optimisers.presets.parts import (
+    adam_or_amsgrad,
+    decay_decoupled,
+    with_momentum,
+)
+from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+
+
+def _keras(
+    rule: Optimiser,
+    learning_rate: ScalarOrSchedule,
+    weight_decay: Any,
+    clipnorm: Any,
+    clipvalue: Any,
+    global_clipnorm: Any,
+) -> Optimiser:
+    """The rule between Keras's clipping and Keras's weight decay; None is none."""
+    clips = {
+        "clipnorm": (clipnorm, _clip_by_norm),
+        "clipvalue": (clipvalue, clip_by_value),
+        "global_clipnorm": (global_clipnorm, clip_by_global_norm),
+    }
+    links = [clip(size) for size, clip in clips.values() if size is not None]
+    if len(links) > 1:
+        raise ValueError(f"Keras clips in one way at most: give one of {', '.join(clips)}.")
+    decaying = rule if weight_decay is None else decay_decoupled(rule, learning_rate, weight_decay)
+    return chain(*links, decaying) if links else decaying
+
+
+def _clip_by_norm(clipnorm: Any) -> Optimiser:
+    """Clips each leaf by its own norm."""
+    checks.positive(clipnorm=clipnorm)
+    clip = clip_by_global_norm(clipnorm)
+
+    def update(grads: Updates, state: Any, params: Params = None, **words: Any) -> tuple[Updates, Any]:
+        del params, words
+        return jax.tree.map(lambda g: clip.update(g, state)[0], grads), state
+
+    return Optimiser(clip.init, update)
+
+
+def SGD(
+    learning_rate: ScalarOrSchedule = 1e-2,
+    momentum: Any = 0.0,
+    nesterov: bool = False,
+    weight_decay: Any = None,
+    clipnorm: Any = None,
+    clipvalue: Any = None,
+    global_clipnorm: Any = None,
+) -> Optimiser:
+    """`keras.optimizers.SGD`."""
+    rule = rules.sgd(learning_rate) if is_zero(momentum) else with_momentum(learning_rate, momentum, nesterov)
+    return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
+
+
+def Adagrad(
+    learning_rate: ScalarOrSchedule = 1e-3,
+    initial_accumulator_value: Any = 0.1,
+    epsilon: Any = 1e-7,
+    weight_decay: Any = None,
+    clipnorm: Any = None,
+    clipvalue: Any = None,
+    global_clipnorm: Any = None,
+) -> Optimiser:
+    """`keras.optimizers.Adagrad`."""
+    rule = rules.adagrad(learning_rate, eps=epsilon, eps_inside=True, initial_accumulator=initial_accumulator_value)
+    return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
+
+
+def RMSprop(
+    learning_rate: ScalarOrSchedule = 1e-3,
+    rho: Any = 0.9,
+    momentum: Any = 0.0,
+    epsilon: Any = 1e-7,
+    centered: bool = False,
+    weight_decay: Any = None,
+    clipnorm: Any = None,
+    clipvalue: Any = None,
+    global_clipnorm: Any = None,
+) -> Optimiser:
+    """`keras.optimizers.RMSprop`."""
+    rule = rules.rmsprop(learning_rate, decay=rho, eps=epsilon, centred=centered, momentum=momentum)
+    return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
+
+
+def Adam(
+    learning_rate: ScalarOrSchedule = 1e-3,
+    beta_1: Any = 0.9,
+    beta_2: Any = 0.999,
+    epsilon: Any = 1e-7,
+    amsgrad: bool = False,
+    weight_decay: Any = None,
+    clipnorm: Any = None,
+    clipvalue: Any = None,
+    global_clipnorm: Any = None,
+) -> Optimiser:
+    """`keras.optimizers.Adam`."""
+    rule = adam_or_amsgrad(learning_rate, amsgrad, b1=beta_1, b2=beta_2, eps=epsilon, eps_hat=True)
+    return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
+
+
+def AdamW(
+    learning_rate: ScalarOrSchedule = 1e-3,
+    weight_decay: Any = 4e-3,
+    beta_1: Any = 0.9,
+    beta_2: Any = 0.999,
+    epsilon: Any = 1e-7,
+    amsgrad: bool = False,
+    clipnorm: Any = None,
+    clipvalue: Any = None,
+    global_clipnorm: Any = None,
+) -> Optimiser:
+    """`keras.optimizers.AdamW`."""
+    rule = adam_or_amsgrad(learning_rate, amsgrad, b1=beta_1, b2=beta_2, eps=epsilon, eps_hat=True)
+    return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
+
+
+def Nadam(
+    learning_rate: ScalarOrSchedule = 1e-3,
+    beta_1: Any = 0.9,
+    beta_2: Any = 0.999,
+    epsilon: Any = 1e-7,
+    weight_decay: Any = None,
+    clipnorm: Any = None,
+    clipvalue: Any = None,
+    global_clipnorm: Any = None,
+) -> Optimiser:
+    """`keras.optimizers.Nadam`."""
+    rule = rules.nadam(learning_rate, b1=beta_1, b2=beta_2, eps=epsilon, momentum_decay=1.0)
+    return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
+
+
+def Adamax(
+    learning_rate: ScalarOrSchedule = 1e-3,
+    beta_1: Any = 0.9,
+    beta_2: Any = 0.999,
+    epsilon: Any = 1e-7,
+    weight_decay: Any = None,
+    clipnorm: Any = None,
+    clipvalue: Any = None,
+    global_clipnorm: Any = None,
+) -> Optimiser:
+    """`keras.optimizers.Adamax`."""
+    rule = rules.adamax(learning_rate, b1=beta_1, b2=beta_2, eps=epsilon, eps_inside=False)
+    return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
+
+
+def Adadelta(
+    learning_rate: ScalarOrSchedule = 1e-3,
+    rho: Any = 0.95,
+    epsilon: Any = 1e-7,
+    weight_decay: Any = None,
+    clipnorm: Any = None,
+    clipvalue: Any = None,
+    global_clipnorm: Any = None,
+) -> Optimiser:
+    """`keras.optimizers.Adadelta`."""
+    rule = rules.adadelta(learning_rate, rho=rho, eps=epsilon)
+    return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
+
+
+def Lion(
+    learning_rate: ScalarOrSchedule = 1e-3,
+    beta_1: Any = 0.9,
+    beta_2: Any = 0.99,
+    weight_decay: Any = None,
+    clipnorm: Any = None,
+    clipvalue: Any = None,
+    global_clipnorm: Any = None,
+) -> Optimiser:
+    """`keras.optimizers.Lion`."""
+    rule = rules.lion(learning_rate, b1=beta_1, b2=beta_2)
+    return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
+
+
+ROWS: dict[str, Any] = {
+    "SGD": SGD,
+    "Adagrad": Adagrad,
+    "RMSprop": RMSprop,
+    "Adam": Adam,
+    "AdamW": AdamW,
+    "Nadam": Nadam,
+    "Adamax": Adamax,
+    "Adadelta": Adadelta,
+    "Lion": Lion,
+}

@@ -1,0 +1,52 @@
+"""What the presets are made of, beside the rules themselves."""
+
+from typing import Any
+
+from jaxnn import checks, tree
+from jaxnn.optimisers import rules
+from jaxnn.optimisers.combine import chain, masked
+from jaxnn.optimisers.gradients import decayed, is_zero
+from jaxnn.schedules import as_schedule
+from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Schedule, Updates
+
+
+def less_parameters(factor: Schedule) -> Optimiser:
+    """Takes factor(step) θ from what comes in: ηλ after a rule is decoupled decay, -λ before one is an L2 penalty."""
+
+    def update(updates: Updates, step: Any, params: Params = None, **words: Any) -> tuple[Updates, Any]:
+        del words
+        less = decayed(tree.widen(updates), params, factor(step))
+        return tree.cast_like(less, updates), tree.increment(step)
+
+    return Optimiser(lambda params: tree.start(), update)
+
+
+def decay_decoupled(rule: Optimiser, learning_rate: ScalarOrSchedule, weight_decay: Any, mask: Any = None) -> Optimiser:
+    """The rule, and decay by ηλθ that bypasses it, where the mask says so."""
+    if is_zero(weight_decay):
+        return rule
+    checks.non_negative(weight_decay=weight_decay)
+    eta, decay = as_schedule(learning_rate), as_schedule(weight_decay)
+    link = less_parameters(lambda step: eta(step) * decay(step))
+    return chain(rule, link if mask is None else masked(link, mask))
+
+
+def scaled(learning_rate: ScalarOrSchedule, factor: Schedule) -> Schedule:
+    """The learning rate times a factor that depends on the step."""
+    eta = as_schedule(learning_rate)
+    return lambda step: eta(step) * factor(step)
+
+
+def trace(momentum: Any, nesterov: bool) -> Optimiser:
+    """The velocity v ← α v + u, or Nesterov's α v + u after it: momentum over steps u that have their learning rate."""
+    return (rules.nesterov if nesterov else rules.momentum)(1.0, momentum=momentum, maximise=True)
+
+
+def with_momentum(learning_rate: ScalarOrSchedule, momentum: Any, nesterov: bool, **keywords: Any) -> Optimiser:
+    """SGD as three libraries have it: momentum and Nesterov's as keywords."""
+    return (rules.nesterov if nesterov else rules.momentum)(learning_rate, momentum=momentum, **keywords)
+
+
+def adam_or_amsgrad(learning_rate: ScalarOrSchedule, largest: bool, **keywords: Any) -> Optimiser:
+    """Adam, or AMSGrad as PyTorch and Keras have it: the maximum over the uncorrected second moment."""
+    return rules.amsgrad(learning_rate, maximum="raw", **keywords) if largest else rules.adam(learning_rate, **keywords)

@@ -1,0 +1,172 @@
+"""PyTorch's optimisers, `torch.optim`.
+
+Weight decay is L2, unless its name says otherwise.
+"""
+
+from typing import Any
+
+from jaxnn import checks, tree
+from jaxnn.optimisers import rules
+from jaxnn.optimisers.gradients import is_zero
+from jaxnn.optimisers.presets.parts import (
+    adam_or_amsgrad,
+    decay_decoupled,
+    scaled,
+    with_momentum,
+)
+from jaxnn.types import Optimiser, ScalarOrSchedule
+
+
+def SGD(
+    lr: ScalarOrSchedule = 1e-3,
+    momentum: Any = 0.0,
+    dampening: Any = 0.0,
+    weight_decay: Any = 0.0,
+    nesterov: bool = False,
+    maximize: bool = False,
+) -> Optimiser:
+    """`torch.optim.SGD`."""
+    if nesterov and (is_zero(momentum) or not is_zero(dampening)):
+        raise ValueError("torch.SGD's nesterov needs a momentum > 0 and no dampening.")
+    if is_zero(momentum):  # and then no dampening either
+        return rules.sgd(lr, weight_decay=weight_decay, maximise=maximize)
+    damping = {} if nesterov else {"dampening": dampening}
+    return with_momentum(
+        lr, momentum, nesterov, learning_rate_inside=False, weight_decay=weight_decay, maximise=maximize, **damping
+    )
+
+
+def Adagrad(
+    lr: ScalarOrSchedule = 1e-2,
+    lr_decay: Any = 0.0,
+    weight_decay: Any = 0.0,
+    initial_accumulator_value: Any = 0.0,
+    eps: Any = 1e-10,
+    maximize: bool = False,
+) -> Optimiser:
+    """`torch.optim.Adagrad`."""
+    checks.non_negative(lr_decay=lr_decay)
+    rate = lr if is_zero(lr_decay) else scaled(lr, lambda step: 1 / (1 + tree.real(step) * lr_decay))
+    return rules.adagrad(
+        rate, eps=eps, initial_accumulator=initial_accumulator_value, weight_decay=weight_decay, maximise=maximize
+    )
+
+
+def RMSprop(
+    lr: ScalarOrSchedule = 1e-2,
+    alpha: Any = 0.99,
+    eps: Any = 1e-8,
+    weight_decay: Any = 0.0,
+    momentum: Any = 0.0,
+    centered: bool = False,
+    maximize: bool = False,
+) -> Optimiser:
+    """`torch.optim.RMSprop`."""
+    return rules.rmsprop(
+        lr,
+        decay=alpha,
+        eps=eps,
+        eps_inside=False,
+        centred=centered,
+        momentum=momentum,
+        learning_rate_inside=False,
+        weight_decay=weight_decay,
+        maximise=maximize,
+    )
+
+
+def Adam(
+    lr: ScalarOrSchedule = 1e-3,
+    betas: tuple[Any, Any] = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 0.0,
+    amsgrad: bool = False,
+    maximize: bool = False,
+    decoupled_weight_decay: bool = False,
+) -> Optimiser:
+    """`torch.optim.Adam`."""
+    coupled, decoupled = (0.0, weight_decay) if decoupled_weight_decay else (weight_decay, 0.0)
+    b1, b2 = betas
+    rule = adam_or_amsgrad(lr, amsgrad, b1=b1, b2=b2, eps=eps, weight_decay=coupled, maximise=maximize)
+    return decay_decoupled(rule, lr, decoupled)
+
+
+def AdamW(
+    lr: ScalarOrSchedule = 1e-3,
+    betas: tuple[Any, Any] = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 1e-2,
+    amsgrad: bool = False,
+    maximize: bool = False,
+) -> Optimiser:
+    """`torch.optim.AdamW`."""
+    return Adam(lr, betas, eps, weight_decay, amsgrad, maximize, decoupled_weight_decay=True)
+
+
+def NAdam(
+    lr: ScalarOrSchedule = 2e-3,
+    betas: tuple[Any, Any] = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 0.0,
+    momentum_decay: Any = 4e-3,
+    decoupled_weight_decay: bool = False,
+    maximize: bool = False,
+) -> Optimiser:
+    """`torch.optim.NAdam`."""
+    coupled, decoupled = (0.0, weight_decay) if decoupled_weight_decay else (weight_decay, 0.0)
+    b1, b2 = betas
+    rule = rules.nadam(
+        lr, b1=b1, b2=b2, eps=eps, momentum_decay=momentum_decay, weight_decay=coupled, maximise=maximize
+    )
+    return decay_decoupled(rule, lr, decoupled)
+
+
+def Adamax(
+    lr: ScalarOrSchedule = 2e-3,
+    betas: tuple[Any, Any] = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 0.0,
+    maximize: bool = False,
+) -> Optimiser:
+    """`torch.optim.Adamax`."""
+    b1, b2 = betas
+    return rules.adamax(lr, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, maximise=maximize)
+
+
+def Adadelta(
+    lr: ScalarOrSchedule = 1.0,
+    rho: Any = 0.9,
+    eps: Any = 1e-6,
+    weight_decay: Any = 0.0,
+    maximize: bool = False,
+) -> Optimiser:
+    """`torch.optim.Adadelta`."""
+    return rules.adadelta(lr, rho=rho, eps=eps, weight_decay=weight_decay, maximise=maximize)
+
+
+def RAdam(
+    lr: ScalarOrSchedule = 1e-3,
+    betas: tuple[Any, Any] = (0.9, 0.999),
+    eps: Any = 1e-8,
+    weight_decay: Any = 0.0,
+    decoupled_weight_decay: bool = False,
+    maximize: bool = False,
+) -> Optimiser:
+    """`torch.optim.RAdam`."""
+    coupled, decoupled = (0.0, weight_decay) if decoupled_weight_decay else (weight_decay, 0.0)
+    b1, b2 = betas
+    rule = rules.radam(lr, b1=b1, b2=b2, eps=eps, eps_hat=True, weight_decay=coupled, maximise=maximize)
+    return decay_decoupled(rule, lr, decoupled)
+
+
+ROWS: dict[str, Any] = {
+    "SGD": SGD,
+    "Adagrad": Adagrad,
+    "RMSprop": RMSprop,
+    "Adam": Adam,
+    "AdamW": AdamW,
+    "NAdam": NAdam,
+    "Adamax": Adamax,
+    "Adadelta": Adadelta,
+    "RAdam": RAdam,
+}

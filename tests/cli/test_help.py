@@ -1,0 +1,83 @@
+import subprocess
+import sys
+
+import pytest
+
+from jaxnn import activations, data, metrics, optimisers, schedules
+from jaxnn.cli import COMMANDS, arguments, recipe
+from jaxnn.version import __version__
+
+HEAVY = "jax", "numpy", "sklearn", "pandas", "matplotlib"
+LOADED = f"import sys\nprint([name for name in {HEAVY} if name in sys.modules])"
+
+
+@pytest.mark.parametrize(
+    ("literal", "table"),
+    [
+        (arguments.ACTIVATIONS, activations.TABLE),
+        (arguments.OPTIMISERS, optimisers.TABLE),
+        (arguments.SCHEDULES, schedules.TABLE),
+        (arguments.METRICS, metrics.HIGHER_IS_BETTER),
+        (arguments.DATA_SETS, data.NAMES),
+        (tuple(recipe.LEARNING_RATES), optimisers.TABLE),
+    ],
+    ids=["activations", "optimisers", "schedules", "metrics", "data sets", "learning rates"],
+)
+def test_literal_names_are_those_of_the_tables(literal, table):
+    assert set(literal) == set(table)
+    assert len(literal) == len(table)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_help_ends_with_an_example(run, command):
+    result = run(command, "--help")
+    assert result.status == 0
+    assert result.out.splitlines()[-1].startswith(f"  jaxnn {command} ")
+    assert max(map(len, result.out.splitlines())) <= 110
+
+
+def test_help_lists_the_commands(run):
+    result = run("--help")
+    assert result.status == 0
+    assert all(f"  {name} " in result.out for name in COMMANDS)
+    assert result.out.splitlines()[-1].startswith("  jaxnn ")
+
+
+def test_the_version_is_the_packages(run):
+    assert run("--version").out == f"jaxnn {__version__}\n"
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["train", "--help"], ["train", "digits", "--optimizer"]])
+def test_help_and_complaints_import_nothing_heavy(argv):
+    program = f"from jaxnn.cli import main\nmain({argv!r})\n{LOADED}"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ([], "COMMAND"),
+        (["trian"], "Did you mean 'train'?"),
+        (["train"], "DATA"),
+        (["train", "digits", "--epoch", "3"], "Did you mean '--epochs'?"),
+        (["--quiet", "train", "digits"], "'--quiet' is not understood"),
+        (["train", "digits", "--optimiser", "adan"], "Did you mean 'adam'?"),
+        (["train", "digits", "--activation", "relu,thanh"], "Did you mean 'tanh'?"),
+        (["train", "digits", "--schedule", "cosin"], "Did you mean 'cosine'?"),
+        (["train", "digits", "--metric", "acuracy"], "Did you mean 'accuracy'?"),
+        (["train", "digits", "--hidden", "64,x"], "64,32"),
+        (["train", "digits", "--hidden", "0"], "none for a linear model"),
+        (["train", "digits", "--epochs", "0"], "≥ 1"),
+        (["train", "digits", "--learning-rate", "nan"], "> 0"),
+        (["train", "digits", "--dropout", "1"], "in [0, 1)"),
+        (["train", "digits", "--seed", "-1"], "from 0 to"),
+        (["train", "digits", "--class-weight", "heavy"], "yes=5,no=1"),
+        (["predict", "model.safetensors"], "TABLE"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_arguments_are_told_in_one_line_with_what_to_do(refused, argv, told):
+    line = refused(*argv)
+    assert told in line
+    assert "--help` shows an example" in line
