@@ -40,12 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     formatwarning = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: f"jaxnn: {message}\n"
     try:
-        arguments = parse(sys.argv[1:] if argv is None else argv)
-        status = arguments.run(arguments)
-        sys.stdout.flush()
+        status = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()  # here, where it is known what to do if nobody reads
         return status
-    except SystemExit as end:  # how argparse ends: 0 after --help, 2 after an error
-        return int(end.code or 0)
     except KeyboardInterrupt:
         print("jaxnn: interrupted.", file=sys.stderr)
         return INTERRUPTED
@@ -60,6 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INPUT_AT_FAULT
     finally:
         warnings.formatwarning = formatwarning
+
+
+def _run(argv: Sequence[str]) -> int:
+    """Runs one command; the exit status of a run that came to its end."""
+    try:
+        arguments = parse(argv)
+    except SystemExit as end:  # how argparse ends: 0 after --help, 2 after an error
+        return int(end.code or 0)
+    return arguments.run(arguments)
 
 
 def parse(argv: Sequence[str]) -> Any:

@@ -114,16 +114,16 @@ def names_from(known: tuple[str, ...], kind: str) -> Callable[[str], tuple[str, 
     return lambda text: tuple(read(part.strip()) for part in text.split(","))
 
 
-def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
-    """An option's type: a whole number in [least, most]."""
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """An option's type: a whole number in [least, most], without end if `most` is None."""
 
     def read(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = None
-        if number is None or not least <= number <= most:
-            bound = f"≥ {least}" if most == math.inf else f"from {least} to {most:g}"
+        if number is None or number < least or (most is not None and number > most):
+            bound = f"≥ {least}" if most is None else f"from {least} to {most}"
             raise argparse.ArgumentTypeError(f"a whole number {bound} is expected, got {text!r}")
         return number
 

@@ -23,16 +23,17 @@ def run(options: Any) -> int:
     """Trains, tests, saves, draws and tells; returns the exit status."""
     from jaxnn import plots, training
     from jaxnn.cli import cache, experiment, outputs, report, source
+    from jaxnn.cli.text import fact
 
     without = outputs.missing_extra("plot", "matplotlib")
-    if without:
+    if without is not None:
         options.plot = None
     options.data, options.history, options.checkpoint = "digits", None, None
     outputs.check(options)
     cache.enable()
     rows = source.read(options.data)
     parts = experiment.prepare(rows, target=None, problem=None, validation=0.2, test=0.2, seed=options.seed)
-    chosen = recipe.defaults(len(parts.split.train))
+    chosen = recipe.defaults(len(parts.split.train), parts.problem)
     report.data(rows, parts, options.seed)
     report.recipe(parts, chosen)
     sys.stdout.flush()
@@ -47,9 +48,9 @@ def run(options: Any) -> int:
     report.scores(scores | baselines)
     if options.plot is not None:
         plots.save(_picture(rows, parts, trained, model, scores | baselines), options.plot)
+    if without is not None:
+        fact("no picture", without)
     report.written(options, interrupted)
-    if without:
-        print(f"no picture: {without}")
     return 0 if interrupted is None else 128 + getattr(signal, interrupted)
 
 

@@ -75,15 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def complete(options: Any, *, rows: int) -> Recipe:
+def complete(options: Any, *, rows: int, problem: str) -> Recipe:
     """The recipe for `rows` rows to train on: each option as given, or by default what suits.
-
-    Few rows want a small network, held back by weight decay; many want a larger one and larger batches.
 
     Raises:
         ValueError: there are more or fewer activations than hidden layers.
     """
-    chosen = defaults(rows)
+    chosen = defaults(rows, problem)
     optimiser = options.optimiser or chosen.optimiser
     if optimiser != chosen.optimiser:
         chosen = chosen._replace(learning_rate=LEARNING_RATES[optimiser], weight_decay=0.0)
@@ -98,8 +96,12 @@ def complete(options: Any, *, rows: int) -> Recipe:
     return chosen._replace(batch_size=min(chosen.batch_size, rows))
 
 
-def defaults(rows: int) -> Recipe:
-    """What suits `rows` rows to train on."""
+def defaults(rows: int, problem: str) -> Recipe:
+    """What suits `rows` rows to train on.
+
+    Chosen on digits, breast_cancer, diabetes and spirals by the median over five seeds: few rows want strong decay,
+    and noisy numbers a small network as well.
+    """
     recipe = Recipe(
         hidden=(64, 64),
         activation=("relu",),
@@ -114,7 +116,9 @@ def defaults(rows: int) -> Recipe:
         patience=20,
     )
     if rows < FEW_ROWS:
-        return recipe._replace(hidden=(32,), weight_decay=1.0)
+        batch_size = min(32, max(8, rows // 8))  # several steps in an epoch, however few the rows
+        hidden = (32,) if problem == "numbers" else recipe.hidden
+        return recipe._replace(hidden=hidden, weight_decay=1.0, batch_size=batch_size, epochs=300)
     if rows >= MANY_ROWS:
         return recipe._replace(hidden=(128, 128), learning_rate=1e-3, weight_decay=0.03, batch_size=128, epochs=50)
     return recipe

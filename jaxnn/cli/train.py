@@ -102,7 +102,7 @@ def run(options: Any) -> int:
             drop=tuple(options.drop),
             weight=options.weight,
         )
-        chosen = recipe.complete(options, rows=len(parts.split.train))
+        chosen = recipe.complete(options, rows=len(parts.split.train), problem=parts.problem)
         report.data(rows, parts, options.seed)
         report.recipe(parts, chosen)
         sys.stdout.flush()
@@ -124,7 +124,7 @@ def run(options: Any) -> int:
             training.save(options.out, model)
         interrupted = trained.fit.interrupted
         baselines: dict[str, dict[str, float]] = {}
-        if interrupted is None:
+        if interrupted is None and not options.quiet:
             baselines, interrupted = experiment.baselines(parts, seed=options.seed)
         report.scores(scores | baselines)
         if options.plot is not None:

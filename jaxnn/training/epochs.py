@@ -47,8 +47,7 @@ class Carry(NamedTuple):
     epoch: Int[Array, ""]  # finished epochs
     batch: Int[Array, ""]  # finished batches of the current epoch
     sums: Sums
-    good: TrainState  # at the end of the last epoch that was finite: where a diverged run goes back to
-    proven: TrainState  # at the end of the epoch before it: a whole finite epoch began there
+    ends: TrainState  # of the last two finite epochs, without key: that of epoch e stands in row e mod 2
     best_params: Params
     best_score: Float[Array, ""]  # smaller is better
     best_epoch: Int[Array, ""]  # 1 for the first; 0 before any
@@ -87,38 +86,41 @@ class Plan(NamedTuple):
         return 4 + len(self.metrics)
 
 
+@partial(jax.jit, static_argnums=0)
 def start(optimiser: OptimiserLike, params: Params, key: Any) -> Carry:
     """The run before its first step. Every part has buffers of its own, since the program reuses them."""
-
-    def fresh(values: Any) -> Any:
-        return jax.tree.map(_owned, values)
-
     train = init(optimiser, params, key=jax.random.fold_in(key, STEP_KEYS))
     zero = jnp.zeros(())
-    return Carry(
-        train=fresh(train),
+    carry = Carry(
+        train=train,
         epoch=jnp.zeros((), jnp.int32),
         batch=jnp.zeros((), jnp.int32),
-        sums=Sums(zero, jnp.zeros(()), jnp.zeros(())),
-        good=fresh(train),
-        proven=fresh(train),
-        best_params=fresh(params),
+        sums=Sums(zero, zero, zero),
+        ends=_twice(train),
+        best_params=params,
         best_score=jnp.asarray(jnp.inf, zero.dtype),
         best_epoch=jnp.zeros((), jnp.int32),
         slowdown=jnp.ones(()),
         status=jnp.zeros((), jnp.int32),
     )
+    return jax.tree.map(lambda leaf: jnp.copy(_strong(leaf)), carry)
 
 
-def _owned(leaf: Any) -> Array:
-    """A copy, strongly typed as it would come back from a checkpoint."""
-    return jnp.copy(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jnp.array(leaf, leaf.dtype)
+def _twice(train: TrainState) -> TrainState:
+    return jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), train._replace(key=None))
 
 
+def _strong(leaf: Any) -> Array:
+    """The leaf with a dtype of its own rather than a Python number's: one type before and after every call."""
+    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jnp.asarray(leaf, leaf.dtype)
+
+
+@jax.jit
 def roll_back(carry: Carry) -> Carry:
     """Back to the end of the last finite epoch, at half the rate."""
+    end = jax.tree.map(lambda rows: rows[carry.epoch % 2], carry.ends)
     return carry._replace(
-        train=jax.tree.map(jnp.copy, carry.good),
+        train=end._replace(key=carry.train.key),
         batch=jnp.zeros_like(carry.batch),
         sums=jax.tree.map(jnp.zeros_like, carry.sums),
         slowdown=carry.slowdown / 2,
@@ -126,17 +128,18 @@ def roll_back(carry: Carry) -> Carry:
     )
 
 
+@jax.jit
 def roll_further_back(carry: Carry) -> Carry:
     """Back by one epoch more, at half the rate: the end of the last one was finite, but nothing finite follows it.
 
     The best parameters may be of that end too; the next finite epoch takes their place.
     """
-    return roll_back(carry._replace(good=carry.proven))._replace(
-        epoch=carry.epoch - 1,
-        good=jax.tree.map(jnp.copy, carry.proven),
-        best_params=jax.tree.map(jnp.copy, carry.proven.params),
+    earlier = roll_back(carry._replace(epoch=carry.epoch - 1))
+    return earlier._replace(
+        ends=_twice(earlier.train),
+        best_params=earlier.train.params,
         best_score=jnp.full_like(carry.best_score, jnp.inf),
-        best_epoch=carry.epoch - 1,
+        best_epoch=earlier.epoch,
     )
 
 
@@ -181,17 +184,18 @@ def advance(
         left = left - (last - carry.batch)
         carry = carry._replace(train=train, sums=sums, batch=last)
 
-        def end() -> tuple[Carry, Array, Array]:
-            train, sums, steps = carry.train, carry.sums, whole
+        def end(state: tuple[Carry, Array, Array]) -> tuple[Carry, Array, Array]:
+            carry, records, recorded = state
+            steps = whole
             if short:
-                train, sums = on_batch(rows[whole * plan.batch_size :], train, sums)
-                steps += 1
-            ended, record = _end_of_epoch(plan, carry._replace(train=train, sums=sums), steps, data, validation, limits)
-            finite = ended.status != DIVERGED
-            written = jax.lax.dynamic_update_index_in_dim(records, record, recorded, axis=0)
-            return ended, jnp.where(finite, written, records), recorded + finite
+                train, sums = on_batch(rows[whole * plan.batch_size :], carry.train, carry.sums)
+                carry, steps = carry._replace(train=train, sums=sums), whole + 1
+            carry, record = _end_of_epoch(plan, carry, steps, data, validation, limits)
+            finite = carry.status != DIVERGED
+            records = jax.lax.dynamic_update_index_in_dim(records, record, recorded, axis=0)
+            return carry, records, recorded + finite
 
-        carry, records, recorded = jax.lax.cond(last == whole, end, lambda: (carry, records, recorded))
+        carry, records, recorded = _when(last == whole, end, (carry, records, recorded))
         return carry, records, recorded, left
 
     def going_on(state: tuple[Carry, Array, Array, Array]) -> Bool[Array, ""]:
@@ -201,7 +205,7 @@ def advance(
     records = jnp.zeros((RECORDS, plan.columns), carry.best_score.dtype)
     state = (carry, records, jnp.zeros((), jnp.int32), jnp.asarray(limits.steps, jnp.int32))
     carry, records, recorded, _ = jax.lax.while_loop(going_on, epoch, state)
-    return carry, records, recorded
+    return jax.tree.map(_strong, carry), records, recorded
 
 
 def _end_of_epoch(
@@ -217,22 +221,32 @@ def _end_of_epoch(
     finite = jnp.isfinite(loss) & tree.all_finite(train.params)
     score = plan.sign * record[plan.monitor]
     improved = finite & (score < carry.best_score - limits.min_delta)
-    epoch = carry.epoch + 1
-    best_epoch = jnp.where(improved, epoch, carry.best_epoch)
-    stalled = epoch - best_epoch >= limits.patience
-    ended = carry._replace(
-        epoch=epoch,
-        batch=jnp.zeros_like(carry.batch),
-        sums=jax.tree.map(jnp.zeros_like, sums),
-        good=train,
-        proven=carry.good,
-        best_params=tree.select(improved, train.params, carry.best_params),
-        best_score=jnp.where(improved, score, carry.best_score),
-        best_epoch=best_epoch,
-        status=jnp.where(stalled, STALLED, RUNNING),
-    )
-    diverged = carry._replace(status=jnp.full_like(carry.status, DIVERGED))
-    return tree.select(finite, ended, diverged), record
+
+    def go_on(carry: Carry) -> Carry:
+        epoch = carry.epoch + 1
+        best_epoch = jnp.where(improved, epoch, carry.best_epoch)
+        stalled = epoch - best_epoch >= limits.patience
+        return carry._replace(
+            epoch=epoch,
+            batch=jnp.zeros_like(carry.batch),
+            sums=jax.tree.map(jnp.zeros_like, sums),
+            ends=jax.tree.map(lambda rows, end: rows.at[epoch % 2].set(end), carry.ends, train._replace(key=None)),
+            best_params=_when(improved, lambda _: train.params, carry.best_params),
+            best_score=jnp.where(improved, score, carry.best_score),
+            best_epoch=best_epoch,
+            status=jnp.where(stalled, STALLED, RUNNING),
+        )
+
+    return _when(finite, go_on, carry._replace(status=jnp.full_like(carry.status, DIVERGED))), record
+
+
+def _when(condition: Array, body: Callable[[Any], Any], state: Any) -> Any:
+    """`body(state)` if the condition holds, else `state`.
+
+    A loop of at most one turn, which XLA runs in place, where it copies all that a `cond` returns: with three of those
+    an epoch of a small network took a tenth longer.
+    """
+    return jax.lax.fori_loop(0, condition.astype(jnp.int32), lambda _, state: body(state), state)
 
 
 def judge(plan: Plan, params: Params, data: Batch, validation: Batch | None) -> tuple[Any, Sequence[Any]]:

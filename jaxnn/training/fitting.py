@@ -39,7 +39,7 @@ from jaxnn.training.steps import TrainState
 from jaxnn.types import OptimiserLike, Params
 
 CALL_SECONDS = 0.2  # that a compiled call should last: what Ctrl-C waits for
-FIRST_FLOPS = 1e7  # work in the first call: a guess on the safe side of any machine
+FIRST_FLOPS = 1e9  # work in the first call: a fraction of a second on any machine
 GROWTH = 16  # at most, from one call to the next
 RETRIES = 5  # of a run that diverges, each at half the rate of the one before
 NEVER = 2**31 - 1
@@ -218,7 +218,7 @@ class _Run:
         """Calls the program until the run ends, and says why it did."""
         steps = self.first_call()
         self.began = time.monotonic()
-        compiled = False
+        first = True
         with listening() as interrupt:
             while True:
                 stop = self.ended()
@@ -231,9 +231,10 @@ class _Run:
                 call_began = time.monotonic()
                 ended = self.call(steps)
                 took = time.monotonic() - call_began
-                if compiled:  # the first call's time is mostly the compiler's
-                    steps = min(NEVER, max(1, int(steps * min(GROWTH, CALL_SECONDS / max(took, 1e-6)))))
-                compiled = True
+                growth = min(GROWTH, CALL_SECONDS / max(took, 1e-6))
+                if not first or growth > 1:  # a long first call was mostly the compiler's
+                    steps = min(NEVER, max(1, int(steps * growth)))
+                first = False
                 stop = self.after_call(ended)
                 self.save()
                 if stop is not None:
@@ -255,7 +256,7 @@ class _Run:
         )
         ended = int(count)
         if ended:
-            self.records.add(np.asarray(table[:ended]), self.elapsed())
+            self.records.add(np.asarray(table)[:ended], self.elapsed())
         return ended
 
     def after_call(self, ended: int) -> str | None:
@@ -362,7 +363,7 @@ def _name(metric: Callable[..., Any]) -> str:
 def _traceable(metric: Callable[..., Any], objective: Any, params: Params, data: Any) -> bool:
     """Whether JAX can trace a metric: numpy's and scikit-learn's functions say no by a tracer's conversion error."""
     x, y, weight = split(data)
-    outputs = jax.eval_shape(objective.outputs, params, x)
+    outputs = prepare.shape_of_outputs(objective, params, x)
     try:
         jax.eval_shape(metric, outputs, y, weight)
     except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError, TypeError, ValueError):

@@ -1,14 +1,20 @@
 """In which order an epoch visits the rows: a pure function of (key, epoch).
 
-`jax.random.permutation` sorts twice and takes a third of an epoch on small data. Here 32 random bits per row are sorted
-once. Where the row number fits beside enough of them, bits and row share one word, whose sort is several times faster.
+Each row draws a random word, and the rows are sorted by it. `jax.random.permutation` does so twice, with words of
+cryptographic quality, and takes a third of an epoch on small data. Here the words are a keyed hash of the row number,
+and where the number fits beside enough random bits the two share one word, whose sort is several times faster than
+that of pairs.
+
+Reference:
+    Appleby, MurmurHash3, 2011: its finaliser `fmix32`, in which every bit of the input flips every bit of the output
+    with probability ½.
 """
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, UInt32
 
 # Up to 2¹² rows, 20 random bits are left: fewer than one row in 250 ties with another, and ties fall in row order.
 PACKED_ROW_BITS = 12
@@ -22,13 +28,30 @@ def order(key: Any, epoch: Any, n: int) -> Int[Array, " n"]:
         epoch: whole number ≥ 0; may be traced.
         n: number of rows, 1 ≤ n < 2³¹.
     """
-    bits = jax.random.bits(jax.random.fold_in(key, epoch), (n,), jnp.uint32)
     rows = jnp.arange(n, dtype=jnp.uint32)
+    words = _words(key, epoch, rows)
     row_bits = max(n - 1, 1).bit_length()
     if row_bits <= PACKED_ROW_BITS:
         mask = jnp.uint32(2**row_bits - 1)
-        return (jnp.sort((bits & ~mask) | rows) & mask).astype(jnp.int32)
-    return jax.lax.sort((bits, rows), num_keys=1)[1].astype(jnp.int32)
+        return (jax.lax.sort((words & ~mask) | rows) & mask).astype(jnp.int32)
+    return jax.lax.sort((words, rows), num_keys=1)[1].astype(jnp.int32)
+
+
+def _words(key: Any, epoch: Any, rows: UInt32[Array, " n"]) -> UInt32[Array, " n"]:
+    """A random word for each row: two words made of key and epoch enter the hash, one before each mixing."""
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    first = jnp.asarray(epoch).astype(jnp.uint32)
+    second = ~first
+    for word in jax.random.key_data(key) if typed else key:
+        first, second = _mix(first ^ word), _mix(second + word)
+    return _mix(_mix(rows + first) ^ second)
+
+
+def _mix(word: Array) -> Array:
+    """MurmurHash3's `fmix32`."""
+    word = (word ^ (word >> 16)) * jnp.uint32(0x85EBCA6B)
+    word = (word ^ (word >> 13)) * jnp.uint32(0xC2B2AE35)
+    return word ^ (word >> 16)
 
 
 def batches(key: Any, epoch: Any, n: int, batch_size: int) -> Int[Array, "steps batch_size"]:

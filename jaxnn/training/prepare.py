@@ -99,7 +99,7 @@ def rehearse(objective: Callable[..., Any], params: Params, data: Batch, what: s
         ValueError: whatever the loss or the network say of shapes and labels; parameters that are not finite.
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        name = jax.tree_util.keystr(path) or "params"
+        name = jax.tree_util.keystr(path)
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
             raise ValueError(f"params{name} must be floating point, got {jnp.result_type(leaf)}.")
         if not np.isfinite(np.asarray(leaf, np.float64)).all():
@@ -107,7 +107,7 @@ def rehearse(objective: Callable[..., Any], params: Params, data: Batch, what: s
     if not isinstance(objective, Objective):
         return
     x, y, weight = split(data)
-    shape = jax.eval_shape(objective.outputs, params, x)
+    shape = shape_of_outputs(objective, params, x)
     try:
         losses = objective.loss(jnp.zeros(shape.shape, shape.dtype), y)
     except (ValueError, TypeError) as error:
@@ -115,6 +115,14 @@ def rehearse(objective: Callable[..., Any], params: Params, data: Batch, what: s
     if losses.shape != shape.shape[:1]:
         raise ValueError(f"The loss must give one number per example, shape {shape.shape[:1]}, got {losses.shape}.")
     weighted_mean(losses, weight)
+
+
+def shape_of_outputs(objective: Objective, params: Params, x: Any) -> jax.ShapeDtypeStruct:
+    """Shape and dtype of the outputs; nothing is computed, and nothing is traced twice."""
+    return _jitted_outputs.eval_shape(objective, params, x)
+
+
+_jitted_outputs = jax.jit(lambda objective, params, x: objective.outputs(params, x), static_argnums=0)
 
 
 def _is_array(part: Any) -> bool:

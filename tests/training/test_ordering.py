@@ -1,5 +1,7 @@
 """The order of rows: a permutation, a pure function of (key, epoch), and fair."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,3 +53,23 @@ def test_batches_leave_out_only_the_last_short_one():
 def test_an_impossible_batch_is_refused(batch_size):
     with pytest.raises(ValueError, match=r"batch_size must be in \[1, 10\]"):
         training.batches(KEY, 0, 10, batch_size)
+
+
+@pytest.mark.parametrize("over", ["epochs", "keys"])
+def test_all_permutations_are_equally_likely(over):
+    draws = jnp.arange(60_000)
+    if over == "epochs":
+        orders = jax.vmap(lambda epoch: training.order(KEY, epoch, 5))(draws)
+    else:
+        orders = jax.vmap(lambda seed: training.order(jax.random.key(seed), 0, 5))(draws)
+    _, counts = np.unique(np.asarray(orders), axis=0, return_counts=True)
+    assert len(counts) == 120
+    chi_square = ((counts - 500) ** 2 / 500).sum()
+    assert 119 - 4 * np.sqrt(238) < chi_square < 119 + 4 * np.sqrt(238)  # mean and variance of χ² with 119 degrees
+
+
+def test_the_next_epoch_is_unrelated():
+    orders = jax.vmap(lambda epoch: training.order(KEY, epoch, 1000))(jnp.arange(100))
+    places = np.argsort(np.asarray(orders), axis=1)
+    correlations = [np.corrcoef(now, following)[0, 1] for now, following in itertools.pairwise(places)]
+    assert abs(np.mean(correlations)) < 4 / np.sqrt(1000 * 99)

@@ -1,0 +1,33 @@
+import sys
+
+import matplotlib.image
+
+from jaxnn import training
+
+
+def test_the_demo_beats_the_linear_model_and_leaves_its_files(run):
+    result = run("demo")
+    assert result.status == 0, result.err
+    tested = {line[:27].strip(): float(line.split()[-2]) for line in result.out.splitlines() if line.startswith("test")}
+    assert tested["test"] >= 0.97
+    assert tested["test"] > tested["test, logistic regression"] > 0.9 > tested["test, most frequent class"]
+    assert matplotlib.image.imread("demo.png").ndim == 3
+    next_command = result.out.splitlines()[-1].split()[1:]
+    assert next_command[:2] == ["jaxnn", "predict"]
+    assert run(*next_command[1:]).status == 0
+    about = training.load("demo.safetensors").config["about"]
+    assert round(about["metrics"]["test"]["accuracy"], 4) == tested["test"]
+    assert max(map(len, result.out.splitlines())) <= 100
+
+
+def test_the_demo_without_matplotlib_says_what_is_missing(run, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = run("demo")
+    assert result.status == 0, result.err
+    assert "no picture" in result.out
+    assert "[plot]" in result.out
+    assert {path.name for path in tmp_path.iterdir()} == {"demo.safetensors"}
+
+
+def test_the_demo_is_refused_where_it_cannot_write(refused):
+    assert "no such folder" in refused("demo", "--out", "nowhere/demo.safetensors")

@@ -1,0 +1,94 @@
+import csv
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxnn import data, training
+from tests.cli.conftest import FAST, as_csv, rows_of_patients
+
+
+def read_csv(text):
+    header, *rows = csv.reader(io.StringIO(text))
+    return header, rows
+
+
+def test_one_line_for_each_row_and_the_metrics_aside(run, model, patients):
+    result = run("predict", model, patients)
+    header, rows = read_csv(result.out)
+    expected = training.load(model).predict(data.read_table(patients))
+    assert header == ["prediction"]
+    assert [row[0] for row in rows] == list(expected)
+    right = np.mean(expected == np.array(rows_of_patients()["stroke"]))
+    assert result.err.startswith(f"60 rows: accuracy {right:.4f}, ")
+
+
+def test_probabilities_are_the_models_own(run, model, patients):
+    assert run("predict", model, patients, "--probabilities", "--out", "p.csv").out == ""
+    header, rows = read_csv(Path("p.csv").read_text(encoding="utf-8"))
+    expected = training.load(model).predict_probabilities(data.read_table(patients))
+    assert header == ["prediction", "probability of ill", "probability of well"]
+    assert np.array_equal(np.array([row[1:] for row in rows], float), expected)
+
+
+def test_a_table_without_the_target(run, model, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text(as_csv({name: values for name, values in rows_of_patients(5).items() if name != "stroke"}))
+    result = run("predict", model, path)
+    assert (result.status, result.err) == (0, "")
+    assert len(result.out.splitlines()) == 6
+
+
+def test_a_target_that_is_of_no_use_costs_the_metrics_only(run, model, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text(as_csv(rows_of_patients(5) | {"stroke": ["unknown"] * 5}))
+    result = run("predict", model, path)
+    assert result.status == 0
+    assert len(result.out.splitlines()) == 6
+    assert result.err.startswith("no metrics: ")
+
+
+def test_values_that_training_did_not_see_are_told(run, model, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text(as_csv(rows_of_patients(5) | {"smoker": ["sometimes"] * 5}))
+    assert "'smoker' has values that training did not see" in run("predict", model, path).err
+
+
+def test_numbers_come_back_in_their_own_units(run, patients):
+    run("train", patients, "--target", "cost", "--drop", "id", "stroke", "--out", "m", *FAST)
+    _, rows = read_csv(run("predict", "m", patients).out)
+    assert np.array_equal(np.array(rows, float)[:, 0], training.load("m").predict(data.read_table(patients)))
+
+
+def test_a_data_set_by_name(run):
+    assert run("train", "iris", "--out", "iris.safetensors", *FAST).status == 0
+    result = run("predict", "iris.safetensors", "iris")
+    _, rows = read_csv(result.out)
+    assert len(rows) == 150
+    assert {row[0] for row in rows} <= {"setosa", "versicolor", "virginica"}
+    assert result.err.startswith("150 rows: accuracy")
+
+
+def test_predictions_do_not_destroy_the_table(refused, model, patients):
+    assert "same file" in refused("predict", model, patients, "--out", patients)
+
+
+def test_show_tells_what_the_model_is(run, model):
+    result = run("show", model)
+    assert result.status == 0
+    for told in ("ill, well", "hidden 1", "relu", "pressure", "optimiser", "adamw", "test           accuracy"):
+        assert told in result.out
+    sizes = training.load(model).config["sizes"]
+    total = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
+    assert f"total {total}" in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize(
+    "about", [{}, [1, 2], "a note", {"metrics": {"test": "good"}, "x": {"y": [1]}}, {"metrics": 3}]
+)
+def test_show_bears_any_notes(run, model, about):
+    loaded = training.load(model)
+    training.save("m.safetensors", loaded._replace(config=dict(loaded.config) | {"about": about}))
+    assert run("show", "m.safetensors").status == 0

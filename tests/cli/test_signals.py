@@ -1,0 +1,150 @@
+"""Runs of their own process that are ended from outside, and a compilation cache that others could write to."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from jaxnn import training
+from jaxnn.cli import cache
+
+LONG = ("--hidden", "8", "--epochs", "100000000", "--patience", "0")
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory):
+    """So that the processes of these tests compile a program once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def start(tmp_path, shared_cache):
+    """Starts the command line in an empty folder, where nothing outlives the test."""
+    started = []
+
+    def command(*argv, cached=shared_cache):
+        environment = os.environ | {"JAXNN_CACHE": str(cached)}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jaxnn", *map(str, argv)],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield command
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition, process, seconds=60):
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_and_keeps_what_was_learnt(start, tmp_path, number, status):
+    process = start("train", "iris", *LONG, "--out", "m.safetensors", "--checkpoint", "run")
+    wait_for(lambda: list(tmp_path.glob("run/*.ckpt")), process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == status, err
+    assert "Traceback" not in err
+    assert "what was learnt is saved in m.safetensors, run" in out
+    assert out.splitlines()[-1].startswith("test accuracy ")
+    assert training.load(tmp_path / "m.safetensors").config["about"]["stop"].startswith("interrupted by")
+
+
+def test_a_run_that_was_killed_and_resumed_writes_the_same_bytes(start, tmp_path):
+    argv = ("train", "iris", "--hidden", "8", "--epochs", "6000", "--patience", "0", "--dropout", "0.1")
+    whole = start(*argv, "--out", "whole.safetensors")
+    killed = start(*argv, "--out", "resumed.safetensors", "--checkpoint", "run")
+    wait_for(lambda: list(tmp_path.glob("run/*.ckpt")), killed)
+    killed.kill()
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "resumed.safetensors").exists()
+    resumed = start(*argv, "--out", "resumed.safetensors", "--checkpoint", "run", "--resume")
+    for process in (whole, resumed):
+        assert process.wait(120) == 0
+    assert (tmp_path / "whole.safetensors").read_bytes() == (tmp_path / "resumed.safetensors").read_bytes()
+
+
+def test_a_reader_who_stops_reading_hears_no_complaint(model):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "jaxnn", "show", str(model)]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def test_the_cache_folder_is_private(tmp_path):
+    folder = tmp_path / "new" / "cache"
+    assert cache.fault_of(folder) is None
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert cache.fault_of(folder) is None
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_cache_folder_that_others_can_enter_is_not_used(tmp_path, mode):
+    tmp_path.chmod(mode)
+    assert "chmod 700" in cache.fault_of(tmp_path)
+
+
+def test_a_cache_folder_that_cannot_be_made_is_not_used(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot be made" in cache.fault_of(tmp_path / "file")
+    assert "cannot be made" in cache.fault_of(tmp_path / "file" / "cache")
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"JAXNN_CACHE": "off", "XDG_CACHE_HOME": "/x"}, None),
+        ({"JAXNN_CACHE": "/mine", "XDG_CACHE_HOME": "/x"}, "/mine"),
+        ({"XDG_CACHE_HOME": "/x"}, "/x/jaxnn"),
+        ({"XDG_CACHE_HOME": "relative"}, "/home/ada/.cache/jaxnn"),
+        ({}, "/home/ada/.cache/jaxnn"),
+    ],
+)
+def test_where_the_cache_belongs(monkeypatch, environment, expected):
+    monkeypatch.setenv("HOME", "/home/ada")
+    found = cache.folder(environment)
+    assert (None if found is None else str(found)) == expected
+
+
+def test_the_command_line_fills_its_cache_and_an_import_does_not(start, tmp_path):
+    folder = tmp_path / "cache"
+    process = start("train", "xor", "--hidden", "none", "--epochs", "1", "--quiet", cached=folder)
+    assert process.wait(60) == 0, process.stderr.read()
+    assert any("advance" in path.name for path in folder.iterdir())
+    told = subprocess.run(
+        [sys.executable, "-c", "import jaxnn, jax, jaxnn.training; print(jax.config.jax_compilation_cache_dir)"],
+        env=os.environ | {"JAXNN_CACHE": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == "None"
+
+
+def test_a_failure_of_the_cache_is_told_and_the_run_goes_on(start, tmp_path):
+    (tmp_path / "file").write_text("")
+    process = start("train", "xor", "--hidden", "none", "--epochs", "1", "--quiet", cached=tmp_path / "file")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert np.isfinite(float(out.split()[-1]))
+    assert err.startswith("jaxnn: no compilation cache: ")
+    assert err.count("\n") == 1

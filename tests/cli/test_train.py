@@ -1,0 +1,241 @@
+import json
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from jaxnn import training
+from jaxnn.cli import arguments, experiment, recipe, source
+from tests.cli.conftest import FAST, as_csv, rows_of_patients
+
+STROKE = ("--target", "stroke", "--drop", "id", "cost")
+COST = ("--target", "cost", "--drop", "id", "stroke")
+
+
+def test_the_last_line_of_classes_is_the_test_accuracy_of_the_model_saved(run, patients):
+    result = run("train", patients, *STROKE, "--out", "m.safetensors", *FAST)
+    assert result.status == 0
+    *_, last = result.out.splitlines()
+    about = training.load("m.safetensors").config["about"]
+    assert last == f"test accuracy {about['metrics']['test']['accuracy']:.4f}"
+    assert "classes (the values are text): stroke is one of 2: ill, well" in result.out
+
+
+def test_the_last_line_of_numbers_is_the_test_r2(run, patients):
+    result = run("train", patients, *COST, "--out", "m.safetensors", *FAST)
+    assert result.status == 0
+    about = training.load("m.safetensors").config["about"]
+    assert result.out.splitlines()[-1] == f"test R² {about['metrics']['test']['R²']:.2f}"
+    assert "numbers (the values are numbers with fractions)" in result.out
+
+
+def test_numbers_that_are_easy_are_learnt(run, patients):
+    """cost = 3 pressure + noise of 1 % of its spread, on twelve test rows."""
+    result = run("train", patients, *COST, "--quiet", "--seed", "1", "--hidden", "16", "--weight-decay", "0.1")
+    assert float(result.out.removeprefix("test R² ")) > 0.95
+
+
+def test_what_is_measured_is_what_the_saved_model_answers(run, patients):
+    """The test rows, found again by the split's law, and the predictions of the file: the same accuracy."""
+    run("train", patients, *STROKE, "--out", "m.safetensors", "--seed", "3", *FAST)
+    rows = source.read(str(patients))
+    parts = experiment.prepare(
+        rows, target="stroke", problem=None, validation=0.2, test=0.2, seed=3, drop=("id", "cost")
+    )
+    model = training.load("m.safetensors")
+    truth = np.array(rows_of_patients()["stroke"])[parts.split.test]
+    right = np.mean(model.predict(rows.rows)[parts.split.test] == truth)
+    assert model.config["about"]["metrics"]["test"]["accuracy"] == pytest.approx(right, abs=0)
+
+
+def test_nothing_is_learnt_from_rows_that_are_held_out(run, tmp_path):
+    """Changing the inputs of a test row changes neither parameters nor preprocessing."""
+    columns = rows_of_patients()
+    parts = {}
+    for name in ("first", "second"):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(as_csv(columns))
+        assert run("train", path, *STROKE, "--out", f"{name}.safetensors", *FAST).status == 0
+        parts[name] = training.load(f"{name}.safetensors")
+        split = experiment.prepare(
+            source.read(str(path)), target="stroke", problem=None, validation=0.2, test=0.2, seed=0, drop=("id", "cost")
+        ).split
+        columns["pressure"][split.test[0]] = 190.0
+    first, second = parts.values()
+    assert first.preprocessing == second.preprocessing
+    assert all(np.array_equal(a.w, b.w) for a, b in zip(first.params, second.params, strict=True))
+
+
+def test_the_seed_decides_everything(run, patients):
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        assert run("train", patients, *STROKE, "--seed", seed, "--out", name, "--dropout", "0.1", *FAST).status == 0
+    content = {name: Path(name).read_bytes() for name in "abc"}
+    assert content["a"] == content["b"] != content["c"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        as_csv(rows_of_patients()),
+        "\ufeff" + as_csv(rows_of_patients()),
+        as_csv(rows_of_patients(), newline="\r\n"),
+        as_csv(rows_of_patients(), delimiter="\t"),
+        as_csv(rows_of_patients(), delimiter=";"),
+    ],
+    ids=["plain", "byte order mark", "CRLF", "TSV", "semicolons"],
+)
+def test_tables_as_programs_write_them_give_the_same_model(run, tmp_path, patients, text):
+    path = tmp_path / patients.name
+    path.write_bytes(text.encode())
+    assert run("train", path, *STROKE, "--out", "here", *FAST).status == 0
+    here = training.load("here")
+    assert run("train", patients, *STROKE, "--out", "there", *FAST).status == 0
+    there = training.load("there")
+    assert here.preprocessing == there.preprocessing
+    assert all(np.array_equal(a.w, b.w) for a, b in zip(here.params, there.params, strict=True))
+
+
+def test_names_in_any_script(run, tmp_path):
+    columns = rows_of_patients()
+    columns["Schlaganfall (ja/nein) 卒中"] = columns.pop("stroke")
+    path = tmp_path / "größe.csv"
+    path.write_text(as_csv(columns), encoding="utf-8")
+    result = run("train", path, "--target", "Schlaganfall (ja/nein) 卒中", "--drop", "id", "--out", "m", *FAST)
+    assert result.status == 0
+    assert "卒中" in run("show", "m").out
+
+
+def test_a_constant_column_does_no_harm(run, patients):
+    result = run("train", patients, "--target", "stroke", "--drop", "id", "smoker", *FAST)
+    assert result.status == 0
+    assert "nan" not in result.out
+
+
+def test_weight_zero_is_as_good_as_not_there_for_the_metrics(run, tmp_path):
+    """Rows of weight 0 with the wrong label: the accuracy is that of the others."""
+    columns = rows_of_patients(200)
+    columns["weight"] = [1.0] * 200
+    rng = np.random.default_rng(0)
+    for row in rng.choice(200, 60, replace=False):
+        columns["weight"][row] = 0.0
+        columns["stroke"][row] = "ill" if columns["stroke"][row] == "well" else "well"
+    path = tmp_path / "weighted.csv"
+    path.write_text(as_csv(columns))
+    argv = ("train", path, *STROKE, "--quiet", "--hidden", "8")
+    weighted = run(*argv, "--weight", "weight").out
+    plain = run(*argv, "--drop", "weight").out
+    assert float(weighted.split()[-1]) >= 0.9 > float(plain.split()[-1])
+
+
+@pytest.mark.parametrize("schedule", arguments.SCHEDULES)
+@pytest.mark.parametrize("steps", [1, 2, 3, 1000])
+def test_schedules_start_at_the_rate_and_end_below_it(schedule, steps):
+    chosen = recipe.defaults(100, "numbers")._replace(schedule=schedule, learning_rate=0.5)
+    rate = recipe._schedule(chosen, steps)
+    if schedule == "constant":
+        assert rate == 0.5
+        return
+    values = [float(rate(step)) for step in range(steps + 1)]
+    assert max(values) <= 0.5
+    if schedule != "warmup_cosine":
+        assert values[0] == 0.5
+    if steps == 1000:
+        assert values[-1] <= 0.06
+        assert max(values) == 0.5
+
+
+@pytest.mark.parametrize("optimiser", arguments.OPTIMISERS)
+def test_every_optimiser_can_be_made(optimiser):
+    options = type("Options", (), dict.fromkeys(recipe.Recipe._fields))()
+    options.optimiser = optimiser
+    chosen = recipe.complete(options, rows=500, problem="classes")
+    made = recipe.make_optimiser(chosen, rows=500)
+    assert callable(made.update)
+    assert chosen.batch_size <= 500
+
+
+def test_the_linear_baselines_are_scikit_learns():
+    for name, problem in (("iris", "classes"), ("diabetes", "numbers")):
+        rows = source.read(name)
+        parts = experiment.prepare(rows, target=None, problem=None, validation=0.2, test=0.2, seed=0)
+        found, interrupted = experiment.baselines(parts, seed=0)
+        assert interrupted is None
+        train, test = parts.batch(parts.split.train), parts.batch(parts.split.test)
+        if problem == "classes":
+            # The weak decay of 120 full batches is no penalty to speak of; both stop before the separable limit.
+            reference = LogisticRegression(C=10, max_iter=1000).fit(*train).score(*test)
+            assert found["test, logistic regression"]["accuracy"] == pytest.approx(reference, abs=1 / len(test[0]))
+        else:
+            scores = [Ridge(alpha=alpha).fit(*train).score(*test) for alpha in experiment.PENALTIES]
+            # Ours runs in float64 on float32 inputs, scikit-learn in float32.
+            assert min(abs(found["test, ridge regression"]["R²"] - score) for score in scores) < 1e-4
+
+
+def test_the_constant_baseline_is_the_majority_and_the_mean():
+    for name in ("iris", "diabetes"):
+        parts = experiment.prepare(source.read(name), target=None, problem=None, validation=0.2, test=0.2, seed=0)
+        found = experiment.score(parts, experiment.constant_outputs(parts), parts.split.train)
+        if name == "iris":
+            assert found["accuracy"] == pytest.approx(1 / 3)
+            assert found["log loss"] == pytest.approx(np.log(3), rel=1e-6)  # float32 weights
+        else:
+            assert found["R²"] == pytest.approx(0, abs=1e-6)  # the mean in float32
+
+
+def test_pictures_and_history_are_written(run, patients):
+    for argv in (STROKE, COST):
+        result = run("train", patients, *argv, "--plot", "p.png", "--history", "h.jsonl", *FAST)
+        assert result.status == 0
+        assert matplotlib.image.imread("p.png").shape[2] in (3, 4)
+        lines = [json.loads(line) for line in Path("h.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert [line["epoch"] for line in lines] == [1, 2, 3]
+
+
+def test_all_rows_can_be_trained_on(run, patients):
+    result = run("train", patients, *STROKE, "--validation", "0", "--test", "0", "--plot", "p.png", *FAST)
+    assert result.status == 0
+    assert result.out.splitlines()[-1].startswith("training accuracy ")
+    result = run("train", patients, *STROKE, "--test", "0", *FAST)
+    assert result.out.splitlines()[-1].startswith("validation accuracy ")
+
+
+def test_options_reach_the_run(run, patients):
+    result = run(
+        *("train", patients, *STROKE, "--hidden", "5,3", "--activation", "tanh,relu", "--optimiser", "momentum"),
+        *("--schedule", "cosine", "--learning-rate", "0.02", "--epochs", "2", "--batch-size", "9", "--patience", "0"),
+        *("--dropout", "0.1", "--input-dropout", "0.05", "--weight-decay", "0.001", "--metric", "roc_auc"),
+        *("--class-weight", "ill=2", "--out", "m.safetensors"),
+    )
+    assert result.status == 0, result.err
+    config = training.load("m.safetensors").config
+    assert config["sizes"][1:3] == [5, 3]
+    assert config["activation"] == ["tanh", "relu"]
+    expected = {
+        "optimiser": "momentum",
+        "schedule": "cosine",
+        "learning_rate": 0.02,
+        "batch_size": 9,
+        "patience": 0,
+        "dropout": 0.1,
+        "input_dropout": 0.05,
+        "weight_decay": 0.001,
+    }
+    assert {name: config["about"][name] for name in expected} == expected
+    assert config["about"]["epochs"] == {"at_most": 2, "done": 2, "best": config["about"]["epochs"]["best"]}
+
+
+def test_a_folder_with_checkpoints_is_not_mixed_with_another_run(run, refused, patients):
+    argv = ("train", patients, *STROKE, "--checkpoint", "run", *FAST)
+    assert run(*argv).status == 0
+    assert "add --resume" in refused(*argv)
+    assert run(*argv, "--resume").status == 0
+    assert "another run" in refused(*argv, "--resume", "--seed", "1")
+
+
+def test_digits_are_read(run):
+    result = run("train", "digits", "--seed", "0")
+    assert result.status == 0
+    assert float(result.out.splitlines()[-1].removeprefix("test accuracy ")) >= 0.97
+    assert max(map(len, result.out.splitlines())) <= 100
