@@ -234,7 +234,7 @@ def _end_of_epoch(
             best_params=_when(improved, lambda _: train.params, carry.best_params),
             best_score=jnp.where(improved, score, carry.best_score),
             best_epoch=best_epoch,
-            status=jnp.where(stalled, STALLED, RUNNING),
+            status=jnp.where(stalled, STALLED, RUNNING).astype(jnp.int32),
         )
 
     return _when(finite, go_on, carry._replace(status=jnp.full_like(carry.status, DIVERGED))), record
