@@ -76,13 +76,19 @@ def norm(tree: Any) -> Float[Array, ""]:
     return scale * sqrt(jnp.sum(jnp.stack(squares)))
 
 
+@jax.custom_jvp
 def sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """√x with derivative 0 at 0, so that gradients through an optimiser are finite where a gradient was 0.
 
     The plain square root has an infinite derivative there, and infinity times the zero that follows it is NaN.
     """
-    zero = x == 0
-    return jnp.where(zero, jnp.zeros_like(x), jnp.sqrt(jnp.where(zero, jnp.ones_like(x), x)))
+    return jnp.sqrt(x)
+
+
+@sqrt.defjvp
+def _sqrt_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return sqrt(x), ratio(0.5 * dx, sqrt(x))
 
 
 def all_finite(tree: Any) -> Array:

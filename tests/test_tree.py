@@ -119,7 +119,7 @@ class TestSqrt:
 
     @pytest.mark.parametrize(("x", "slope"), [(0.0, 0.0), (4.0, 0.25)])
     def test_has_a_finite_slope(self, x, slope):
-        assert jax.grad(tree.sqrt)(x) == slope
+        assert jax.grad(tree.sqrt)(jnp.array(x)) == slope
         assert jax.jvp(tree.sqrt, (jnp.array(x),), (jnp.array(1.0),))[1] == slope
 
 

@@ -79,7 +79,7 @@ def adam(
         epsilon = eps / jnp.sqrt(c2) if eps_hat else eps
         mu = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mu, g)
         nu = jax.tree.map(lambda v, g: v + (1 - b2) * (g**2 - v), state.nu, g)
-        updates = jax.tree.map(lambda m, v: -eta * tree.ratio(m / c1, tree.sqrt(v / c2 + eps_root) + epsilon), mu, nu)
+        updates = jax.tree.map(lambda m, v: -(eta / c1) * tree.ratio(m, tree.sqrt(v / c2 + eps_root) + epsilon), mu, nu)
         return tree.cast_like(updates, grads), AdamState(t, eta, mu, nu)
 
     return Optimiser(init, update)
