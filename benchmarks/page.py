@@ -2,6 +2,9 @@
 
 python -m benchmarks --json docs/performance.json
 python -m benchmarks.page docs/performance.json docs/performance.md
+python -m benchmarks.page docs/performance.json README.md
+
+A page says by its markers what it wants: `benchmarks` for every table, `speed` for the first one in short.
 """
 
 import json
@@ -12,12 +15,15 @@ from typing import Any
 
 from benchmarks import table
 
-BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+BLOCKS = {"benchmarks": table.markdown, "speed": table.summary}
 
 
-def block(report: dict[str, Any]) -> str:
-    """What stands between the markers."""
-    return f"\n{table.markdown(report)}\n"
+def markers(name: str) -> tuple[str, str]:
+    """The two lines between which a block stands."""
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+
+
+BEGIN, END = markers("benchmarks")
 
 
 def rewritten(page: str, report: dict[str, Any]) -> str:
@@ -26,11 +32,16 @@ def rewritten(page: str, report: dict[str, Any]) -> str:
     Raises:
         ValueError: the page has no pair of markers.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
+    found = False
+    for name, written in BLOCKS.items():
+        begin, end = markers(name)
+        before, opened, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        if opened and closed:
+            page, found = f"{before}{begin}\n\n{written(report)}\n{end}{after}", True
+    if not found:
         raise ValueError(f"The page needs the two lines {BEGIN} and {END}, in this order: the tables go between them.")
-    return f"{before}{begin}\n{block(report)}\n{end}{after}"
+    return page
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -38,6 +38,20 @@ def markdown(report: dict[str, Any]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def summary(report: dict[str, Any]) -> str:
+    """The first problem in short, as Markdown: how long each contender takes, and against ours."""
+    question = report["questions"][0]
+    problem = question["problems"][0]
+    compared = ratios(problem)
+    rows = [["", f"µs per {question['unit']}", "× ours", "settings"], ["---", "---:", "---:", "---"]]
+    for contender in problem["contenders"]:
+        seconds = median(contender["seconds"]) / problem["units"]
+        ratio = f"{median(compared[contender['name']]):.2f}"
+        rows.append([contender["name"], f"{seconds * 1e6:,.0f}", ratio, contender["settings"]])
+    lines = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return f"{lines}\n\n{_environment(report)} {_rounds(problem).capitalize()}.\n"
+
+
 def ratios(problem: dict[str, Any]) -> dict[str, list[float]]:
     """Of every contender to the first one, round by round."""
     contenders = problem["contenders"]

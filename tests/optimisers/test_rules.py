@@ -15,8 +15,8 @@ import optax
 import pytest
 from mpmath import mp, mpf
 
+from benchmarks import accuracy
 from jaxnn import optimisers
-from tests import accuracy
 
 STEPS, COORDINATES = 50, 3
 
