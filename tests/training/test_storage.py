@@ -271,10 +271,10 @@ CORPUS = [
 def test_hostile_files(tmp_path, case):
     path = tmp_path / "hostile"
     path.write_bytes(case.content)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ValueError, match=case.match) as caught:
         storage.read(path, "model")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match=case.match):
