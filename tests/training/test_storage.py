@@ -334,10 +334,10 @@ def test_what_is_no_regular_file(tmp_path):
 def test_huge_files_are_refused_unread(file, size, match):
     with open(file, "r+b") as handle:
         handle.truncate(size)  # sparse: it takes no room
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ValueError, match=match):
         storage.read(file, "model")
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
 
 
 # What cannot be read is not written
