@@ -22,6 +22,7 @@ from jaxnn.training import prepare
 from jaxnn.training.checkpoint import Checkpoints
 from jaxnn.training.epochs import (
     DIVERGED,
+    RUNNING,
     STALLED,
     Carry,
     Limits,
@@ -36,6 +37,7 @@ from jaxnn.training.history import COLUMNS, History, Records
 from jaxnn.training.interrupt import listening
 from jaxnn.training.progress import reporter
 from jaxnn.training.steps import TrainState
+from jaxnn.training.storage import check_writable
 from jaxnn.types import OptimiserLike, Params
 
 CALL_SECONDS = 0.2  # that a compiled call should last: what Ctrl-C waits for
@@ -146,7 +148,7 @@ def fit(
         prepare.rehearse(objective, params, validation, "validation set")
     compiled, on_host = _sort_metrics(objective, params, data, metrics)
     if history_file is not None:
-        _refuse_unwritable(history_file)
+        check_writable(history_file)
 
     rows = jax.tree.leaves(data[0])[0].shape[0]
     column, sign = _monitor(monitor, tuple(compiled), validated=validation is not None)
@@ -209,10 +211,13 @@ class _Run:
         self.began = time.monotonic()
 
     def resume(self) -> None:
+        """Takes up the newest checkpoint, if there is one."""
         assert self.checkpoints is not None
         found = self.checkpoints.load(self.carry, self.records)
         if found is not None:
-            self.carry, self.earlier, (self.retries, self.diverged_after) = found
+            carry, self.earlier, (self.retries, self.diverged_after) = found
+            stalled = int(carry.epoch) - int(carry.best_epoch) >= self.limits.patience  # it may be another patience now
+            self.carry = carry._replace(status=jnp.asarray(STALLED if stalled else RUNNING, jnp.int32))
 
     def go(self) -> str:
         """Calls the program until the run ends, and says why it did."""
@@ -276,6 +281,7 @@ class _Run:
         return None
 
     def ended(self) -> str | None:
+        """Why the run is over, or None."""
         epoch = int(self.carry.epoch)
         if int(self.carry.status) == STALLED:
             return (
@@ -312,7 +318,7 @@ class _Run:
 
     def measure(self, metric: Callable[..., Any]) -> float:
         x, y, weight = split(self.data if self.validation is None else self.validation)
-        outputs = np.asarray(_outputs(self.plan.objective, self.carry.train.params, x))
+        outputs = np.asarray(_jitted_outputs(self.plan.objective, self.carry.train.params, x))
         return float(metric(outputs, np.asarray(y), None if weight is None else np.asarray(weight)))
 
     def save(self, *, last: bool = False) -> None:
@@ -386,14 +392,4 @@ def _copy(params: Params) -> Params:
     return jax.tree.map(jnp.copy, params)
 
 
-def _outputs(objective: Any, params: Params, x: Any) -> Any:
-    return _jitted_outputs(objective, params, x)
-
-
 _jitted_outputs = jax.jit(outputs_of, static_argnums=0)
-
-
-def _refuse_unwritable(path: str | os.PathLike[str]) -> None:
-    from jaxnn.training.storage import check_writable
-
-    check_writable(path)

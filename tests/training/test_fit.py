@@ -311,6 +311,19 @@ def test_resumed_after_any_epoch_the_bits_are_the_same(tmp_path, optimiser, monk
     assert parts.best_epoch == whole.best_epoch
 
 
+def test_a_stalled_run_goes_on_with_more_patience(tmp_path):
+    data, params = numbers(), network(3, 8, 1)
+    settings = {"epochs": 30, "batch_size": 8, "key": KEY, "min_delta": 1e9, "checkpoint": tmp_path}
+    short = fit(REGRESSION, ADAM, params, data, patience=3, **settings)
+    assert short.stop == "no improvement for 3 epochs: the best was epoch 1 of 4"
+    again = fit(REGRESSION, ADAM, params, data, patience=3, resume=True, **settings)
+    assert again.stop == short.stop
+    longer = fit(REGRESSION, ADAM, params, data, patience=6, resume=True, **settings)
+    assert longer.stop == "no improvement for 6 epochs: the best was epoch 1 of 7"
+    whole = fit(REGRESSION, ADAM, params, data, **{**settings, "checkpoint": None}, patience=6)
+    jax.tree.map(np.testing.assert_array_equal, longer.params, whole.params)
+
+
 def test_resumed_in_the_middle_of_an_epoch_the_bits_are_the_same(tmp_path, monkeypatch):
     data, params = numbers(), network(3, 8, 1)
     whole = fit(REGRESSION, ADAM, params, data, epochs=3, batch_size=4, key=KEY)
