@@ -7,7 +7,7 @@
     absolute_value     max(0, z) + α min(0, z), α = -1      1 for z ≥ 0, else -1
     elu                z, and α (eᶻ - 1) for z < 0          1, and α eᶻ
     selu               λ elu(z), α = 1.673, λ = 1.051       λ elu'
-    gelu               z Φ(z), Φ the normal distribution    Φ(z) + z φ(z)
+    gelu               z Φ(z), Φ the normal distribution    Φ(z) + z φ(z), both in the tanh approximation
     silu               z σ(z)                               σ (1 + z (1 - σ))
     softplus           log(1 + eᶻ)                          σ(z)
     identity           z                                    1

@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 def _numbers(arguments: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
-    """Yields the arguments that are plain numbers; arrays, tracers and schedules are left to their own moment."""
+    """Yields the arguments that are plain numbers; arrays and tracers are left to their own moment."""
     for name, value in arguments.items():
         if isinstance(value, np.generic):
             value = value.item()
-        if isinstance(value, bool) or not (hasattr(value, "__float__") or callable(value)):
+        if isinstance(value, bool) or not hasattr(value, "__float__"):
             raise TypeError(f"{name} must be a number, got {value!r}.")
         if isinstance(value, int | float):
             if math.isnan(value):

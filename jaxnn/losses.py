@@ -78,7 +78,8 @@ def softmax_cross_entropy(outputs: ArrayLike, targets: Any) -> PerExample:
     if outputs.ndim != 2:
         raise ValueError(f"softmax_cross_entropy needs outputs of shape (batch, classes), got {outputs.shape}.")
     if targets.shape == outputs.shape:
-        return -_sum(targets.astype(outputs.dtype) * jax.nn.log_softmax(outputs))
+        targets = targets.astype(outputs.dtype)
+        return -_sum(jnp.where(targets == 0, 0, targets * jax.nn.log_softmax(outputs)))  # 0 log 0 is 0
     if targets.shape != outputs.shape[:1]:
         raise ValueError(
             f"softmax_cross_entropy needs targets of shape {outputs.shape[:1]} (integers) or {outputs.shape} "
@@ -92,7 +93,8 @@ def softmax_cross_entropy(outputs: ArrayLike, targets: Any) -> PerExample:
     _labels_in_range(labels, classes)  # as they were given: in int32 the label 2³² would be 0
     # A comparison, not a gather: its derivative is a multiplication, where a gather's would be a slow scatter.
     chosen = targets[:, None] == jnp.arange(classes)
-    return -_sum(jnp.where(chosen, jax.nn.log_softmax(outputs), 0))
+    log_probability = _sum(jnp.where(chosen, jax.nn.log_softmax(outputs), 0))
+    return jnp.where(chosen.any(axis=1), -log_probability, jnp.nan)  # a label out of range, where it can't be raised
 
 
 def sigmoid_cross_entropy(outputs: ArrayLike, targets: Any) -> PerExample:

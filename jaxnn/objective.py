@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxnn import checks
+from jaxnn import checks, tree
 from jaxnn.types import Batch, LossFunction, Params, Scalar
 
 
@@ -50,7 +50,7 @@ class Objective:
 
     def outputs(self, params: Params, x: Any, key: Any = None) -> Array:
         """The raw outputs, with the key handed to a `predict` that names it."""
-        return self.predict(params, x, key=key) if names(self.predict, "key") else self.predict(params, x)
+        return self.predict(params, x, **_key_word(self.predict, key))
 
 
 def split(batch: Any) -> tuple[Any, Any, Any]:
@@ -71,6 +71,7 @@ def weighted_mean(values: Array, weight: Any) -> Array:
     Raises:
         ValueError: the weights' shape is not the values'.
     """
+    values = values.astype(tree.wide_dtype(values.dtype))  # a float16 sum ends at 65504
     if weight is None:
         return jnp.mean(values)
     weight = jnp.asarray(weight, values.dtype)
@@ -88,12 +89,17 @@ def names(function: Callable[..., Any], word: str) -> bool:
 
 def evaluate(objective: Callable[..., Any], params: Params, batch: Batch, key: Any = None) -> Array:
     """J of an `Objective` or of a plain function, which is handed the key only if it names it."""
-    value = objective(params, batch, key=key) if names(objective, "key") else objective(params, batch)
+    value = objective(params, batch, **_key_word(objective, key))
     if jnp.shape(value) != ():
         raise ValueError(
             f"The objective must be a scalar, got shape {jnp.shape(value)}: take the mean over the examples."
         )
     return value
+
+
+def _key_word(function: Callable[..., Any], key: Any) -> dict[str, Any]:
+    """The key for a function that names it; without a key its own default stands."""
+    return {} if key is None or not names(function, "key") else {"key": key}
 
 
 def l2(strength: Scalar) -> Callable[[Params], Array]:

@@ -25,7 +25,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn import checks
+from jaxnn import checks, tree
 from jaxnn.types import Scalar, ScalarOrSchedule, Schedule
 
 
@@ -47,7 +47,7 @@ def exponential_decay(learning_rate: Scalar, *, rate: Scalar, steps: int) -> Sch
     checks.positive(rate=rate)
     checks.fraction(rate=rate)
     checks.whole(1, steps=steps)
-    return lambda step: learning_rate * rate ** (step / float(steps))
+    return lambda step: learning_rate * rate ** (tree.real(step) / steps)
 
 
 def step_decay(learning_rate: Scalar, *, rate: Scalar, steps: int) -> Schedule:
@@ -56,13 +56,13 @@ def step_decay(learning_rate: Scalar, *, rate: Scalar, steps: int) -> Schedule:
     checks.positive(rate=rate)
     checks.fraction(rate=rate)
     checks.whole(1, steps=steps)
-    return lambda step: learning_rate * rate ** (step // steps * 1.0)
+    return lambda step: learning_rate * rate ** tree.real(step // steps)
 
 
 def inverse_time(learning_rate: Scalar, *, decay: Scalar) -> Schedule:
     """η₀ / (1 + decay · step), with decay ≥ 0."""
     checks.non_negative(learning_rate=learning_rate, decay=decay)
-    return lambda step: learning_rate / (1 + decay * step)
+    return lambda step: learning_rate / (1 + decay * tree.real(step))
 
 
 def cosine(learning_rate: Scalar, *, steps: int, final: Scalar = 0.0) -> Schedule:
@@ -71,7 +71,7 @@ def cosine(learning_rate: Scalar, *, steps: int, final: Scalar = 0.0) -> Schedul
     checks.whole(1, steps=steps)
 
     def schedule(step: Any) -> Any:
-        progress = jnp.minimum(step / float(steps), 1.0)
+        progress = jnp.minimum(tree.real(step) / steps, 1.0)
         return final + 0.5 * (learning_rate - final) * (1 + jnp.cos(math.pi * progress))
 
     return schedule
@@ -95,7 +95,7 @@ def warmup_cosine(learning_rate: Scalar, *, warmup: int, steps: int, final: Scal
     after = cosine(learning_rate, steps=steps - warmup, final=final)
 
     def schedule(step: Any) -> Any:
-        rising = learning_rate * (step / float(warmup))
+        rising = learning_rate * (tree.real(step) / warmup)
         return jnp.where(step < warmup, rising, after(jnp.maximum(step - warmup, 0)))
 
     return schedule

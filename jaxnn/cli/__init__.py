@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError:  # a missing extra is told as an ImportError; this is a broken installation
         raise
     except (ValueError, TypeError, OSError, ImportError) as error:
+        if os.environ.get("JAXNN_DEBUG"):
+            raise  # for those who suspect the program rather than their input
         print(f"jaxnn: {_one_line(error)}", file=sys.stderr)
         return INPUT_AT_FAULT
     finally:

@@ -19,7 +19,8 @@ def split(n: int, *, validation: float = 0.2, test: float = 0.0, seed: int, stra
     """Splits n rows at random, the same way for the same seed.
 
     Every part that is wanted gets at least one row. With `stratify` each class is shared out in the same proportions,
-    and is present in every part if it has a row for each; a rarer class goes to training first, then to the test.
+    and is present in every part if it has a row for each and the parts are large enough for all classes; a rarer class
+    goes to training and the test before validation.
 
     Args:
         n: the number of rows.

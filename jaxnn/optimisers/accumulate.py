@@ -22,7 +22,8 @@ class AccumulateState(NamedTuple):
 def accumulate(inner: OptimiserLike, *, steps: int) -> Optimiser:
     """Collects the mean of `steps` ≥ 1 gradients before each step of `inner`; no step in between.
 
-    With equal batches this is `inner` on batches `steps` times as large.
+    With equal batches this is `inner` on batches `steps` times as large. A rule that evaluates the objective, such as a
+    line search, sees only the last of the batches: `value` and `value_fn` are that one's.
 
     Raises:
         ValueError: fewer than one step.
@@ -41,7 +42,7 @@ def accumulate(inner: OptimiserLike, *, steps: int) -> Optimiser:
 
         def act() -> tuple[Updates, AccumulateState]:
             average = tree.cast_like(mean, grads)
-            updates, after = inner.update(average, state.inner, params, **understood(inner, words))
+            updates, after = inner.update(average, state.inner, params, **understood(inner, words | {"grad": average}))
             return updates, AccumulateState(tree.start(), tree.zeros(mean), after)
 
         def wait() -> tuple[Updates, AccumulateState]:

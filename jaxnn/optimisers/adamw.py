@@ -14,8 +14,7 @@ from typing import Any
 
 from jaxnn import checks, tree
 from jaxnn.optimisers.adam import AdamState, adam
-from jaxnn.optimisers.gradients import decayed
-from jaxnn.schedules import as_schedule
+from jaxnn.optimisers.gradients import decayed, is_zero
 from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
 
 
@@ -46,12 +45,13 @@ def adamw(
         ValueError: a hyperparameter out of range; `update` without the parameters.
     """
     checks.non_negative(weight_decay=weight_decay)
-    schedule = as_schedule(learning_rate)
     inner = adam(learning_rate, b1=b1, b2=b2, eps=eps, eps_hat=eps_hat, eps_root=eps_root, maximise=maximise)
 
     def update(grads: Updates, state: AdamState, params: Params = None, **words: Any) -> tuple[Updates, AdamState]:
         updates, after = inner.update(grads, state, params, **words)
-        shrink = schedule(state.step) * weight_decay
+        if is_zero(weight_decay):
+            return updates, after
+        shrink = after.learning_rate * weight_decay
         return tree.cast_like(decayed(tree.widen(updates), params, shrink), grads), after
 
     return Optimiser(inner.init, update)

@@ -85,7 +85,7 @@ def amsgrad(
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
         c1, c2 = tree.one_minus_power(b1, t), tree.one_minus_power(b2, t)
-        epsilon = eps / jnp.sqrt(c2) if eps_hat else eps
+        epsilon = eps / jnp.sqrt(c2) if eps_hat and maximum != "paper" else eps  # the paper's root is uncorrected
         before = c2 if maximum == "corrected" else 1  # divides v before the maximum is taken
         after = c2 if maximum == "raw" else 1  # divides the maximum
         c1 = 1 if maximum == "paper" else c1

@@ -59,7 +59,8 @@ def masked(inner: OptimiserLike, mask: Any) -> Optimiser:
     def update(grads: Updates, state: Any, params: Params = None, **words: Any) -> tuple[Updates, Any]:
         chosen, seen = hidden(grads)
         seen_params = None if params is None else hidden(params)[1]
-        words = {name: word for name, word in words.items() if name != "grad"}  # it has leaves that inner must not see
+        if "grad" in words:
+            words["grad"] = hidden(words["grad"])[1]
         updates, state = inner.update(seen, state, seen_params, **understood(inner, words))
         back = jax.tree.map(lambda flag, g, u: u if flag else g, chosen, grads, _fill(updates, chosen))
         return back, state

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from jaxnn.optimisers.words import understood
@@ -49,4 +50,4 @@ def inject(factory: Callable[..., OptimiserLike], **hyperparameters: Any) -> Opt
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float | jax.Array)
+    return not isinstance(value, bool) and isinstance(value, int | float | np.generic | np.ndarray | jax.Array)

@@ -53,6 +53,11 @@ def same_length(**arrays: np.ndarray) -> None:
         raise ValueError(f"There must be equally many rows in each array, got {given}.")
 
 
+def plain(name: object) -> str:
+    """A user's text as it is: between two dollar signs matplotlib would read TeX."""
+    return str(name).replace("$", r"\$")
+
+
 def names_for(argument: str, names: Iterable[object] | None, count: int, stem: str) -> list[str]:
     """`names` as strings, or "stem 0", "stem 1", ... when there are none.
 
@@ -61,7 +66,7 @@ def names_for(argument: str, names: Iterable[object] | None, count: int, stem: s
     """
     if names is None:
         return [f"{stem} {index}".strip() for index in range(count)]
-    given = [str(name) for name in names]
+    given = [plain(name) for name in names]
     if len(given) != count:
         raise ValueError(f"{argument} must hold {count} names, got {len(given)}.")
     return given

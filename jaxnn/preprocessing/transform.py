@@ -234,7 +234,8 @@ class Preprocessing(NamedTuple):
         if not plain or x.dtype.kind not in "iuf":
             return self.inputs({c.name: x[:, j] for j, c in enumerate(self.columns)})
         inputs = np.subtract(x, [column.mean for column in self.columns], dtype=np.float64)
-        inputs /= np.array([column.scale for column in self.columns])
+        with np.errstate(over="ignore"):  # what overflows is refused below, by name
+            inputs /= np.array([column.scale for column in self.columns])
         if not (np.abs(inputs) <= LARGEST).all():
             j = int(np.argmin((np.abs(inputs) <= LARGEST).all(axis=0)))
             _fill(inputs[:, j : j + 1], self.columns[j], read_column(f"Column {self.columns[j].name!r}", x[:, j]))

@@ -1,10 +1,11 @@
 """Checkpoints of a run: everything between two steps, so that a resumed run ends with the same bits.
 
-A folder holds the last two, numbered by epoch and batch. Each is the whole `Carry`, the history, and a description of
-the run: continuing with other data, another batch size or another key would be another run, and is refused.
+A folder holds the last two, numbered by step. Each is the whole `Carry`, the history, and a description of the run:
+continuing with other data, another batch size, key or score would be another run, and is refused. Another objective or
+optimiser of the same shape is taken as wanted, with a warning.
 
-The bits are the same for the same versions of jaxlib, the same kind of CPU and the same number of visible cores, which
-is why those are kept too, and named if they differ.
+The bits are the same for the same versions, kind of device, precision and number of visible cores, which is why those
+are kept too, and named if they differ.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import os
 import platform
 import time
 import warnings
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +23,29 @@ import numpy as np
 from jaxnn.training import storage
 from jaxnn.training.epochs import Carry, Plan
 from jaxnn.training.history import Records
+from jaxnn.training.steps import TrainState, gather, step
 from jaxnn.types import Batch
+from jaxnn.version import __version__
 
 KIND, STEM = "checkpoint", "run"
 LEAST_SECONDS = 0.5  # between checkpoints
+MOST_NOTES = 100
 SHARE = 0.05  # of the time that writing them may take
 
 
 class Checkpoints:
     """The checkpoints of one run in one folder."""
 
-    def __init__(self, folder: str | os.PathLike[str], plan: Plan, data: Batch, validation: Batch | None, key: Any):
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        plan: Plan,
+        carry: Carry,
+        data: Batch,
+        validation: Batch | None,
+        key: Any,
+    ) -> None:
+        storage.flatten({"carry": carry})  # refused now, if it can't be written, rather than after the first call
         self.folder = Path(folder)
         self.run = {
             "rows": plan.rows,
@@ -39,10 +53,16 @@ class Checkpoints:
             "key": np.asarray(_key_data(key)).tolist(),
             "data": digest(data),
             "validation": digest(validation),
+            "score": [plan.monitor, plan.sign],
         }
+        self.rule = rule_digest(plan, carry.train, data)
+        self.notes: tuple[str, ...] = ()  # of the run that was loaded
         self.machine = {
             "jax": jax.__version__,
-            "backend": jax.default_backend(),
+            "jaxlib": metadata.version("jaxlib"),
+            "jaxnn": __version__,
+            "x64": np.dtype(jax.numpy.result_type(float)).itemsize == 8,
+            "device": jax.devices()[0].device_kind,
             "processor": platform.machine(),
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         }
@@ -63,14 +83,18 @@ class Checkpoints:
                 f"{self.folder} already holds checkpoints: pass resume=True to go on from them, or another folder."
             )
 
-    def save(self, carry: Carry, records: Records, elapsed: float, retries: tuple[int, int]) -> str | None:
+    def save(
+        self, carry: Carry, records: Records, elapsed: float, retries: tuple[int, int], notes: list[str]
+    ) -> str | None:
         """Writes one if it is time to; returns what went wrong, once, if the system refused."""
         now = time.monotonic()
         if now - self.last_time < max(LEAST_SECONDS, self.last_cost / SHARE):
             return None
-        return self.save_now(carry, records, elapsed, retries)
+        return self.save_now(carry, records, elapsed, retries, notes)
 
-    def save_now(self, carry: Carry, records: Records, elapsed: float, retries: tuple[int, int]) -> str | None:
+    def save_now(
+        self, carry: Carry, records: Records, elapsed: float, retries: tuple[int, int], notes: list[str]
+    ) -> str | None:
         """Writes one. A full disk leaves the previous ones as they were and stops nothing."""
         began = time.monotonic()
         tensors = storage.flatten({"carry": carry}) | {"history": records.to_array()}
@@ -80,6 +104,8 @@ class Checkpoints:
             "columns": list(records.names),
             "elapsed": elapsed,
             "retries": list(retries),
+            "notes": notes[-MOST_NOTES:],
+            "rule": self.rule,
         }
         number = int(carry.train.step)
         try:
@@ -118,13 +144,48 @@ class Checkpoints:
                 f"but its last bits may differ from an uninterrupted one.",
                 stacklevel=3,
             )
-        records.restore(tensors.pop("history"))
         try:
-            carry = storage.unflatten(tensors, {"carry": like})["carry"]
+            carry = storage.unflatten({n: t for n, t in tensors.items() if n != "history"}, {"carry": like})["carry"]
         except ValueError as error:
             raise ValueError(f"{path} is a checkpoint of another network or optimiser: {error}") from None
-        used, after = spec.get("retries", (0, -1))
-        return carry, float(spec.get("elapsed", 0.0)), (int(used), int(after))
+        if spec.get("rule") != self.rule:
+            warnings.warn(
+                "The objective or the optimiser is not the one that the checkpoint was made with: the run goes on with "
+                "the new one.",
+                stacklevel=3,
+            )
+        history, elapsed, (used, after) = _checked(path, spec, tensors, int(carry.epoch), len(records.names) + 1)
+        records.restore(history)
+        self.notes = tuple(spec["notes"])
+        return carry, elapsed, (used, after)
+
+
+def _checked(
+    path: Path, spec: Any, tensors: Any, epochs: int, columns: int
+) -> tuple[np.ndarray, float, tuple[int, int]]:
+    """What stands in a checkpoint beside the carry; ValueError for what no run would have written."""
+    history, elapsed, retries, notes = (*(tensors.get("history"),), *map(spec.get, ("elapsed", "retries", "notes")))
+    whole = (
+        isinstance(history, np.ndarray)
+        and history.shape == (epochs, columns)
+        and isinstance(elapsed, int | float)
+        and elapsed >= 0
+        and isinstance(retries, list)
+        and len(retries) == 2
+        and all(isinstance(number, int) for number in retries)
+        and isinstance(notes, list)
+        and all(isinstance(note, str) for note in notes)
+    )
+    if not whole:
+        raise ValueError(f"{path} is no checkpoint that a run wrote: its history or its account of itself is damaged.")
+    return history, float(elapsed), (retries[0], retries[1])
+
+
+def rule_digest(plan: Plan, train: TrainState, data: Batch) -> str:
+    """SHA-256 of one step as XLA gets it: of the objective, the optimiser, and their hyperparameters."""
+    batch = jax.eval_shape(gather, data, jax.ShapeDtypeStruct((plan.batch_size,), np.int32))
+    text = jax.jit(step(plan.objective, plan.optimiser)).lower(train, batch).as_text()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def digest(data: Batch | None) -> str:

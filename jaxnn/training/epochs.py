@@ -26,7 +26,7 @@ from jaxnn.training.steps import TrainState, gather, init, learning_rate, step
 from jaxnn.types import Batch, Optimiser, OptimiserLike, Params
 
 RECORDS = 256  # epochs that one call can report
-STEP_KEYS = 2**31 - 1  # folded into the key for the keys of steps; epochs fold in smaller numbers
+STEP_KEYS = 2**31 - 1  # folded into the key for the keys of steps
 EVALUATION_ROWS = 8192  # rows that are evaluated at once
 
 RUNNING, STALLED, DIVERGED = 0, 1, 2
@@ -47,7 +47,7 @@ class Carry(NamedTuple):
     epoch: Int[Array, ""]  # finished epochs
     batch: Int[Array, ""]  # finished batches of the current epoch
     sums: Sums
-    ends: TrainState  # of the last two finite epochs, without key: that of epoch e stands in row e mod 2
+    ends: TrainState  # of the last two finite epochs, without the key: that of epoch e is row e mod 2
     best_params: Params
     best_score: Float[Array, ""]  # smaller is better
     best_epoch: Int[Array, ""]  # 1 for the first; 0 before any
@@ -132,14 +132,16 @@ def roll_back(carry: Carry) -> Carry:
 def roll_further_back(carry: Carry) -> Carry:
     """Back by one epoch more, at half the rate: the end of the last one was finite, but nothing finite follows it.
 
-    The best parameters may be of that end too; the next finite epoch takes their place.
+    Only two ends are kept, so this can be done once between two finite epochs. Best parameters that are of the end
+    given up go with it; the next finite epoch takes their place.
     """
     earlier = roll_back(carry._replace(epoch=carry.epoch - 1))
+    given_up = carry.best_epoch > earlier.epoch
     return earlier._replace(
         ends=_twice(earlier.train),
-        best_params=earlier.train.params,
-        best_score=jnp.full_like(carry.best_score, jnp.inf),
-        best_epoch=earlier.epoch,
+        best_params=tree.select(given_up, earlier.train.params, carry.best_params),
+        best_score=jnp.where(given_up, jnp.inf, carry.best_score),
+        best_epoch=jnp.where(given_up, earlier.epoch, carry.best_epoch),
     )
 
 

@@ -42,6 +42,7 @@ from jaxnn.types import OptimiserLike, Params
 
 CALL_SECONDS = 0.2  # that a compiled call should last: what Ctrl-C waits for
 FIRST_FLOPS = 1e9  # work in the first call: a fraction of a second on any machine
+FIRST_STEPS = 1000  # at most: an objective may do more work than its parameters tell
 GROWTH = 16  # at most, from one call to the next
 RETRIES = 5  # of a run that diverges, each at half the rate of the one before
 NEVER = 2**31 - 1
@@ -83,6 +84,7 @@ def fit(
     patience: int | None = None,
     min_delta: float = 0.0,
     monitor: str | None = None,
+    higher_is_better: bool | None = None,
     metrics: Sequence[str | Callable[..., Any]] = (),
     class_weight: Mapping[int, float] | str | None = None,
     hooks: Sequence[Callable[[Epoch], Any]] = (),
@@ -108,8 +110,9 @@ def fit(
         validation: a fraction in (0, 1) of the rows to hold out, or a data set like `data`.
         patience: epochs without improvement after which the run ends; None for never.
         min_delta: ≥ 0, by which a score must be better to count as an improvement.
-        monitor: what the score is: "loss", "validation_loss" or a metric's name. By default the validation loss, or
-            the loss without a validation set.
+        monitor: what the score is: "loss", "validation_loss" or the name of a metric that JAX can trace. By default
+            the validation loss, or the loss without a validation set.
+        higher_is_better: of a monitored metric of your own; the named metrics know.
         metrics: names from `jaxnn.metrics`, or functions (outputs, targets, weight) -> scalar of the raw outputs,
             computed at the end of each epoch on the validation set, or on the data without one. A function that JAX
             can't trace is called with numpy arrays between epochs, which is slower.
@@ -131,10 +134,14 @@ def fit(
         TypeError: arguments or data of the wrong kind.
         OSError: a folder or file that can't be written, before anything is trained.
     """
-    checks.whole(1, epochs=epochs, batch_size=batch_size)
+    checks.whole(1, epochs=epochs, batch_size=batch_size, patience=1 if patience is None else patience)
     checks.non_negative(min_delta=min_delta)
-    if patience is not None:
-        checks.whole(1, patience=patience)
+    if max(epochs, patience or 0) > NEVER:
+        raise ValueError(f"epochs and patience must be below 2³¹, got {epochs} and {patience}.")
+    if not isinstance(optimiser, OptimiserLike):
+        raise TypeError(f"optimiser must have init and update, as optimisers.adam(1e-3) has; got {optimiser!r}.")
+    if not hasattr(key, "dtype"):
+        raise TypeError(f"key must be a PRNG key such as jax.random.key(0), got {key!r}.")
     if resume and checkpoint is None:
         raise ValueError("resume=True needs the checkpoint folder to resume from.")
     data = prepare.on_device(data, "training set")
@@ -151,14 +158,15 @@ def fit(
         check_writable(history_file)
 
     rows = jax.tree.leaves(data[0])[0].shape[0]
-    column, sign = _monitor(monitor, tuple(compiled), validated=validation is not None)
+    monitored = monitor or ("loss" if validation is None else "validation_loss")
+    column, sign = _monitor(monitored, compiled, on_host, higher_is_better, validated=validation is not None)
     plan = Plan(objective, optimiser, rows, min(batch_size, rows), tuple(compiled.values()), column, sign)
     records = Records(tuple(compiled), tuple(on_host), validated=validation is not None)
-    limits = Limits(0, epochs, NEVER if patience is None else patience, min_delta)
+    limits = Limits(0, int(epochs), NEVER if patience is None else int(patience), float(min_delta))
     run = _Run(plan, key, data, validation, limits, records, on_host, tuple(hooks))
     run.carry = start(optimiser, params, key)
     if checkpoint is not None:
-        run.checkpoints = Checkpoints(checkpoint, plan, data, validation, key)
+        run.checkpoints = Checkpoints(checkpoint, plan, run.carry, data, validation, key)
         run.checkpoints.prepare(resume=resume)
         if resume:
             run.resume()
@@ -169,11 +177,18 @@ def fit(
         run.show.close()
     history = records.history()
     if history_file is not None:
-        history.write(history_file)
+        try:
+            history.write(history_file)
+        except OSError as error:
+            run.note(f"The history could not be written: {error}")
     carry = run.carry
+    best_params = carry.best_params
+    if int(carry.best_epoch) == 0 and len(records):
+        best_params = _copy(carry.train.params)
+        run.note(f"The score, {monitored}, was never a finite number: the best parameters are the last ones.")
     return Fit(
         params=carry.train.params,
-        best_params=carry.best_params,
+        best_params=best_params,
         best_epoch=int(carry.best_epoch),
         state=carry.train,
         history=history,
@@ -216,6 +231,7 @@ class _Run:
         found = self.checkpoints.load(self.carry, self.records)
         if found is not None:
             carry, self.earlier, (self.retries, self.diverged_after) = found
+            self.notes = list(self.checkpoints.notes)
             stalled = int(carry.epoch) - int(carry.best_epoch) >= self.limits.patience  # it may be another patience now
             self.carry = carry._replace(status=jnp.asarray(STALLED if stalled else RUNNING, jnp.int32))
 
@@ -227,29 +243,29 @@ class _Run:
         with listening() as interrupt:
             while True:
                 stop = self.ended()
+                self.interrupted = interrupt.received
                 if stop is None and interrupt.received is not None:
-                    self.interrupted = interrupt.received
                     stop = f"interrupted by {interrupt.received} after {int(self.carry.epoch)} epochs"
                 if stop is not None:
                     self.save(last=True)
                     return stop
-                call_began = time.monotonic()
+                before, call_began = int(self.carry.train.step), time.monotonic()
                 ended = self.call(steps)
-                took = time.monotonic() - call_began
+                taken, took = int(self.carry.train.step) - before, time.monotonic() - call_began
                 growth = min(GROWTH, CALL_SECONDS / max(took, 1e-6))
                 if not first or growth > 1:  # a long first call was mostly the compiler's
-                    steps = min(NEVER, max(1, int(steps * growth)))
+                    steps = min(NEVER, max(1, int(taken * growth)))
                 first = False
                 stop = self.after_call(ended)
-                self.save()
+                self.save(last=stop is not None)
                 if stop is not None:
-                    self.save(last=True)
+                    self.interrupted = interrupt.received
                     return stop
 
     def first_call(self) -> int:
         """Steps that any machine takes in a fraction of a second."""
         work = 6 * tree.size(self.carry.train.params) * self.plan.batch_size
-        return max(1, int(FIRST_FLOPS / max(work, 1)))
+        return min(FIRST_STEPS, max(1, int(FIRST_FLOPS / max(work, 1))))
 
     def call(self, steps: int) -> int:
         """One call of the program; returns how many epochs ended."""
@@ -295,15 +311,15 @@ class _Run:
     def diverged(self) -> str | None:
         """Rolls back; gives up, saying so, when that has been tried often enough."""
         epoch, factor = int(self.carry.epoch), float(self.carry.slowdown)
-        giving_up = self.retries == RETRIES
         stuck = epoch == self.diverged_after  # not one epoch was finished since the last time
-        if (stuck or giving_up) and epoch > 0:
+        two_ends = len(set(np.asarray(self.carry.ends.step).tolist())) == 2
+        if stuck and two_ends:
             self.carry = roll_further_back(self.carry)
             self.records.drop()
         else:
             self.carry = roll_back(self.carry)
         back = int(self.carry.epoch)
-        if giving_up:
+        if self.retries == RETRIES:
             return (
                 f"the loss became non-finite in epoch {epoch + 1} even at {factor:g} of the learning rate, after "
                 f"{RETRIES} halvings: the parameters are those of epoch {back}. Lower the learning rate, scale the "
@@ -324,7 +340,7 @@ class _Run:
     def save(self, *, last: bool = False) -> None:
         if self.checkpoints is not None:
             write = self.checkpoints.save_now if last else self.checkpoints.save
-            failure = write(self.carry, self.records, self.elapsed(), (self.retries, self.diverged_after))
+            failure = write(self.carry, self.records, self.elapsed(), (self.retries, self.diverged_after), self.notes)
             if failure is not None:
                 self.note(failure)
 
@@ -348,8 +364,8 @@ def _sort_metrics(
     on_host: dict[str, Callable[..., Any]] = {}
     for metric in metrics:
         name, function = (metric, _named(metric)) if isinstance(metric, str) else (_name(metric), metric)
-        if name in compiled or name in on_host or name in COLUMNS:
-            raise ValueError(f"The metric name {name!r} is used twice.")
+        if name in compiled or name in on_host or name in (*COLUMNS, "epoch", "seconds"):
+            raise ValueError(f"The metric name {name!r} is taken; give the function another __name__.")
         (compiled if isinstance(metric, str) or _traceable(function, objective, params, data) else on_host)[name] = (
             function
         )
@@ -377,13 +393,20 @@ def _traceable(metric: Callable[..., Any], objective: Any, params: Params, data:
     return True
 
 
-def _monitor(monitor: str | None, names: tuple[str, ...], *, validated: bool) -> tuple[int, float]:
+def _monitor(
+    monitor: str, compiled: Mapping[str, Any], on_host: Mapping[str, Any], higher: bool | None, *, validated: bool
+) -> tuple[int, float]:
     """The column of a record that is the score, and the sign that makes smaller better."""
-    if monitor is None:
-        monitor = "validation_loss" if validated else "loss"
-    columns = {"loss": 0, **({"validation_loss": 3} if validated else {}), **{n: 4 + i for i, n in enumerate(names)}}
+    if monitor in on_host:
+        raise ValueError(f"{monitor!r} is computed on the host between epochs and can't be monitored: write it in JAX.")
+    columns = {"loss": 0} | ({"validation_loss": 3} if validated else {})
+    columns |= {name: len(COLUMNS) + i for i, name in enumerate(compiled)}
     column = checks.one_of(monitor, columns, "monitor")
-    return column, -1.0 if metrics_module.HIGHER_IS_BETTER.get(monitor, False) else 1.0
+    if higher is None:
+        if monitor in compiled and monitor not in metrics_module.HIGHER_IS_BETTER:
+            raise ValueError(f"Say whether more of {monitor!r} is better: pass higher_is_better=True or False.")
+        higher = metrics_module.HIGHER_IS_BETTER.get(monitor, False)
+    return column, -1.0 if higher else 1.0
 
 
 @jax.jit

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+UNTOUCHED = (signal.SIG_IGN, None)  # ignored, as in a script's background jobs, or handled outside Python
+
 
 class Interrupt:
     """The name of the signal that came, or None."""
@@ -35,7 +37,8 @@ def listening() -> Iterator[Interrupt]:
             raise KeyboardInterrupt
         interrupt.received = signal.Signals(number).name
 
-    former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) not in UNTOUCHED]
+    former = {number: signal.signal(number, note) for number in heard}
     try:
         yield interrupt
     finally:

@@ -120,7 +120,7 @@ class Model(NamedTuple):
             chunk = x[start : start + rows]
             padded = np.pad(chunk, ((0, rows - len(chunk)), (0, 0)))
             evaluated = _evaluate(self.params, padded, config["network"], _activation_names(config))
-            outputs[start : start + rows] = evaluated[: len(chunk)]
+            outputs[start : start + rows] = np.asarray(evaluated)[: len(chunk)]
         _refuse_nonfinite(outputs, "The outputs overflow", "the inputs are far from those in training")
         return outputs
 
@@ -302,7 +302,7 @@ def _inputs(table: Any, fitted: Preprocessing | None, n_in: int, dtype: Any) -> 
         raise ValueError(f"The model has no preprocessing and takes an array of shape (n, {n_in}), not named columns.")
     else:
         x = np.asarray(table)
-        if x.ndim != 2 or x.dtype.kind not in "biuf":
+        if x.ndim != 2 or not (x.dtype.kind in "biuf" or jnp.issubdtype(x.dtype, jnp.floating)):
             raise ValueError(f"The model takes an array of numbers, (n, {n_in}), got {x.dtype} {x.shape}.")
         if x.shape[1] != n_in:
             raise ValueError(f"The table has {x.shape[1]} columns, the model was trained on {n_in}.")

@@ -172,11 +172,11 @@ def _checked_header(header: bytes, size: int, kind: str) -> Spec:
     envelope = _strict_json(metadata["jaxnn"])
     if envelope.get("version") != VERSION:
         raise ValueError(
-            f"is of format version {envelope.get('version')!r} and this jaxnn reads version {VERSION}; "
+            f"is of format version {_short(envelope.get('version'))} and this jaxnn reads version {VERSION}; "
             "use the jaxnn that wrote it."
         )
     if envelope.get("kind") != kind:
-        raise ValueError(f"holds a {envelope.get('kind')!r}, where a {kind!r} is asked for; give such a file.")
+        raise ValueError(f"holds a {_short(envelope.get('kind'))}, where a {kind!r} is asked for; give such a file.")
     if set(envelope) != {"sha256", "version", "kind", "spec"} or type(envelope["spec"]) is not dict:
         raise ValueError("has a malformed description; copy it again, or make it anew.")
     if len(entries) > MAX_TENSORS:
@@ -188,6 +188,11 @@ def _checked_header(header: bytes, size: int, kind: str) -> Spec:
             f"{8 + len(header) + total}. Copy it again, or make it anew."
         )
     return envelope["spec"]
+
+
+def _short(claimed: Any) -> str:
+    """What a file claims, in no more room than a message has."""
+    return repr(claimed)[:60]
 
 
 def _claimed_bytes(name: str, entry: Any) -> int:
@@ -475,7 +480,8 @@ def numbered(folder: PathLike, stem: str) -> dict[int, Path]:
 def newest(folder: PathLike, stem: str, kind: str, *, allow_nonfinite: bool = False) -> Stored | None:
     """The newest file of a series that is whole, or None. Temporary files of a killed run are removed.
 
-    A file that `read` refuses is passed over with a warning that names it.
+    A damaged file is passed over with a warning that names it. If all are, that is an error: to begin again from
+    nothing would be to remove them.
 
     Args:
         folder: where the files are.
@@ -484,15 +490,19 @@ def newest(folder: PathLike, stem: str, kind: str, *, allow_nonfinite: bool = Fa
         allow_nonfinite: as for `read`.
 
     Raises:
-        OSError: the system refuses to list the folder; a folder that does not exist has no files.
+        ValueError: there are files, and not one could be read.
+        OSError: the system refuses to list the folder or to read a file; a folder that does not exist has no files.
     """
     series = numbered(folder, stem)
     _remove_temporaries(Path(folder), re.escape(stem) + r"-[0-9]+\.ckpt", older_than=0)
     for path in reversed(series.values()):
         try:
             return Stored(path, *read(path, kind, allow_nonfinite=allow_nonfinite))
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             warnings.warn(f"Passed over a checkpoint: {error}", stacklevel=2)
+            last = error
+    if series:
+        raise ValueError(f"Not one of the checkpoints in {folder} could be read, move them away to begin again: {last}")
     return None
 
 

@@ -445,3 +445,112 @@ def test_progress_on_request_only(capsys):
     assert err.splitlines()[-1].startswith("epoch 2/2  loss ")
     assert "validation loss" in err
     assert math.isfinite(float(err.split()[-1]))
+
+
+# Rollback, best parameters and scores at their edges
+
+
+def counting(theta, batch):
+    """Finite on whole numbers up to 5; a step at rate 1 adds 1, and one at half the rate leaves the whole numbers."""
+    whole = (theta == jnp.round(theta)) & (theta <= 5)
+    return jnp.where(whole, 0.0, jnp.nan) - theta + 0 * batch[0].mean()
+
+
+def test_giving_up_goes_back_to_what_it_says():
+    result = fit(
+        counting, optimisers.sgd(1.0), jnp.zeros(()), (np.zeros(8), np.zeros(8)), epochs=9, batch_size=4, key=KEY
+    )
+    epoch = int(result.stop.split("those of epoch ")[1].split(".")[0])
+    assert len(result.history.loss) == epoch
+    assert int(result.state.step) == 2 * epoch
+    assert float(result.params) == 2.0 * epoch
+
+
+def test_a_divergence_later_leaves_the_best_epoch_alone():
+    def parabola(theta, batch):
+        return jnp.where(theta > 8, jnp.nan, (theta - 3) ** 2) + 0 * batch[0].mean()
+
+    climbing = optimisers.Optimiser(lambda params: (), lambda grads, state, params, **words: (jnp.ones(()), state))
+    data = (np.zeros(4), np.zeros(4))
+    result = fit(parabola, climbing, jnp.zeros(()), data, epochs=40, batch_size=4, key=KEY, validation=data)
+    assert "became non-finite" in result.stop
+    assert result.best_epoch == 3
+    assert float(result.best_params) == 3.0
+
+
+def test_a_score_that_is_never_finite_is_said():
+    never = lambda outputs, targets, weight: jnp.nan * outputs.sum()
+    never.__name__ = "never"
+    data, params = numbers(), network(3, 1)
+    result = fit(
+        REGRESSION, ADAM, params, data, epochs=3, batch_size=8, key=KEY,
+        metrics=[never], monitor="never", higher_is_better=True,
+    )  # fmt: skip
+    assert result.best_epoch == 0
+    assert result.notes == ("The score, never, was never a finite number: the best parameters are the last ones.",)
+    jax.tree.map(np.testing.assert_array_equal, result.best_params, result.params)
+
+
+def test_monitoring_a_metric_of_ones_own():
+    def right(outputs, targets, weight):
+        return jnp.mean(outputs.argmax(axis=1) == targets)
+
+    (x, y), params = classes(), network(2, 8, 3)
+    settings = {"epochs": 10, "batch_size": 16, "key": KEY, "metrics": [right], "monitor": "right"}
+    with pytest.raises(ValueError, match="Say whether more of 'right' is better"):
+        fit(CLASSIFICATION, optimisers.adam(0.3), params, (x, y), **settings)
+    result = fit(CLASSIFICATION, optimisers.adam(0.3), params, (x, y), higher_is_better=True, **settings)
+    assert result.best_epoch == int(np.argmax(result.history.metrics["right"])) + 1
+    on_host = lambda outputs, targets, weight: f1_score(targets, outputs.argmax(axis=1), average="macro")
+    on_host.__name__ = "on_host"
+    with pytest.raises(ValueError, match="computed on the host between epochs and can't be monitored"):
+        fit(CLASSIFICATION, ADAM, params, (x, y), **(settings | {"metrics": [on_host], "monitor": "on_host"}))
+
+
+def test_a_resumed_run_remembers_what_happened_and_notices_what_changed(tmp_path):
+    diverging = lambda theta, batch: jnp.mean((1e3 * theta - batch[0]) ** 2)
+    data = (np.zeros(64), np.zeros(64))
+    settings = {"batch_size": 1, "key": KEY, "checkpoint": tmp_path}
+    first = fit(diverging, optimisers.sgd(1.1e-5), jnp.ones(()), data, epochs=3, **settings)
+    assert first.notes
+    second = fit(diverging, optimisers.sgd(1.1e-5), jnp.ones(()), data, epochs=4, resume=True, **settings)
+    assert second.notes[: len(first.notes)] == first.notes
+    with pytest.warns(UserWarning, match="objective or the optimiser is not the one"):
+        fit(diverging, optimisers.sgd(1e-6), jnp.ones(()), data, epochs=5, resume=True, **settings)
+    with pytest.raises(ValueError, match="its score differs"):
+        fit(diverging, optimisers.sgd(1e-6), jnp.ones(()), data, epochs=5, resume=True, validation=None,
+            higher_is_better=True, **settings)  # fmt: skip
+
+
+def test_checkpoints_that_cannot_be_read_are_not_removed(tmp_path):
+    data, params = numbers(), network(3, 1)
+    settings = {"epochs": 2, "batch_size": 8, "key": KEY, "checkpoint": tmp_path}
+    fit(REGRESSION, ADAM, params, data, **settings)
+    for file in tmp_path.glob("*.ckpt"):
+        file.write_bytes(b"damaged" + file.read_bytes())
+    before = {file.name: file.read_bytes() for file in tmp_path.glob("*.ckpt")}
+    with pytest.warns(UserWarning, match="Passed over"), pytest.raises(ValueError, match="Not one of the checkpoints"):
+        fit(REGRESSION, ADAM, params, data, resume=True, **settings)
+    assert {file.name: file.read_bytes() for file in tmp_path.glob("*.ckpt")} == before
+
+
+def test_a_history_that_cannot_be_written_loses_nothing(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    result = fit(
+        REGRESSION, ADAM, network(3, 1), numbers(), epochs=2, batch_size=8, key=KEY,
+        history_file=folder / "history.jsonl", hooks=[lambda epoch: (epoch.epoch == 1 and folder.rmdir()) or None],
+    )  # fmt: skip
+    assert len(result.history.loss) == 2
+    assert result.notes[0].startswith("The history could not be written: ")
+
+
+def test_a_signal_in_the_last_call_is_told():
+    send = lambda epoch: os.kill(os.getpid(), signal.SIGTERM) if epoch.epoch == 2 else None
+    result = fit(REGRESSION, ADAM, network(3, 1), numbers(), epochs=2, batch_size=8, key=KEY, hooks=[send])
+    assert result.stop == "all 2 epochs done"
+    assert result.interrupted == "SIGTERM"
+
+
+def test_keys_of_the_wrong_kind():
+    refused(TypeError, "key must be a PRNG key", key=0)

@@ -25,7 +25,8 @@ def decay_decoupled(rule: Optimiser, learning_rate: ScalarOrSchedule, weight_dec
     """The rule, and decay by ηλθ that bypasses it, where the mask says so."""
     if is_zero(weight_decay):
         return rule
-    checks.non_negative(weight_decay=weight_decay)
+    if not callable(weight_decay):
+        checks.non_negative(weight_decay=weight_decay)
     eta, decay = as_schedule(learning_rate), as_schedule(weight_decay)
     link = less_parameters(lambda step: eta(step) * decay(step))
     return chain(rule, link if mask is None else masked(link, mask))
