@@ -49,7 +49,7 @@ class TestEveryNumberCheck:
         with pytest.raises(ValueError, match=r"^second must be"):
             check(first=0.5, second=-math.inf, third=-math.inf)
 
-    def test_lets_tracers_arrays_and_schedules_pass(self, check):
+    def test_lets_tracers_and_arrays_pass_but_no_functions(self, check):
         @jax.vmap
         def factory(rate):
             check(rate=rate)
@@ -57,7 +57,8 @@ class TestEveryNumberCheck:
 
         np.testing.assert_array_equal(factory(jnp.array([-1.0, 2.0])), [-1.0, 2.0])
         check(rate=jnp.array(-5.0))
-        check(rate=lambda step: step)
+        with pytest.raises(TypeError, match="rate must be a number, got <function"):
+            check(rate=lambda step: step)
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.int8, ml_dtypes.bfloat16])

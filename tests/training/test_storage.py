@@ -600,8 +600,12 @@ def test_damaged_files_are_passed_over_by_name(tmp_path):
     assert found.spec == {"n": 1}
     assert ["run-00000003.ckpt" in str(caught[0].message), "run-00000002.ckpt" in str(caught[1].message)] == [True] * 2
     (tmp_path / "run-00000001.ckpt").unlink()
-    with pytest.warns(UserWarning, match="Passed over"):
-        assert storage.newest(tmp_path, "run", "checkpoint") is None
+    with (
+        pytest.warns(UserWarning, match="Passed over"),
+        pytest.raises(ValueError, match="Not one of the checkpoints in .* could be read, move them away"),
+    ):
+        storage.newest(tmp_path, "run", "checkpoint")
+    assert len(storage.numbered(tmp_path, "run")) == 2  # and they are still there
 
 
 def test_a_run_that_goes_back_removes_the_future_that_it_left(tmp_path):
