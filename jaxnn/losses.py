@@ -110,7 +110,8 @@ def sigmoid_cross_entropy(outputs: ArrayLike, targets: Any) -> PerExample:
     outputs, targets = _alike(outputs, targets)
     _in_range(targets, 0.0, 1.0, "sigmoid_cross_entropy needs targets in [0, 1]")
     # softplus(o) - y o is as long, but cancels to 0 for a confident and right output: log σ(20) is -2e-9, not 0.
-    return _sum(targets * jax.nn.softplus(-outputs) + (1 - targets) * jax.nn.softplus(outputs))
+    losses = targets * jax.nn.softplus(-outputs) + (1 - targets) * jax.nn.softplus(outputs)
+    return _sum(jnp.where((targets >= 0) & (targets <= 1), losses, jnp.nan))  # where it can't be raised
 
 
 def poisson(outputs: ArrayLike, targets: Any) -> PerExample:

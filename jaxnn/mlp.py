@@ -72,10 +72,10 @@ def init(
         ValueError: fewer than two sizes, a size below 1, an initialiser that gives another shape.
         TypeError: a size that is no whole number, a dtype that is not floating point.
     """
-    if len(sizes) < 2:
-        raise ValueError(
-            f"sizes must hold at least the inputs and the outputs, such as (4, 10, 1), got {tuple(sizes)}."
-        )
+    if not hasattr(key, "dtype"):
+        raise TypeError(f"key must be a PRNG key such as jax.random.key(0), got {key!r}.")
+    if not hasattr(sizes, "__len__") or len(sizes) < 2:
+        raise ValueError(f"sizes must hold at least the inputs and the outputs, such as (4, 10, 1), got {sizes!r}.")
     for index, size in enumerate(sizes):
         checks.whole(1, **{f"sizes[{index}]": size})
     widths = [int(size) for size in sizes]

@@ -77,6 +77,8 @@ def weighted_mean(values: Array, weight: Any) -> Array:
     weight = jnp.asarray(weight, values.dtype)
     if weight.shape != values.shape:
         raise ValueError(f"weight must have shape {values.shape}, one per example, got {weight.shape}.")
+    if not isinstance(weight, jax.core.Tracer) and bool((weight < 0).any()):
+        raise ValueError(f"weight must be ≥ 0, got {float(weight.min())}.")
     total = jnp.sum(weight)
     return jnp.sum(weight * values) / jnp.where(total > 0, total, 1)
 

@@ -129,9 +129,13 @@ class Checkpoints:
             return None
         path, spec, tensors = found
         then = spec.get("run", {})
+        if not isinstance(then, dict) or set(then) != set(self.run):
+            raise ValueError(
+                f"{path} was written by another version of jaxnn: resume with that, or use another folder."
+            )
         for name, now in self.run.items():
-            if then.get(name) != now:
-                shown = "" if name in ("data", "validation") else f": {then.get(name)} there, {now} here"
+            if then[name] != now:
+                shown = f": {then[name]} there, {now} here" if name in ("rows", "batch_size") else ""
                 raise ValueError(
                     f"{path} is a checkpoint of another run: its {name.replace('_', ' ')} differs{shown}. "
                     f"Resume with what it was started with, or use another folder."

@@ -5,6 +5,7 @@ two calls the host shows progress, saves checkpoints, listens for signals, and t
 last good epoch.
 """
 
+import inspect
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +118,7 @@ def fit(
             computed at the end of each epoch on the validation set, or on the data without one. A function that JAX
             can't trace is called with numpy arrays between epochs, which is slower.
         class_weight: class -> weight, or "balanced"; multiplies the rows' weights.
-        hooks: called with an `Epoch` after each epoch; one that returns True ends the run.
+        hooks: called with an `Epoch` after each epoch; one that returns something true ends the run.
         checkpoint: a folder in which the run is saved every now and then.
         resume: go on from the newest checkpoint in that folder, if there is one. The run then ends with the same bits
             as if it had never stopped.
@@ -134,10 +135,17 @@ def fit(
         TypeError: arguments or data of the wrong kind.
         OSError: a folder or file that can't be written, before anything is trained.
     """
-    checks.whole(1, epochs=epochs, batch_size=batch_size, patience=1 if patience is None else patience)
+    for name, count in {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "patience": 1 if patience is None else patience,
+    }.items():
+        checks.whole(1, **{name: count})
+        if count > NEVER:
+            raise ValueError(f"{name} must be below 2³¹, got {count}.")
     checks.non_negative(min_delta=min_delta)
-    if max(epochs, patience or 0) > NEVER:
-        raise ValueError(f"epochs and patience must be below 2³¹, got {epochs} and {patience}.")
+    if callable(hooks):
+        raise TypeError(f"hooks must be a sequence of functions, as in hooks=[{hooks!r}].")
     if not isinstance(optimiser, OptimiserLike):
         raise TypeError(f"optimiser must have init and update, as optimisers.adam(1e-3) has; got {optimiser!r}.")
     if not hasattr(key, "dtype"):
@@ -292,7 +300,7 @@ class _Run:
         self.show.show(len(self.records), values)
         for hook in self.hooks:
             told = Epoch(len(self.records), _copy(self.carry.train.params), _copy(self.carry.best_params), values)
-            if hook(told) is True:
+            if hook(told):
                 return f"a hook ended the run after {told.epoch} epochs"
         return None
 
@@ -384,12 +392,21 @@ def _name(metric: Callable[..., Any]) -> str:
 
 def _traceable(metric: Callable[..., Any], objective: Any, params: Params, data: Any) -> bool:
     """Whether JAX can trace a metric: numpy's and scikit-learn's functions say no by a tracer's conversion error."""
+    try:
+        inspect.signature(metric).bind(None, None, None)
+    except TypeError:
+        raise TypeError(
+            f"The metric {_name(metric)} must take (outputs, targets, weight), raw outputs first; wrap one of another "
+            f"library, as in lambda outputs, targets, weight: {_name(metric)}(targets, outputs.argmax(axis=1))."
+        ) from None
     x, y, weight = split(data)
     outputs = prepare.shape_of_outputs(objective, params, x)
     try:
-        jax.eval_shape(metric, outputs, y, weight)
-    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError, TypeError, ValueError):
-        return False  # it will be called with numpy arrays, and an error of its own will be seen then
+        value = jax.eval_shape(metric, outputs, y, weight)
+        if jnp.shape(value) != ():
+            raise TypeError(f"The metric {_name(metric)} must give one number, got shape {jnp.shape(value)}.")
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError):
+        return False
     return True
 
 

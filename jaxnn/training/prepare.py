@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnn import checks
 from jaxnn.objective import Objective, split, weighted_mean
 from jaxnn.types import Batch, Params
 
@@ -58,6 +59,8 @@ def with_class_weight(data: Batch, class_weight: Mapping[int, float] | str | Non
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"class_weight needs integer targets of shape (rows,), got {labels.dtype} {labels.shape}.")
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if not isinstance(class_weight, str | Mapping):
+        raise TypeError(f"class_weight must be 'balanced' or a mapping class -> weight, got {class_weight!r}.")
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"class_weight must be 'balanced' or a mapping class -> weight, got {class_weight!r}.")
@@ -66,6 +69,8 @@ def with_class_weight(data: Batch, class_weight: Mapping[int, float] | str | Non
         absent = sorted(set(class_weight) - set(classes.tolist()))
         if absent:
             raise ValueError(f"class_weight names {absent[0]}, which no row has; the classes are {classes.tolist()}.")
+        for label, factor in class_weight.items():
+            checks.non_negative(**{f"class_weight[{label}]": factor})
         factors = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], float)
     own = np.ones(len(labels)) if weight is None else np.asarray(weight)
     return x, y, _weight(own * factors[codes], len(labels), "class_weight")
@@ -77,6 +82,8 @@ def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch]:
     Raises:
         ValueError: a fraction that leaves either of them empty.
     """
+    if not 0 < fraction < 1:
+        raise ValueError(f"validation must be a fraction in (0, 1) or a data set, got {fraction!r}.")
     rows = jax.tree.leaves(data[0])[0].shape[0]
     held_out = round(rows * fraction)
     if not 0 < fraction < 1 or not 0 < held_out < rows:
@@ -154,7 +161,7 @@ def _numbers(values: Any, what: str) -> jax.Array:
 
 def _place(wrong: np.ndarray) -> str:
     row, *column = (int(i) for i in np.argwhere(wrong)[0])
-    return f"row {row}" + "".join(f", column {i}" for i in column)
+    return f"row {row}" + "".join(f", column {i}" for i in column) + " (counted from 0)"
 
 
 def _weight(weight: Any, rows: int, what: str) -> jax.Array:

@@ -41,7 +41,8 @@ def init(optimiser: OptimiserLike, params: Params, *, key: Any = None) -> TrainS
 
     Args:
         optimiser: whose state is made for these parameters.
-        params: a pytree of floating-point arrays.
+        params: a pytree of floating-point arrays. The state holds them, not a copy: a step that donates its state uses
+            up these too.
         key: a PRNG key for objectives that name one (dropout); without one they are not handed any.
     """
     return TrainState(params, optimiser.init(params), tree.start(), key)
@@ -96,13 +97,19 @@ def run(
 
     Returns:
         The last state, and an `Info` whose arrays have shape (steps,).
+
+    Raises:
+        ValueError: rows of another shape or kind.
     """
+    rows = jnp.asarray(rows)
+    if rows.ndim != 2 or not jnp.issubdtype(rows.dtype, jnp.integer):
+        raise ValueError(f"rows must be integers of shape (steps, batch), got {rows.dtype} {rows.shape}.")
     take = step(objective, optimiser)
 
     def body(state: TrainState, chosen: Array) -> tuple[TrainState, Info]:
         return take(state, gather(data, chosen))
 
-    return jax.lax.scan(body, init(optimiser, params, key=key), jnp.asarray(rows))
+    return jax.lax.scan(body, init(optimiser, params, key=key), rows)
 
 
 def gather(data: Batch, rows: Array) -> Batch:

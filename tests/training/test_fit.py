@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score
 
 from jaxnn import losses, mlp, optimisers, training
 from jaxnn.objective import Objective, l2
@@ -554,3 +554,21 @@ def test_a_signal_in_the_last_call_is_told():
 
 def test_keys_of_the_wrong_kind():
     refused(TypeError, "key must be a PRNG key", key=0)
+
+
+def test_metrics_of_another_shape_are_refused_by_name():
+    refused(TypeError, r"metric accuracy_score must take \(outputs, targets, weight\)", metrics=[accuracy_score])
+
+    def rows(outputs, targets, weight):
+        return outputs[:, 0]
+
+    refused(TypeError, r"metric rows must give one number, got shape \(60,\)", metrics=[rows])
+
+
+def test_other_wrong_kinds():
+    refused(TypeError, "hooks must be a sequence of functions", hooks=print)
+    refused(ValueError, "validation must be a fraction in", validation=20)
+    refused(ValueError, r"class_weight\[0\] must be ≥ 0", class_weight={0: -1.0})
+    refused(ValueError, "epochs must be below 2³¹", epochs=2**31)
+    with pytest.raises(ValueError, match=r"rows must be integers of shape \(steps, batch\), got int"):
+        training.run(REGRESSION, ADAM, network(3, 1), numbers(), np.arange(4))

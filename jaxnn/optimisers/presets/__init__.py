@@ -55,6 +55,8 @@ def preset(name: str, learning_rate: ScalarOrSchedule | None = None, **keywords:
         ValueError: unknown name, the nearest known one is offered; a hyperparameter out of range.
         TypeError: a keyword that the row has not; no learning rate where the library has no default.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"A preset is asked for by its name, such as 'torch.Adam'; got {name!r}.")
     library, dot, _ = name.partition(".")
     if not dot:
         raise ValueError(f"A preset is a library, a dot and the library's own name, as in 'torch.Adam'; got {name!r}.")
