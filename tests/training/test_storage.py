@@ -602,7 +602,7 @@ def test_damaged_files_are_passed_over_by_name(tmp_path):
     (tmp_path / "run-00000001.ckpt").unlink()
     with (
         pytest.warns(UserWarning, match="Passed over"),
-        pytest.raises(ValueError, match="Not one of the checkpoints in .* could be read, move them away"),
+        pytest.raises(ValueError, match=r"Not one of the checkpoints in .* could be read, move them away"),
     ):
         storage.newest(tmp_path, "run", "checkpoint")
     assert len(storage.numbered(tmp_path, "run")) == 2  # and they are still there
