@@ -160,7 +160,8 @@ def adadelta(
     rule = rules.adadelta(learning_rate, rho=rho, eps=eps)
     if is_zero(weight_decay):
         return rule
-    checks.non_negative(weight_decay=weight_decay)
+    if not callable(weight_decay):
+        checks.non_negative(weight_decay=weight_decay)
     decay = as_schedule(weight_decay)
     link = less_parameters(lambda step: -decay(step))
     return chain(link if weight_decay_mask is None else masked(link, weight_decay_mask), rule)
