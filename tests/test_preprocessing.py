@@ -163,14 +163,14 @@ def test_images_have_one_scale():
     np.testing.assert_array_equal(p.targets(digits.y), digits.y)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, -3e200, 5e-324])
+@pytest.mark.parametrize("value", [0.0, 0.1, -3e38, 5e-324])
 def test_a_constant_column_becomes_zeros(value):
     p = preprocessing.fit({"x": np.full(9, value), "y": np.arange(9) + 0.5}, "y")
     assert p.columns[0].scale == 1
     assert (p.inputs({"x": np.full(4, value)}) == 0).all()
 
 
-@pytest.mark.parametrize("unit", [1e-300, 1e-150, 1.0, 1e150, 1e300])
+@pytest.mark.parametrize("unit", [1e-300, 1e-150, 1.0, 1e30, 1e38])
 def test_scales_neither_overflow_nor_vanish(unit):
     x = np.random.default_rng(1).normal(size=50)
     p = preprocessing.fit({"x": x * unit, "y": x}, "y")
@@ -270,6 +270,13 @@ def test_no_rows_give_no_inputs():
 
 MANY = np.array([f"word {j % 110}" for j in range(1000)], object)
 FIT_REFUSED = {
+    "constant target": ({"x": np.arange(9.0), "y": np.full(9, 2.5)}, "y", {}, "'y' has one value only .*, 2.5"),
+    "large target": ({"x": [1, 2, 3], "y": [0.5, 1e300, 1.5]}, "y", {}, r"'y' is 1e\+300 in row 2 of 3"),
+    "large input": (TABLE | {"age": np.r_[1.0, 1e300, np.ones(58)]}, "state", {}, r"'age' is 1e\+300 in row 2 of 60"),
+    "thousands": (TABLE | {"age": ["950", "1,045", "12,000.5"] * 20}, "state", {}, "'age' .* '1,045', .*--drop"),
+    "thousands with points": (TABLE | {"age": ["950", "1.045,5", "7"] * 20}, "state", {}, "'1.045,5', .*--drop"),
+    "percent": (TABLE | {"age": ["45%", "7 %", "-3.5%"] * 20}, "state", {}, "'age' .*percent"),
+    "decimal commas": (TABLE | {"age": ["4,5", "7", None] * 20}, "state", {}, "'4,5'"),
     "unknown target": (TABLE, "stat", {}, "Did you mean 'state'"),
     "unknown drop": (TABLE, "state", {"drop": ["ag"]}, "Did you mean 'age'"),
     "dropped target": (TABLE, "state", {"drop": ["state"]}, "cannot be dropped"),
@@ -494,3 +501,14 @@ def test_a_million_rows_take_seconds():
     assert p.inputs(table).shape == (n, 4)
     assert p.targets(table["y"]).shape == (n,)
     assert time.perf_counter() - start < 10  # 1.3 s on a busy core
+
+
+@pytest.mark.parametrize("texts", [("0-10%", "10-20%"), ("1,2,3", "4"), ("12 mm", "1,045"), ("1,0455", "x")])
+def test_categories_may_hold_digits(texts):
+    p = preprocessing.fit({"x": list(texts) * 9, "y": [0, 1] * 9}, "y")
+    assert p.columns[0].categories == tuple(sorted(texts))
+
+
+def test_a_constant_target_of_the_training_rows_is_refused_whatever_the_others_hold():
+    with pytest.raises(ValueError, match="one value only in the training rows, 4: "):
+        preprocessing.fit({"x": np.arange(4.0), "y": [4.0, 4.0, 4.0, 0.5]}, "y", rows=[0, 1, 2])

@@ -2,6 +2,7 @@
 
 Exit status:
     0           it did what was asked
+    1           the training learnt nothing: it diverged before one epoch was done, and no model is written
     2           the input is at fault; one line on standard error says how, and what to do
     130, 143    ended by SIGINT or SIGTERM; what was learnt until then is saved where saving was asked for
     141         whoever read the output has stopped reading
@@ -10,10 +11,14 @@ Answers go to standard output, progress and complaints to standard error. Nothin
 before a command starts its work, so that `--help` answers at once.
 """
 
+import contextlib
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import Any
 
 from jaxnn.cli import demo, predict, show, train
@@ -40,9 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     formatwarning = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: f"jaxnn: {message}\n"
     try:
-        status = _run(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()  # here, where it is known what to do if nobody reads
-        return status
+        with _ending_at_a_signal():
+            status = _run(sys.argv[1:] if argv is None else argv)
+            sys.stdout.flush()  # here, where it is known what to do if nobody reads
+            return status
     except KeyboardInterrupt:
         print("jaxnn: interrupted.", file=sys.stderr)
         return INTERRUPTED
@@ -59,6 +65,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INPUT_AT_FAULT
     finally:
         warnings.formatwarning = formatwarning
+
+
+@contextlib.contextmanager
+def _ending_at_a_signal() -> Iterator[None]:
+    """Ends the process at SIGINT or SIGTERM, except where a run of training listens for them itself.
+
+    A KeyboardInterrupt would be lost wherever it falls into a callback from compiled code, as JAX has them. Outside
+    the main thread Python delivers no signals; a signal that whoever started the process ignores stays ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = (signal.SIGINT, signal.SIGTERM)
+    former = {number: signal.getsignal(number) for number in heard}
+    heeded = {number: each for number, each in former.items() if each not in (None, signal.SIG_IGN)}
+    for number in heeded:
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Ends the process with the status of a signal, whatever it is doing."""
+    del frame
+    with contextlib.suppress(Exception):  # the signal may have come in the midst of writing
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        os.write(2, f"jaxnn: interrupted by {signal.Signals(number).name}.\n".encode())
+    os._exit(128 + number)
 
 
 def _run(argv: Sequence[str]) -> int:

@@ -72,9 +72,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Complains in one line, names the help that shows an example, and exits with status 2."""
-        message = message.removeprefix("argument ").rstrip(".")
+        message = message.removeprefix("argument ")
+        message = message if message.endswith((".", "?")) else f"{message}."
         printable = "".join(letter if letter.isprintable() else " " for letter in message)
-        print(f"jaxnn: {printable}. `{self.prog} --help` shows an example.", file=sys.stderr)
+        print(f"jaxnn: {printable} `{self.prog} --help` shows an example.", file=sys.stderr)
         sys.exit(2)
 
     def options(self) -> list[str]:
@@ -155,10 +156,11 @@ def sizes(text: str) -> tuple[int, ...]:
     """An option's type: the hidden layers, as `64,32`; `none` is a linear model."""
     if text == "none":
         return ()
-    read = whole(1)
+    read = whole(1, 2**31 - 1)
     try:
         return tuple(read(part) for part in text.split(","))
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(
-            f"sizes with commas between are expected, such as 64,32, or none for a linear model; got {text!r}"
+            "sizes from 1 to 2³¹ - 1 with commas between are expected, such as 64,32, or none for a linear model;"
+            f" got {text!r}"
         ) from None

@@ -1,7 +1,9 @@
 """A whole run as a practitioner would do it: split, preprocess, train, keep the best, judge it beside simple models."""
 
 import functools
+import os
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -14,6 +16,7 @@ from jaxnn.cli.recipe import Recipe
 from jaxnn.cli.source import Source
 from jaxnn.cli.text import counted
 from jaxnn.objective import Objective
+from jaxnn.preprocessing.raw import Values, read_column, reads_as_number, rows_told
 from jaxnn.version import __version__
 
 LEAST_ROWS = 10
@@ -33,6 +36,10 @@ LOGISTIC_REGRESSION = Recipe(
     patience=10,
 )
 PENALTIES = tuple(10.0**k for k in range(-3, 5))  # of the linear model for numbers; the validation rows choose
+
+
+TOP_K = 2  # of the metric top_k_accuracy, which a command cannot be given another
+COPIES = 12  # of the parameters in a run: theirs, the gradient, two moments, the best, and the ends of two epochs
 
 
 class Parts(NamedTuple):
@@ -127,6 +134,32 @@ def train(
         **words,
     )
     return Trained(fit, fit.best_params if fit.best_epoch else fit.params, names)
+
+
+def check_memory(parts: Parts, recipe: Recipe) -> None:
+    """Refuses a network that this machine could not train.
+
+    Raises:
+        ValueError: its parameters, `COPIES` times in single precision, are more than half of the memory.
+    """
+    memory = _memory()
+    n_out = len(parts.preprocessing.class_names) if parts.problem == "classes" else 1
+    sizes = (parts.x.shape[1], *recipe.hidden, n_out)
+    parameters = sum((n_in + 1) * n for n_in, n in pairwise(sizes))
+    needed = COPIES * 4 * parameters
+    if memory is not None and needed > memory / 2:
+        raise ValueError(
+            f"A network of {parameters:,} parameters needs about {needed / 1e9:,.1f} GB to be trained, more than half"
+            f" of this machine's {memory / 1e9:,.1f} GB: give smaller --hidden layers."
+        )
+
+
+def _memory() -> int | None:
+    """The bytes of this machine's memory; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _first_params(key: Any, sizes: tuple[int, ...], names: tuple[str, ...]) -> mlp.Params:
@@ -226,13 +259,41 @@ def _weights(values: Any, name: str, split: data.Split) -> np.ndarray:
     Raises:
         ValueError: they are no numbers ≥ 0, or all of a part are 0.
     """
-    weight = np.asarray(values)
-    if weight.dtype.kind not in "biuf" or not (np.isfinite(weight.astype(float)) & (weight >= 0)).all():
-        raise ValueError(f"--weight {name}: the column must hold finite numbers ≥ 0 in every row.")
+    read = read_column(f"--weight {name}", values)
+    wrong = _no_weights(read)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        told = "missing" if read.missing[row] else repr(np.asarray(read.values, object)[row])
+        raise ValueError(
+            f"--weight {name}: the column must hold finite numbers ≥ 0 in every row, and is {told} in"
+            f" {rows_told(wrong)}."
+        )
+    weight = np.asarray(values, np.float64)
     for part, rows in split._asdict().items():
         if len(rows) and not weight[rows].any():
             raise ValueError(f"--weight {name}: all {part} rows have weight 0, so that nothing would count.")
     return weight.astype(np.float32)
+
+
+def _no_weights(read: Values) -> np.ndarray:
+    """Which values of a column are no weights: bool (n,)."""
+    if isinstance(read.values, np.ndarray):
+        return ~(np.isfinite(read.values) & (read.values >= 0))
+    of_text = [text is None or not reads_as_number(text) for text in read.values]
+    return np.array(of_text) if any(of_text) else np.ones(len(of_text), bool)
+
+
+def row_numbers(source: Source, parts: Parts) -> tuple[str, ...]:
+    """The columns of a file that count its rows, from 0 or from 1: they tell where a row stands, and little else."""
+    if source.dataset is not None:
+        return ()
+    counted_rows = np.arange(source.n_rows)
+    columns = {each.name: source.rows[each.name] for each in parts.preprocessing.columns if each.kind == "number"}
+    return tuple(
+        name
+        for name, values in columns.items()
+        if values.dtype.kind == "f" and values[0] in (0, 1) and (values == counted_rows + values[0]).all()
+    )
 
 
 def judge(
@@ -274,10 +335,11 @@ def score(parts: Parts, outputs: np.ndarray, rows: np.ndarray) -> dict[str, floa
     """The metrics of some rows: accuracy and log loss of classes; R², RMSE and MAE of numbers in their own units."""
     weight = None if parts.weight is None else parts.weight[rows]
     outputs, y = np.asarray(outputs, np.float64)[rows], parts.y[rows]
-    if parts.problem == "classes":
-        return of_classes(outputs, y, weight)
     fitted = parts.preprocessing
-    return of_numbers(fitted.numbers(outputs), fitted.numbers(y), weight)
+    with np.errstate(all="ignore"):  # a network that went astray has metrics of inf and nan, which are told as such
+        if parts.problem == "classes":
+            return of_classes(outputs, y, weight)
+        return of_numbers(fitted.numbers(outputs), fitted.numbers(y), weight)
 
 
 def of_classes(outputs: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
@@ -308,9 +370,10 @@ def against(fitted: preprocessing.Preprocessing, outputs: np.ndarray, truth: Any
     """The metrics of raw outputs (n, n_out) against the raw target column (n,) of a table."""
     y = fitted.targets(truth)
     outputs = np.asarray(outputs, np.float64)
-    if fitted.problem == "classes":
-        return of_classes(outputs, y, None)
-    return of_numbers(fitted.numbers(outputs), fitted.numbers(y), None)
+    with np.errstate(all="ignore"):
+        if fitted.problem == "classes":
+            return of_classes(outputs, y, None)
+        return of_numbers(fitted.numbers(outputs), fitted.numbers(y), None)
 
 
 def constant_outputs(parts: Parts) -> np.ndarray:
@@ -375,6 +438,12 @@ def watched(parts: Parts, metric: str) -> tuple[str, ...]:
             name for name in metrics.HIGHER_IS_BETTER if (name in of_classes) == (parts.problem == "classes")
         )
         raise ValueError(f"--metric {metric} does not measure {parts.problem}: choose one of {', '.join(known)}.")
+    if metric == "top_k_accuracy" and len(parts.preprocessing.class_names) <= TOP_K:
+        n_classes = len(parts.preprocessing.class_names)
+        raise ValueError(
+            f"--metric top_k_accuracy counts a row as right if its class is among the {TOP_K} most probable, which is"
+            f" always so with {n_classes} classes: choose accuracy."
+        )
     usual = "accuracy" if parts.problem == "classes" else "r2"
     return (usual,) if metric in ("loss", usual) else (usual, metric)
 

@@ -3,22 +3,22 @@
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 WRITTEN = ("out", "plot", "history")
 
 
-def check(options: Any, *, reads: str | None = None) -> None:
+def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
     """Sees that every output that was asked for can be written, and that none would destroy the input.
 
     Args:
         options: with those of `out`, `plot`, `history`, `checkpoint` and `resume` that the command has.
-        reads: the file that the command reads.
+        reads: the files that the command reads, by the names of their arguments.
 
     Raises:
-        ValueError: two outputs are one file, an output is the input, a picture has an unknown format, or a run's
-            checkpoints would be mixed with another's.
+        ValueError: two outputs are one file, an output is an input, a picture has an unknown format, the folder of
+            checkpoints is a file, or a run's checkpoints would be mixed with another's.
         OSError: an output cannot be written.
         ImportError: a picture was asked for, and matplotlib is not installed.
     """
@@ -26,17 +26,13 @@ def check(options: Any, *, reads: str | None = None) -> None:
     from jaxnn.training import checkpoint, storage
 
     given = {name: getattr(options, name) for name in WRITTEN if getattr(options, name, None) is not None}
-    if reads is not None:
-        given = {"DATA": reads} | given
-    taken: dict[str, str] = {}
+    taken = {os.path.realpath(path): word for word, path in (reads or {}).items()}
     for name, path in given.items():
-        word = name if name == "DATA" else f"--{name}"
-        real = os.path.realpath(path)
+        word, real = f"--{name}", os.path.realpath(path)
         if real in taken:
             raise ValueError(f"{word} and {taken[real]} are the same file, {path!r}: choose another for {word}.")
         taken[real] = word
-        if name != "DATA":
-            storage.check_writable(path)
+        storage.check_writable(path)
     if "plot" in given:
         checks.require("matplotlib", extra="plot", purpose="for --plot")
         check_picture(given["plot"])
@@ -45,6 +41,8 @@ def check(options: Any, *, reads: str | None = None) -> None:
         if getattr(options, "resume", False):
             raise ValueError("--resume needs the folder of the run to go on with: add --checkpoint FOLDER.")
         return
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise ValueError(f"--checkpoint {folder!r} is a file: name a folder.")
     os.makedirs(folder, exist_ok=True)
     storage.check_writable(os.path.join(folder, f"{checkpoint.STEM}-00000000.ckpt"))
     if not options.resume and storage.numbered(folder, checkpoint.STEM):

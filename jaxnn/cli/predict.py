@@ -32,7 +32,7 @@ def run(options: Any) -> int:
     from jaxnn import training
     from jaxnn.cli import cache, experiment, outputs, source
 
-    outputs.check(options, reads=options.table)
+    outputs.check(options, reads={"MODEL": options.model, "TABLE": options.table})
     model = training.load(options.model)
     fitted = model.preprocessing
     if fitted is None:

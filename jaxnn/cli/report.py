@@ -1,12 +1,14 @@
 """What the commands tell of data, networks and results."""
 
 import json
+import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from jaxnn.cli.text import counted, fact, listed, table
+from jaxnn.cli.text import counted, fact, listed, printable, table
 
 
 def network(sizes: Sequence[int], activation: Sequence[str], problem: str | None, *, bias: bool = True) -> None:
@@ -64,7 +66,7 @@ def target(preprocessing: Any, reason: str | None = None) -> None:
         fact("problem", f"numbers{why}: {name}, {mean:.4g} ± {scale:.4g} in the training rows")
 
 
-def data(source: Any, parts: Any, seed: int) -> None:
+def data(source: Any, parts: Any, seed: int, row_numbers: Sequence[str] = ()) -> None:
     """Prints the rows, how they were split, what is predicted, and the inputs."""
     described = "" if source.dataset is None else f": {source.dataset.description}"
     fact("data", f"{source.name}{described}")
@@ -78,6 +80,8 @@ def data(source: Any, parts: Any, seed: int) -> None:
     fact("rows", f"{source.n_rows:,}: {len(split.train):,} to train{held_out}{share} (seed {seed})")
     target(parts.preprocessing, parts.reason)
     inputs(parts.preprocessing)
+    for name in row_numbers:
+        fact("note", f"{name} only counts the rows: --drop {shlex.quote(name)} leaves it out")
     print()
 
 
@@ -98,6 +102,12 @@ def recipe(parts: Any, chosen: Any) -> None:
     )
 
 
+def notes(fit: Any) -> None:
+    """Prints on standard error what happened on the way."""
+    for note in fit.notes:
+        print(f"jaxnn: {printable(note)}", file=sys.stderr)
+
+
 def stop(fit: Any) -> None:
     """Prints why training ended, and what happened on the way."""
     seconds = f" ({fit.history.seconds[-1]:.1f} s)" if len(fit.history.seconds) else ""
@@ -111,7 +121,7 @@ def written(options: Any, interrupted: str | None) -> None:
     """Prints what a run has left on disk, what was lost if nothing was, and what to do next."""
     print()
     kinds = {"out": "the model", "plot": "the picture", "history": "the history", "checkpoint": "the run"}
-    paths = {what: getattr(options, name) for name, what in kinds.items() if getattr(options, name) is not None}
+    paths = {what: getattr(options, name) for name, what in kinds.items() if _is_there(getattr(options, name))}
     if interrupted is not None:
         saved = [paths[what] for what in ("the model", "the run") if what in paths]
         kept = f"what was learnt is saved in {listed(saved)}" if saved else "nothing was saved: add --out FILE"
@@ -124,6 +134,11 @@ def written(options: Any, interrupted: str | None) -> None:
         fact("not saved", "add --out model.safetensors to keep the network")
     if options.out is not None:
         fact("next", f"jaxnn predict {shlex.quote(options.out)} {shlex.quote(options.data)}")
+
+
+def _is_there(path: str | None) -> bool:
+    """Whether something was written: a file, or a folder with something in it."""
+    return path is not None and os.path.exists(path) and not (os.path.isdir(path) and not os.listdir(path))
 
 
 def about(notes: Any) -> None:

@@ -22,6 +22,8 @@ examples:
   jaxnn train digits --seed 0
   jaxnn train patients.csv --target stroke --drop id --out stroke.safetensors --plot stroke.png"""
 
+LEARNT_NOTHING = 1  # the exit status
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn train`."""
@@ -78,6 +80,8 @@ def class_weight(text: str) -> str | dict[str, float]:
         name, equals, value = pair.rpartition("=")
         if not equals:
             raise argparse.ArgumentTypeError(f"balanced or weights such as yes=5,no=1 are expected, got {text!r}")
+        if name.strip() in weights:
+            raise argparse.ArgumentTypeError(f"the class {name.strip()!r} is given two weights in {text!r}")
         weights[name.strip()] = arguments.non_negative(value)
     return weights
 
@@ -87,7 +91,7 @@ def run(options: Any) -> int:
     from jaxnn import plots, training
     from jaxnn.cli import cache, experiment, outputs, report, source
 
-    outputs.check(options, reads=options.data)
+    outputs.check(options, reads={"DATA": options.data})
     rows = source.read(options.data)
     _check_columns(options, rows)
     cache.enable()
@@ -103,8 +107,9 @@ def run(options: Any) -> int:
             weight=options.weight,
         )
         chosen = recipe.complete(options, rows=len(parts.split.train), problem=parts.problem)
-        report.data(rows, parts, options.seed)
+        report.data(rows, parts, options.seed, row_numbers=experiment.row_numbers(rows, parts))
         report.recipe(parts, chosen)
+        experiment.check_memory(parts, chosen)
         sys.stdout.flush()
         trained = experiment.train(
             parts,
@@ -118,6 +123,11 @@ def run(options: Any) -> int:
             history_file=options.history,
             progress=not options.quiet,
         )
+        if not len(trained.fit.history.loss) and trained.fit.interrupted is None:
+            print(f"jaxnn: nothing was learnt, and no model is written: {trained.fit.stop}.", file=sys.stderr)
+            return LEARNT_NOTHING
+        if options.quiet:  # without it, the notes were told when they were made
+            report.notes(trained.fit)
         report.stop(trained.fit)
         model, scores = experiment.judge(rows, parts, chosen, trained, seed=options.seed)
         if options.out is not None:

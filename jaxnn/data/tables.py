@@ -149,9 +149,12 @@ def _lines(name: str, encoding: str, delimiter: str) -> Iterator[tuple[int, list
     with open(name, encoding=encoding, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         while True:
+            first = reader.line_num + 1
             try:
                 row = next(reader, None)
             except csv.Error as error:
+                if reader.line_num > first or "unexpected end" in str(error):
+                    raise ValueError(f"{name!r}, line {first}: unclosed quote; are the quotes in pairs?") from None
                 raise ValueError(f"{name!r}, line {reader.line_num}: {error}; are the quotes in pairs?") from None
             if row is None:
                 return
@@ -165,16 +168,20 @@ def _find_delimiter(name: str, encoding: str) -> str:
     The comma is asked last, because it is also found inside numbers and names.
     """
     fields = {}
+    fault: ValueError | None = None
     for delimiter in DELIMITERS:
         try:
             widths = [len(row) for _, row in itertools.islice(_lines(name, encoding, delimiter), 20)]
         except UnicodeDecodeError:
             raise
-        except ValueError:  # quotes that do not pair up under this delimiter
+        except ValueError as error:  # quotes that do not pair up under this delimiter
+            fault = error
             continue
         if widths and widths[0] > 1 and len(set(widths)) == 1:
             return delimiter
         fields[delimiter] = widths[0] if widths else 0
+    if fault is not None and max(fields.values(), default=0) < 2:
+        raise fault
     return max(reversed(DELIMITERS), key=lambda each: fields.get(each, 0))
 
 

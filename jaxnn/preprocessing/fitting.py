@@ -1,5 +1,6 @@
 """Learning the transformation from the training rows."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from jaxnn.preprocessing.raw import (
 )
 from jaxnn.preprocessing.stored import MAX_CATEGORIES, MAX_CLASSES, MAX_COLUMNS, MAX_NAME
 from jaxnn.preprocessing.transform import (
+    LARGEST,
     Column,
     Label,
     Missing,
@@ -30,6 +32,8 @@ from jaxnn.preprocessing.transform import (
     refuse_missing_target,
 )
 
+# Numbers as people write them: 1,045 and 1.045,5 and 1 045, decimal commas, and any of them with a percent sign.
+WRITTEN_NUMBER = re.compile(r"[+-]?\d{1,3}([,.'\s]\d{3})+([.,]\d+)?\s*%?|[+-]?\d+([.,]\d+)?\s*%|[+-]?\d+,\d+")
 FEW = 20  # different whole numbers at most for a target to be taken for classes
 
 
@@ -189,6 +193,7 @@ def _fit_column(name: str, read: Values, rows: np.ndarray) -> Column:
         texts = [read.values[row] for row in rows[~missing].tolist()]
         categories = sorted(set(texts))
         _refuse_long(read.what, categories)
+        _refuse_written_numbers(read, advice)
         identifier = len(categories) > 20 and len(categories) > 0.9 * len(texts)
         if len(categories) > MAX_CATEGORIES or identifier:
             _refuse_slips(read)
@@ -201,6 +206,7 @@ def _fit_column(name: str, read: Values, rows: np.ndarray) -> Column:
     present = read.values[rows][~missing]
     if read.kind == "boolean":
         return Column(name, "boolean", mean=float(present.mean()), missing=policy)
+    _refuse_large(read.what, read.values)
     mean, scale = _mean_and_scale(present)
     return Column(name, "number", mean, scale, missing=policy)
 
@@ -219,7 +225,13 @@ def _fit_target(
         raise ValueError(f"{read.what} holds dates; a number or a class can be predicted.")
     refuse_missing_target(read)
     if (problem or _problem_of(read)[0]) == "numbers":
-        mean, scale = _mean_and_scale(numbers_of(read)[rows])
+        numbers = numbers_of(read)
+        _refuse_large(read.what, numbers)
+        if len(rows) > 1 and (numbers[rows] == numbers[rows[0]]).all():
+            raise ValueError(
+                f"{read.what} has one value only in the training rows, {numbers[rows[0]]:g}: there is nothing to learn."
+            )
+        mean, scale = _mean_and_scale(numbers[rows])
         return Target(name, "numbers", mean=mean, scale=scale)
     classes = _classes(read)
     if class_names and len(class_names) != len(classes):
@@ -267,6 +279,28 @@ def _refuse_long(what: str, texts: Sequence[Label]) -> None:
     longest = max((len(text) for text in texts if isinstance(text, str)), default=0)
     if longest > MAX_NAME:
         raise ValueError(f"{what} holds a text of {longest} characters, more than the {MAX_NAME} of a category.")
+
+
+def _refuse_large(what: str, numbers: np.ndarray) -> None:
+    """Raises ValueError for numbers beyond single precision, which would drown all others in the mean and the scale."""
+    large = np.abs(numbers) > LARGEST
+    if large.any():
+        value = float(numbers[int(np.argmax(large))])
+        raise ValueError(
+            f"{what} is {value!r} in {rows_told(large)}, beyond the largest number that is accepted,"
+            f" {LARGEST:.3g}: mend it, or leave it empty."
+        )
+
+
+def _refuse_written_numbers(read: Values, advice: str) -> None:
+    """Refuses text that is numbers throughout to people, and would become a category for each of them."""
+    texts = {text for text in read.values if text is not None}
+    written = [text for text in texts if not reads_as_number(text)]
+    if written and all(WRITTEN_NUMBER.fullmatch(text.strip()) for text in written):
+        raise ValueError(
+            f"{read.what} holds numbers with separators or percent signs, such as {min(written)!r}, which are read as"
+            f" text: write them plainly, such as 1045 or 0.45, or {advice}."
+        )
 
 
 def _refuse_slips(read: Values) -> None:

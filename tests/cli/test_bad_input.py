@@ -69,6 +69,16 @@ def test_files_that_are_no_tables(refused, tmp_path, content, told):
         (("--target", "cost", "--drop", "id", "--test", "0.01"), "R² needs two"),
         ((*TARGET, "--drop", "id", "--hidden", "4,4,4", "--activation", "relu,tanh"), "3 hidden layers"),
         ((*TARGET, "--resume"), "add --checkpoint FOLDER"),
+        ((*TARGET, "--weight", "smoker"), "is 'yes' in row "),
+        ((*TARGET, "--drop", "id", "--metric", "top_k_accuracy"), "always so with 2 classes: choose accuracy"),
+        ((*TARGET, "--class-weight", "ill=5,ill=6"), "'ill' is given two weights"),
+        ((*TARGET, "--hidden", "99999999999999999999"), "sizes from 1 to 2³¹ - 1"),
+        ((*TARGET, "--hidden", "2147483648"), "sizes from 1 to 2³¹ - 1"),
+        (
+            (*TARGET, "--drop", "id", "--hidden", "1000000,1000000"),
+            "1,000,010,000,002 parameters needs about 48,000.5 GB",
+        ),
+        (("--optimizer", "adam"), "Did you mean '--optimiser'? `jaxnn train --help`"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -116,7 +126,15 @@ def test_a_picture_needs_a_suffix_that_is_known(refused, patients):
 
 def test_a_checkpoint_folder_that_is_a_file(refused, patients, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "'file'" in refused("train", patients, *TARGET, "--checkpoint", "file")
+    assert "'file' is a file: name a folder" in refused("train", patients, *TARGET, "--checkpoint", "file")
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"), [("-1", "is -1.0"), ("inf", "is inf"), ("", "is missing"), ("two", "is 'two'")]
+)
+def test_a_weight_that_is_none_is_told_by_its_row(refused, table, bad, told):
+    path = table(weight=["1"] * 4 + [bad] + ["1"] * 55)
+    assert f"{told} in row 5 of 60." in refused("train", path, *TARGET, "--drop", "id", "--weight", "weight")
 
 
 def test_a_missing_extra_is_named(refused, patients, monkeypatch):

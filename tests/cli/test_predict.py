@@ -72,7 +72,13 @@ def test_a_data_set_by_name(run):
 
 
 def test_predictions_do_not_destroy_the_table(refused, model, patients):
-    assert "same file" in refused("predict", model, patients, "--out", patients)
+    assert "--out and TABLE are the same file" in refused("predict", model, patients, "--out", patients)
+
+
+def test_predictions_do_not_destroy_the_model(refused, model, patients):
+    before = model.read_bytes()
+    assert "--out and MODEL are the same file" in refused("predict", model, patients, "--out", model)
+    assert model.read_bytes() == before
 
 
 def test_show_tells_what_the_model_is(run, model):

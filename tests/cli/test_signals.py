@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from jaxnn import training
-from jaxnn.cli import cache
+from jaxnn.cli import cache, main
 
 LONG = ("--hidden", "8", "--epochs", "100000000", "--patience", "0")
 
@@ -148,3 +149,39 @@ def test_a_failure_of_the_cache_is_told_and_the_run_goes_on(start, tmp_path):
     assert np.isfinite(float(out.split()[-1]))
     assert err.startswith("jaxnn: no compilation cache: ")
     assert err.count("\n") == 1
+
+
+AT_WORK = """
+import gc, os, signal, sys, time
+from jaxnn import cli
+
+def work(options):
+    print("told")
+    gc.callbacks.append(lambda *_: os.kill(os.getpid(), signal.{name}))
+    gc.collect()  # Python loses an exception that is raised in here
+    time.sleep(60)
+
+cli.show.run = work
+sys.exit(cli.main(["show", "m"]))
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_outside_training_ends_the_process_wherever_it_falls(name, status):
+    command = [sys.executable, "-c", AT_WORK.format(name=name)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (status, "told\n", f"jaxnn: interrupted by {name}.\n")
+
+
+def test_handlers_are_put_back_and_other_threads_do_without(run, model):
+    def mine(number, frame):
+        """Nothing."""
+
+    former = signal.signal(signal.SIGTERM, mine)
+    try:
+        assert run("show", model).status == 0
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(main, ["show", str(model)]).result() == 0

@@ -239,3 +239,37 @@ def test_digits_are_read(run):
     assert result.status == 0
     assert float(result.out.splitlines()[-1].removeprefix("test accuracy ")) >= 0.97
     assert max(map(len, result.out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("target", ["stroke", "cost"])
+def test_a_run_that_learnt_nothing_writes_no_model(run, patients, tmp_path, target):
+    argv = ("train", patients, "--target", target, "--drop", "id", "--out", "m.safetensors", "--quiet", *FAST)
+    result = run(*argv, "--learning-rate", "1e30")
+    assert result.status == 1
+    assert result.out == ""
+    assert result.err.startswith("jaxnn: nothing was learnt, and no model is written: the loss became non-finite")
+    assert "Lower the learning rate" in result.err
+    assert result.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_checkpoint_that_fails_is_told_and_not_said_to_be_written(run, patients, monkeypatch, quiet):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jaxnn.training.storage.write_numbered", full)
+    argv = ("train", patients, "--target", "stroke", "--drop", "id", "--checkpoint", "run", "--out", "m", *FAST)
+    result = run(*argv, *["--quiet"] * quiet)
+    assert result.status == 0
+    assert result.err.count("No space left on device") == 1
+    assert "(the run)" not in result.out
+    assert ("wrote          m (the model)" in result.out) == (not quiet)
+
+
+@pytest.mark.parametrize(("first", "told"), [(0, True), (1, True), (2, False)])
+def test_a_column_that_counts_the_rows_is_told(run, tmp_path, first, told):
+    (tmp_path / "table.csv").write_text(as_csv(rows_of_patients() | {"id": range(first, first + 60)}))
+    result = run("train", "table.csv", "--target", "stroke", *FAST)
+    assert result.status == 0
+    assert ("--drop id leaves it out" in result.out) == told
