@@ -154,7 +154,7 @@ def fit(
         raise ValueError("resume=True needs the checkpoint folder to resume from.")
     data = prepare.on_device(data, "training set")
     if isinstance(validation, int | float):
-        data, validation = prepare.split_rows(data, validation, jax.random.fold_in(key, SPLIT_KEY))
+        data, validation = prepare.split_rows(data, float(validation), jax.random.fold_in(key, SPLIT_KEY))
     elif validation is not None:
         validation = prepare.on_device(validation, "validation set")
     data = prepare.with_class_weight(data, class_weight)
