@@ -168,7 +168,8 @@ def _checked(
     path: Path, spec: Any, tensors: Any, epochs: int, columns: int
 ) -> tuple[np.ndarray, float, tuple[int, int]]:
     """What stands in a checkpoint beside the carry; ValueError for what no run would have written."""
-    history, elapsed, retries, notes = (*(tensors.get("history"),), *map(spec.get, ("elapsed", "retries", "notes")))
+    history = tensors.get("history")
+    elapsed, retries, notes = spec.get("elapsed"), spec.get("retries"), spec.get("notes")
     whole = (
         isinstance(history, np.ndarray)
         and history.shape == (epochs, columns)

@@ -252,7 +252,10 @@ def _when(condition: Array, body: Callable[[Any], Any], state: Any) -> Any:
 
 
 def judge(plan: Plan, params: Params, data: Batch, validation: Batch | None) -> tuple[Any, Sequence[Any]]:
-    """The validation loss, without penalty and dropout, and the metrics; nothing is evaluated that nobody asked for."""
+    """The validation loss and the metrics; nothing is evaluated that nobody asked for.
+
+    The loss is without penalty and dropout for an `Objective`; a plain J is taken as it is, and handed no key.
+    """
     if not isinstance(plan.objective, Objective):
         return (jnp.nan if validation is None else evaluate(plan.objective, params, validation)), ()
     if validation is None and not plan.metrics:

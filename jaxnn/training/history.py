@@ -14,7 +14,7 @@ class History(NamedTuple):
     """One value per finished epoch, the first epoch first; numpy arrays of shape (epochs,)."""
 
     loss: np.ndarray  # mean of J over the epoch's batches, each before its update
-    validation_loss: np.ndarray | None  # without penalty, at the end of the epoch; None without a validation set
+    validation_loss: np.ndarray | None  # at an epoch's end, an `Objective`'s without penalty; None without a set
     metrics: dict[str, np.ndarray]  # at the end of the epoch, on the validation set if there is one
     gradient_norm: np.ndarray  # mean of ‖∇J‖₂ over the epoch's batches
     learning_rate: np.ndarray  # of the epoch's last step; nan where the optimiser's state does not tell

@@ -86,7 +86,7 @@ def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch]:
         raise ValueError(f"validation must be a fraction in (0, 1) or a data set, got {fraction!r}.")
     rows = jax.tree.leaves(data[0])[0].shape[0]
     held_out = round(rows * fraction)
-    if not 0 < fraction < 1 or not 0 < held_out < rows:
+    if not 0 < held_out < rows:
         raise ValueError(
             f"validation={fraction!r} of {rows} rows leaves {rows - held_out} to train on and {held_out} to validate; "
             f"both must be at least 1."
