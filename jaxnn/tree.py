@@ -10,9 +10,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 LAST_STEP = 2**31 - 1
+TABULATED = 256  # steps whose bias corrections are computed in advance, in double precision
 
 
 def start() -> Int[Array, ""]:
@@ -113,14 +115,27 @@ def ratio(numerator: Float[Array, "..."], denominator: Float[Array, "..."]) -> F
     return jnp.where(zero, jnp.zeros_like(numerator), numerator / jnp.where(zero, 1, denominator))
 
 
+def faded(average: Float[Array, "..."], rate: Any) -> Float[Array, "..."]:
+    """The average times `rate`, for an average that fades so at every step.
+
+    Written x - (1 - rate) x: 0.999 in float32 is off by 1.3e-8, which 1000 steps of x ← 0.999 x turn into 200 ulp.
+    """
+    return average - (1 - rate) * average
+
+
 def one_minus_power(beta: Any, t: Any) -> Any:
     """1 - βᵗ, the bias that an average started at 0 has after t ≥ 1 steps.
 
     Computed as -expm1(t log β) with the logarithm of a Python float taken in double precision: in float32 the plain
-    form loses 57 ulp at t = 1 for β = 0.999, all of them passed on to the first update.
+    form loses 57 ulp at t = 1 for β = 0.999, all of them passed on to the first update. XLA's expm1 itself is 2 ulp
+    off in float32, as much as all else in an update: the first steps, where that shows, are taken from a table.
     """
     if isinstance(beta, int | float):
         log_beta: Any = math.log(beta) if beta else -math.inf
     else:
         log_beta = jnp.log(beta)
-    return -jnp.expm1(real(t) * log_beta)
+    smooth = -jnp.expm1(real(t) * log_beta)
+    if not isinstance(beta, int | float) or jnp.finfo(smooth.dtype).bits > 32:
+        return smooth
+    table = jnp.asarray(1 - float(beta) ** np.arange(TABULATED))
+    return jnp.where(t < TABULATED, table[jnp.minimum(t, TABULATED - 1)], smooth)

@@ -135,15 +135,23 @@ class TestRatio:
 
 class TestOneMinusPower:
     @pytest.mark.parametrize("beta", [0.0, 0.5, 0.9, 0.99, 0.999, 0.999999])
-    @pytest.mark.parametrize("t", [1, 2, 3, 10, 1000, 2**31 - 1])
+    @pytest.mark.parametrize("t", [1, 2, 3, 10, 255, 256, 1000, 2**31 - 1])
     def test_is_exact_to_the_float32_floor(self, beta, t):
         exact = -math.expm1(t * math.log(beta)) if beta else 1.0
         result = tree.one_minus_power(beta, jnp.array(t, jnp.int32))
-        assert abs(float(result) - exact) <= 3 * np.spacing(np.float32(exact))  # three roundings: log β, t log β, expm1
+        roundings = 0.5001 if t < tree.TABULATED else 3  # beyond the table: those of log β, t log β and expm1
+        assert abs(float(result) - exact) <= roundings * np.spacing(np.float32(exact))
 
-    def test_is_weakly_typed_so_that_it_changes_no_dtype(self):
+    @pytest.mark.parametrize("beta", [0.0, 0.9, 0.99999])
+    @pytest.mark.parametrize("t", [1, 255, 256, 100_000])
+    def test_is_exact_in_double_precision(self, beta, t, x64):
+        exact = -math.expm1(t * math.log(beta)) if beta else 1.0
+        assert float(tree.one_minus_power(beta, jnp.array(t, jnp.int32))) == pytest.approx(exact, rel=1e-15)
+
+    @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+    def test_changes_no_dtype_that_state_may_have(self, dtype, x64):
         result = tree.one_minus_power(0.9, jnp.array(1, jnp.int32))
-        assert (jnp.ones(2, jnp.bfloat16) / result).dtype == jnp.bfloat16
+        assert (jnp.ones(2, dtype) / result).dtype == dtype
 
     def test_takes_traced_decay_rates(self):
         rates = jnp.array([0.0, 0.5, 0.9])

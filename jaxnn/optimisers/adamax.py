@@ -69,7 +69,7 @@ def adamax(
         eta, t = schedule(state.step), tree.increment(state.step)
         c1 = tree.one_minus_power(b1, t)
         mu = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mu, g)
-        norm = jax.tree.map(lambda u, g: jnp.maximum(b2 * u, jnp.abs(g) + inner), state.norm, g)
+        norm = jax.tree.map(lambda u, g: jnp.maximum(tree.faded(u, b2), jnp.abs(g) + inner), state.norm, g)
         updates = jax.tree.map(lambda m, u: -eta * tree.ratio(m / c1, u + outer), mu, norm)
         return tree.cast_like(updates, grads), AdamaxState(t, eta, mu, norm)
 

@@ -77,7 +77,7 @@ def momentum(
         eta, t = schedule(state.step), tree.increment(state.step)
         fresh = jnp.where(t == 1, 1.0, 1 - dampening)
         inside, outside = (eta * fresh, 1) if learning_rate_inside else (fresh, eta)
-        velocity = jax.tree.map(lambda v, g: alpha * v - inside * g, state.velocity, g)
+        velocity = jax.tree.map(lambda v, g: tree.faded(v, alpha) - inside * g, state.velocity, g)
         velocity = tree.cast_like(velocity, state.velocity)
         updates = jax.tree.map(lambda v: outside * v, velocity)
         return tree.cast_like(updates, grads), MomentumState(t, eta, velocity)

@@ -65,7 +65,7 @@ def nesterov(
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
         inside, outside = (eta, 1) if learning_rate_inside else (1, eta)
-        velocity = jax.tree.map(lambda v, g: alpha * v - inside * g, state.velocity, g)
+        velocity = jax.tree.map(lambda v, g: tree.faded(v, alpha) - inside * g, state.velocity, g)
         velocity = tree.cast_like(velocity, state.velocity)
         updates = jax.tree.map(lambda v, g: outside * (alpha * v - inside * g), velocity, g)
         return tree.cast_like(updates, grads), MomentumState(t, eta, velocity)

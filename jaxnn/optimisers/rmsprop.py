@@ -112,7 +112,7 @@ def rmsprop(
             updates = jax.tree.map(lambda d: eta * d, d)
             return tree.cast_like(updates, grads), RMSPropState(t, eta, r, c, ())
         inside, outside = (eta, 1) if learning_rate_inside else (1, eta)
-        v = jax.tree.map(lambda v, d: alpha * v + inside * d, state.velocity, d)
+        v = jax.tree.map(lambda v, d: tree.faded(v, alpha) + inside * d, state.velocity, d)
         v = tree.cast_like(v, state.velocity)
         updates = jax.tree.map(lambda v: outside * v, v)
         return tree.cast_like(updates, grads), RMSPropState(t, eta, r, c, v)

@@ -1,0 +1,181 @@
+"""What a verification returns: rows, each a comparison and its verdict, and the versions that were compared."""
+
+import json
+import math
+import platform
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+EQUAL = "equal"  # within rounding
+UNEQUAL = "unequal, as tabulated"  # two conventions that differ by what the table says
+HOLDS = "holds"  # a number, a bound or a law
+FAILED = "FAILED"
+UNCHECKED = "not checked"  # what it needs is not here; never counted as passed
+VERDICTS = (EQUAL, UNEQUAL, HOLDS, FAILED, UNCHECKED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison."""
+
+    group: str  # the kind of comparison: "oracle", "twins", "accuracy", "gradients", "course", "mine"
+    rule: str  # what of ours
+    reference: str  # what it is held against
+    mapping: str  # how the arguments correspond, or what was compared
+    steps: int  # how many were compared; 0 where there are no steps
+    worst: float | None  # the worst difference, in the unit of `expected`; None where nothing was measured
+    expected: str  # what `worst` has to be
+    verdict: str  # one of VERDICTS
+    why: str = ""  # why two rules differ, why a row failed or was not checked
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of comparisons: `print(table)`, `table.ok`, `table.rows`, `table.to_json()`, `table.to_markdown()`."""
+
+    rows: tuple[Row, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)  # of what was compared, by name
+    remarks: tuple[str, ...] = ()  # what a reader should know beside the rows
+
+    @property
+    def ok(self) -> bool:
+        """Whether no row failed. A row that was not checked is no failure, and no pass: see `counts`."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Row, ...]:
+        """The rows that failed."""
+        return tuple(row for row in self.rows if row.verdict == FAILED)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows have each verdict, those that occur."""
+        counted = {verdict: sum(row.verdict == verdict for row in self.rows) for verdict in VERDICTS}
+        return {verdict: count for verdict, count in counted.items() if count}
+
+    def __add__(self, other: "Table") -> "Table":
+        remarks = tuple(dict.fromkeys(self.remarks + other.remarks))
+        return Table(self.rows + other.rows, {**self.versions, **other.versions}, remarks)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self, shutil.get_terminal_size((100, 24)).columns))
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The table as JSON text, also written to `path` if one is given.
+
+        An object with `ok`, `versions`, `counts`, `remarks` and `rows`; each row has the fields of `Row`. An infinite
+        difference is null, as is one that was not measured: JSON has no infinities.
+
+        Raises:
+            OSError: `path` cannot be written.
+        """
+        rows = [asdict(row) | {"worst": _finite(row.worst)} for row in self.rows]
+        content = {"ok": self.ok, "versions": dict(self.versions), "counts": self.counts}
+        text = json.dumps(content | {"remarks": list(self.remarks), "rows": rows}, indent=1, ensure_ascii=False)
+        if path is not None:
+            Path(path).write_text(text + "\n", encoding="utf-8")
+        return text
+
+    def to_markdown(self) -> str:
+        """The table as Markdown, one table for each group, the versions beneath."""
+        blocks = []
+        for group in dict.fromkeys(row.group for row in self.rows):
+            rows = [row for row in self.rows if row.group == group]
+            lines = [f"**{group}**", "", *_markdown(rows)]
+            blocks.append("\n".join(lines))
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return "\n\n".join([*blocks, *([f"{versions}."] if versions else []), *self.remarks])
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """The versions of Python and of those of the packages that are installed."""
+    found = {"Python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # listed as not checked, row by row
+    return found
+
+
+def told(worst: float | None) -> str:
+    """A difference as a table shows it."""
+    if worst is None:
+        return "–"
+    return "0" if worst == 0 else f"{worst:.2g}"
+
+
+HEADER = ("rule", "against", "how", "steps", "worst", "verdict")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    verdict = f"{row.verdict}: {row.why}" if row.why else row.verdict
+    return row.rule, row.reference, row.mapping, str(row.steps or "–"), told(row.worst), verdict
+
+
+def _markdown(rows: Sequence[Row]) -> list[str]:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+    return [line(HEADER), "| --- | --- | --- | ---: | ---: | --- |", *(line(_cells(row)) for row in rows)]
+
+
+def _finite(worst: float | None) -> float | None:
+    return worst if worst is not None and math.isfinite(worst) else None
+
+
+def _lines(table: Table, width: int) -> Iterator[str]:
+    """The table for a terminal of that many columns: the verdict's reason stands beneath where a row failed."""
+    for group in dict.fromkeys(row.group for row in table.rows):
+        rows = [row for row in table.rows if row.group == group]
+        body = [(*_cells(row)[:-1], row.verdict) for row in rows]
+        yield group
+        yield from _aligned([HEADER, *body], max(width, 60))
+        yield ""
+    for row in table.failures:
+        yield f"{FAILED}: {row.rule} against {row.reference} ({row.mapping}): {row.why}"
+        yield f"    worst {told(row.worst)}, expected {row.expected}"
+    yield from table.remarks
+    if table.versions:
+        yield ", ".join(f"{name} {version}" for name, version in table.versions.items())
+    yield ", ".join(f"{count} {verdict}" for verdict, count in table.counts.items())
+
+
+def _aligned(rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    """Columns beside each other; the third, which may be long, gives way, and ends in an ellipsis."""
+    widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
+    widths[2] = max(8, min(widths[2], width - sum(widths[:2] + widths[3:]) - 2 * (len(widths) - 1)))
+    numeric = (3, 4)
+    for row in rows:
+        cells = [cell if len(cell) <= w else cell[: w - 1] + "…" for cell, w in zip(row, widths, strict=True)]
+        yield "  ".join(
+            cell.rjust(w) if j in numeric else cell.ljust(w)
+            for j, (cell, w) in enumerate(zip(cells, widths, strict=True))
+        ).rstrip()
+
+
+def unexpected(error: Exception) -> str:
+    """What went wrong while a row was checked, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def verdict_of(worst: float, at_most: float, *, otherwise: str, passed: str = EQUAL) -> dict[str, Any]:
+    """The fields `worst`, `expected`, `verdict` and `why` of a row whose difference may be `at_most` so large."""
+    good = worst <= at_most
+    expected = f"at most {at_most:g}"
+    return {
+        "worst": float(worst),
+        "expected": expected,
+        "verdict": passed if good else FAILED,
+        "why": "" if good else otherwise,
+    }
