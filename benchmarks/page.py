@@ -3,8 +3,12 @@
 python -m benchmarks --json docs/performance.json
 python -m benchmarks.page docs/performance.json docs/performance.md
 python -m benchmarks.page docs/performance.json README.md
+jaxnn verify all --json docs/verification.json
+python -m benchmarks.page docs/verification.json docs/verification.md
+python -m benchmarks.page docs/verification.json README.md
 
-A page says by its markers what it wants: `benchmarks` for every table, `speed` for the first one in short.
+A page says by its markers what it wants: of the benchmarks, `benchmarks` for every table, `speed` for the first one in
+short; of the verification, `verification` for every row, `trust` for one line a rule.
 """
 
 import json
@@ -13,9 +17,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import table
+from benchmarks import table, verification
 
-BLOCKS = {"benchmarks": table.markdown, "speed": table.summary}
+BLOCKS = {
+    "benchmarks": table.markdown,
+    "speed": table.summary,
+    "verification": verification.full,
+    "trust": verification.summary,
+}
 
 
 def markers(name: str) -> tuple[str, str]:
@@ -33,14 +42,17 @@ def rewritten(page: str, report: dict[str, Any]) -> str:
         ValueError: the page has no pair of markers.
     """
     found = False
-    for name, written in BLOCKS.items():
+    verified = "rows" in report  # the report of `jaxnn verify`, not of the benchmarks
+    names = ("verification", "trust") if verified else ("benchmarks", "speed")
+    for name in names:
         begin, end = markers(name)
         before, opened, rest = page.partition(begin)
         _, closed, after = rest.partition(end)
         if opened and closed:
-            page, found = f"{before}{begin}\n\n{written(report)}\n{end}{after}", True
+            page, found = f"{before}{begin}\n\n{BLOCKS[name](report)}\n{end}{after}", True
     if not found:
-        raise ValueError(f"The page needs the two lines {BEGIN} and {END}, in this order: the tables go between them.")
+        begin, end = markers(names[0])
+        raise ValueError(f"The page needs the two lines {begin} and {end}, in this order: the tables go between them.")
     return page
 
 

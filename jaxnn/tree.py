@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 LAST_STEP = 2**31 - 1
-TABULATED = 256  # steps whose bias corrections are computed in advance, in double precision
+EARLY = np.arange(1, 257)  # steps whose bias corrections are computed in advance, in double precision
 
 
 def start() -> Int[Array, ""]:
@@ -127,15 +127,25 @@ def one_minus_power(beta: Any, t: Any) -> Any:
     """1 - βᵗ, the bias that an average started at 0 has after t ≥ 1 steps.
 
     Computed as -expm1(t log β) with the logarithm of a Python float taken in double precision: in float32 the plain
-    form loses 57 ulp at t = 1 for β = 0.999, all of them passed on to the first update. XLA's expm1 itself is 2 ulp
-    off in float32, as much as all else in an update: the first steps, where that shows, are taken from a table.
+    form loses 57 ulp at t = 1 for β = 0.999, all of them passed on to the first update.
     """
-    if isinstance(beta, int | float):
-        log_beta: Any = math.log(beta) if beta else -math.inf
-    else:
-        log_beta = jnp.log(beta)
-    smooth = -jnp.expm1(real(t) * log_beta)
-    if not isinstance(beta, int | float) or jnp.finfo(smooth.dtype).bits > 32:
-        return smooth
-    table = jnp.asarray(1 - float(beta) ** np.arange(TABULATED))
-    return jnp.where(t < TABULATED, table[jnp.minimum(t, TABULATED - 1)], smooth)
+    if not isinstance(beta, int | float):
+        return -jnp.expm1(real(t) * jnp.log(beta))
+    later = -jnp.expm1(real(t) * (math.log(beta) if beta else -math.inf))
+    return early(1 - float(beta) ** EARLY, t, later)
+
+
+def early(values: np.ndarray, t: Any, later: Any) -> Any:
+    """The value of step t from a table made in double precision, `later` where the table has ended.
+
+    XLA's expm1 and exp are 2 ulp off in float32, as much as all else in an update together. It shows in the first
+    steps, whose displacements carry few roundings yet; in double precision, where it cannot show, there is no table.
+
+    Args:
+        values: those of the steps `EARLY`, 1, 2, …
+        t: the step, from 1.
+        later: a scalar of JAX's default float.
+    """
+    if jnp.finfo(later.dtype).bits > 32:
+        return later
+    return jnp.where(t <= len(values), jnp.asarray(values)[jnp.minimum(t, len(values)) - 1], later)

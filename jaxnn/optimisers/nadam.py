@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
@@ -32,6 +33,13 @@ class NadamState(NamedTuple):
     log_product: Float[Array, ""]  # log Πₜ: 1 - Π = -expm1(log Π) loses nothing as Π → 1
     mu: Params  # m, like params
     nu: Params  # v, like params
+
+
+def _first(b1: float, psi: float) -> tuple[np.ndarray, np.ndarray]:
+    """μₜ₊₁ / (1 - Πₜ₊₁) and (1 - μₜ) / (1 - Πₜ) of the first steps, in double precision."""
+    mu = b1 * (1 - 0.5 * 0.96 ** (psi * np.append(tree.EARLY, len(tree.EARLY) + 1)))
+    product = np.cumprod(mu)
+    return mu[1:] / (1 - product[1:]), (1 - mu[:-1]) / (1 - product[:-1])
 
 
 def nadam(
@@ -66,6 +74,7 @@ def nadam(
     if not momentum_decay >= 0:
         raise ValueError(f"momentum_decay must be ≥ 0, got {momentum_decay!r}.")
     psi = momentum_decay
+    first = _first(b1, psi) if isinstance(b1, int | float) else None
 
     def momentum(t: Any) -> Any:
         return b1 * (1 - 0.5 * jnp.exp(t * (psi * math.log(0.96)))) if psi < math.inf else b1 + 0.0 * t
@@ -91,6 +100,8 @@ def nadam(
         log_product = state.log_product + log_momentum(tree.real(t))
         ahead = following / -jnp.expm1(log_product + log_momentum(tree.real(t) + 1))
         here = (1 - now) / -jnp.expm1(log_product)
+        if first is not None:
+            ahead, here = tree.early(first[0], t, ahead), tree.early(first[1], t, here)
         c2 = tree.one_minus_power(b2, t)
         mu = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mu, g)
         nu = jax.tree.map(lambda v, g: v + (1 - b2) * (g**2 - v), state.nu, g)

@@ -11,6 +11,7 @@ from jaxnn.plots.curves import learning_curves
 from jaxnn.plots.examples import examples
 from jaxnn.plots.regression import regression
 from jaxnn.plots.save import save
+from jaxnn.plots.ulps import ulp_errors
 from jaxnn.plots.weights import first_layer
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "regression",
     "save",
     "training_report",
+    "ulp_errors",
 ]

@@ -6,14 +6,14 @@ constant one, most conventions of momentum cannot be told apart.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.types import OptimiserLike, Params, Updates
+from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
 STEPS = 200
 SHAPES = {"layers": [{"w": (3, 2)}, {"b": ()}], "empty": (0, 2)}
@@ -78,6 +78,48 @@ def follow(optimiser: OptimiserLike, params: Params, grads: Updates) -> Params:
 
     params = jax.tree.map(jnp.asarray, params)
     return jax.tree.map(np.asarray, jax.jit(path)(params, grads))
+
+
+def follow_each(
+    makers: Sequence[Callable[[], OptimiserLike]], params: Params, grads: Updates
+) -> list[Params | Exception]:
+    """The path of each optimiser along the same gradients, or what went wrong while it was made or followed.
+
+    All are one program, which compiles in a third of the time of one each; only if that fails, one each.
+    """
+    made = [outcome(maker) for maker in makers]
+    sound = [optimiser for optimiser in made if not isinstance(optimiser, Exception)]
+
+    def alone(optimiser: OptimiserLike) -> Params | Exception:
+        return outcome(lambda: follow(optimiser, params, grads))
+
+    if not sound:
+        return made
+    together = outcome(lambda: follow(_together(sound), [params] * len(sound), [grads] * len(sound)))
+    paths = iter([alone(optimiser) for optimiser in sound] if isinstance(together, Exception) else together)
+    return [each if isinstance(each, Exception) else next(paths) for each in made]
+
+
+def outcome(attempt: Callable[[], Any]) -> Any:
+    """What comes of it, an error included: a rule that cannot run is a finding about that rule alone."""
+    try:
+        return attempt()
+    except Exception as error:
+        return error
+
+
+def _together(made: Sequence[OptimiserLike]) -> Optimiser:
+    """Several optimisers as one, each on its own copy of the parameters."""
+
+    def init(params: Params) -> list[Any]:
+        return [optimiser.init(p) for optimiser, p in zip(made, params, strict=True)]
+
+    def update(grads: Updates, state: Any, params: Params = None, **words: Any) -> tuple[Updates, list[Any]]:
+        del words
+        steps = [o.update(g, s, p) for o, g, s, p in zip(made, grads, state, params, strict=True)]
+        return [updates for updates, _ in steps], [after for _, after in steps]
+
+    return Optimiser(init, update)
 
 
 def differences(ours: Params, theirs: Params) -> np.ndarray:

@@ -40,6 +40,8 @@ class Table:
     rows: tuple[Row, ...]
     versions: Mapping[str, str] = field(default_factory=dict)  # of what was compared, by name
     remarks: tuple[str, ...] = ()  # what a reader should know beside the rows
+    # what a picture shows of them: rule -> library -> (steps, errors), errors in units in the last place
+    curves: Mapping[str, Mapping[str, tuple[Sequence[int], Any]]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -59,7 +61,9 @@ class Table:
 
     def __add__(self, other: "Table") -> "Table":
         remarks = tuple(dict.fromkeys(self.remarks + other.remarks))
-        return Table(self.rows + other.rows, {**self.versions, **other.versions}, remarks)
+        return Table(
+            self.rows + other.rows, {**self.versions, **other.versions}, remarks, {**self.curves, **other.curves}
+        )
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -73,15 +77,19 @@ class Table:
     def to_json(self, path: str | Path | None = None) -> str:
         """The table as JSON text, also written to `path` if one is given.
 
-        An object with `ok`, `versions`, `counts`, `remarks` and `rows`; each row has the fields of `Row`. An infinite
-        difference is null, as is one that was not measured: JSON has no infinities.
+        An object with `ok`, `versions`, `counts`, `remarks`, `rows` and `curves`; each row has the fields of `Row`. An
+        infinite difference is null, as is one that was not measured: JSON has no infinities.
 
         Raises:
             OSError: `path` cannot be written.
         """
         rows = [asdict(row) | {"worst": _finite(row.worst)} for row in self.rows]
+        curves = {
+            rule: {library: _pairs(*curve) for library, curve in panel.items()} for rule, panel in self.curves.items()
+        }
         content = {"ok": self.ok, "versions": dict(self.versions), "counts": self.counts}
-        text = json.dumps(content | {"remarks": list(self.remarks), "rows": rows}, indent=1, ensure_ascii=False)
+        content |= {"remarks": list(self.remarks), "rows": rows, "curves": curves}
+        text = json.dumps(content, indent=1, ensure_ascii=False)
         if path is not None:
             Path(path).write_text(text + "\n", encoding="utf-8")
         return text
@@ -128,6 +136,10 @@ def _markdown(rows: Sequence[Row]) -> list[str]:
         return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
     return [line(HEADER), "| --- | --- | --- | ---: | ---: | --- |", *(line(_cells(row)) for row in rows)]
+
+
+def _pairs(steps: Sequence[int], errors: Any) -> dict[str, float | None]:
+    return {str(step): _finite(float(error)) for step, error in zip(steps, errors, strict=True)}
 
 
 def _finite(worst: float | None) -> float | None:

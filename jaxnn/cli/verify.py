@@ -1,0 +1,103 @@
+"""`jaxnn verify`: does it do what it says, line by line."""
+
+import argparse
+import sys
+from typing import Any
+
+HELP = "compare the update rules with their papers and with other libraries"
+DESCRIPTION = """\
+Compares each update rule with its paper's formula in 60 digits, with its twins in optax, PyTorch, Keras and
+scikit-learn (equal, or unequal by a tabulated size), and with the best that float32 allows; gradients by hand
+with jax.grad and differences; and the numbers of a lecture course. Exit status 1 if a check fails. A library
+that is not installed is listed as not checked. With --mine it says instead which published rule an optimiser
+of your own is, and where it leaves the others."""
+EXAMPLE = """\
+examples:
+  jaxnn verify adam
+  jaxnn verify all --json verified.json --plot float32.png
+  jaxnn verify optimisers --against optax,torch
+  jaxnn verify optimisers --mine package.module:factory"""
+GROUPS = ("optimisers", "gradients", "course", "all")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `jaxnn verify`."""
+    parser.add_argument(
+        "what", metavar="WHAT", nargs="?", default="all", help=f"{', '.join(GROUPS)}, or one rule's name (default: all)"
+    )
+    parser.add_argument("--against", metavar="LIBRARIES", help="of optax, torch, keras, sklearn, with commas between")
+    parser.add_argument("--json", metavar="FILE", help="where to write every row as JSON")
+    parser.add_argument("--plot", metavar="FILE", help="where to draw the error in float32 of each library, by step")
+    parser.add_argument("--mine", metavar="MODULE:NAME", help="an optimiser of your own, or a function that makes one")
+
+
+def run(options: Any) -> int:
+    """Checks, prints and writes; returns the exit status."""
+    from jaxnn.cli import cache, outputs
+
+    outputs.check(options)
+    against = _named(options.against)
+    if options.mine is not None:
+        table = _identified(options, against)
+    else:
+        cache.enable()
+        table = _verified(options.what, against)
+    print(table)
+    if options.json is not None:
+        table.to_json(options.json)
+        print(f"\nwrote {options.json}")
+    if options.plot is not None:
+        _draw(table, options.plot)
+    return 0 if table.ok else 1
+
+
+def _named(against: str | None) -> list[str] | None:
+    """The libraries of `--against`."""
+    if against is None:
+        return None
+    names = [name.strip() for name in against.split(",") if name.strip()]
+    if not names:
+        raise ValueError("--against needs at least one library, as in --against optax,torch.")
+    return names
+
+
+def _verified(what: str, against: list[str] | None) -> Any:
+    """The table of a group, or of one rule."""
+    from jaxnn import verify
+    from jaxnn.checks import one_of
+    from jaxnn.optimisers import TABLE
+
+    if what not in verify.GROUPS:
+        one_of(what, {**verify.GROUPS, **TABLE}, "group or rule")
+        return verify.optimisers(against=against, rule=what)
+    if what in ("optimisers", "all"):
+        return verify.GROUPS[what](against=against)
+    if against is not None:
+        raise ValueError(f"{what!r} is compared with no library: leave out --against.")
+    return verify.GROUPS[what]()
+
+
+def _identified(options: Any, against: list[str] | None) -> Any:
+    """What the user's own optimiser is."""
+    from jaxnn import verify
+    from jaxnn.cli import cache
+    from jaxnn.verify.recognition import load
+
+    for word, given in (("--against", against), ("--plot", options.plot)):
+        if given is not None:
+            raise ValueError(f"--mine compares with every known rule and draws nothing: leave out {word}.")
+    if options.what not in ("all", "optimisers"):
+        raise ValueError(f"--mine compares with every known rule: leave out {options.what!r}.")
+    mine = load(options.mine)
+    cache.enable()
+    return verify.identify(mine, name=options.mine.partition(":")[2])
+
+
+def _draw(table: Any, path: str) -> None:
+    """The picture of float32 errors."""
+    from jaxnn import plots
+
+    if not table.curves:
+        raise ValueError("--plot draws the float32 errors of update rules: verify optimisers, all, or one rule.")
+    plots.save(plots.ulp_errors(table.curves), path)
+    print(f"wrote {path}", file=sys.stdout)

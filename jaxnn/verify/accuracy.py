@@ -1,0 +1,262 @@
+"""How far rules are from themselves in narrow numbers: the displacement after 1, 10, 100 and 1000 steps, in ulp.
+
+Many coordinates start at 0 and follow gradients whose sizes go over five decades. The truth is the rule's oracle in
+extended precision. An error is the median over coordinates of the distance from it, in units in the last place of the
+parameters' format at the true value: a maximum would tell of coordinates that pass near 0.
+
+The *floor* is the best that numbers of that width allow: all arithmetic in double precision, and only what is carried
+from step to step, parameters and state, rounded. A library is measured against the oracle of its own convention. The
+learning rate is 2⁻¹⁰, exact in every format; the other hyperparameters are the defaults that the conventions share.
+"""
+
+import functools
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn import optimisers
+from jaxnn.types import Optimiser
+from jaxnn.verify import libraries, problems
+from jaxnn.verify.oracles import ORACLES, exactly
+from jaxnn.verify.table import FAILED, HOLDS, UNCHECKED, Row, unexpected
+
+STEPS = (1, 10, 100, 1000)
+SEEN = (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 300, 500, 700, 1000)  # where errors are measured, for a picture
+COORDINATES = 1000
+RATE = 2.0**-10
+RATIO, ROUNDING = 1.1, 0.5  # how far above the floor: a tenth, or one rounding
+FORMATS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+class Contest(NamedTuple):
+    """One convention of a rule, and the libraries that have it: by our keywords, and by theirs."""
+
+    rule: str
+    ours: Mapping[str, Any]
+    theirs: Mapping[str, Mapping[str, Any]]  # reference -> its keywords
+
+
+KERAS_EPS = {"eps": 1e-7}
+OUTSIDE = {"learning_rate_inside": False}
+CONTESTS: tuple[Contest, ...] = (
+    Contest("sgd", {}, {"optax.sgd": {}, "torch.SGD": {}, "keras.SGD": {}}),
+    Contest("momentum", {}, {"keras.SGD": {"momentum": 0.9}}),
+    Contest("momentum", OUTSIDE, {"optax.sgd": {"momentum": 0.9}, "torch.SGD": {"momentum": 0.9}}),
+    Contest("nesterov", {}, {"keras.SGD": {"momentum": 0.9, "nesterov": True}}),
+    Contest(
+        "nesterov",
+        OUTSIDE,
+        {"optax.sgd": {"momentum": 0.9, "nesterov": True}, "torch.SGD": {"momentum": 0.9, "nesterov": True}},
+    ),
+    Contest("adagrad", {}, {"torch.Adagrad": {"eps": 1e-7}}),
+    Contest("adagrad", {"eps_inside": True, "initial_accumulator": 0.1}, {"optax.adagrad": {}, "keras.Adagrad": {}}),
+    Contest("rmsprop", {}, {"optax.rmsprop": {"eps": 1e-6}, "keras.RMSprop": {"epsilon": 1e-6}}),
+    Contest("rmsprop", {"eps_inside": False}, {"torch.RMSprop": {"alpha": 0.9, "eps": 1e-6}}),
+    Contest(
+        "rmsprop",
+        {"centred": True},
+        {"optax.rmsprop": {"eps": 1e-6, "centered": True}, "keras.RMSprop": {"epsilon": 1e-6, "centered": True}},
+    ),
+    Contest(
+        "adadelta", {}, {"optax.adadelta": {}, "torch.Adadelta": {}, "keras.Adadelta": {"rho": 0.9, "epsilon": 1e-6}}
+    ),
+    Contest("adam", {}, {"optax.adam": {}, "torch.Adam": {}}),
+    Contest("adam", {"eps_hat": True} | KERAS_EPS, {"keras.Adam": {}}),
+    Contest("adamw", {}, {"optax.adamw": {"weight_decay": 1e-2}, "torch.AdamW": {}}),
+    Contest("adamw", {"eps_hat": True} | KERAS_EPS, {"keras.AdamW": {"weight_decay": 1e-2}}),
+    Contest("adamax", {}, {"optax.adamax": {}, "torch.Adamax": {}}),
+    Contest("adamax", {"eps_inside": False} | KERAS_EPS, {"keras.Adamax": {}}),
+    Contest("amsgrad", {}, {"optax.amsgrad": {}}),
+    Contest("amsgrad", {"maximum": "raw"}, {"torch.Adam": {"amsgrad": True}}),
+    Contest("nadam", {}, {"torch.NAdam": {}}),
+    Contest("nadam", {"momentum_decay": float("inf")}, {"optax.nadam": {}}),
+    Contest("nadam", {"momentum_decay": 1.0} | KERAS_EPS, {"keras.Nadam": {}}),
+    Contest("radam", {}, {"optax.radam": {}}),
+    Contest("radam", {"eps_hat": True}, {"torch.RAdam": {}}),
+    # where 1 - β₂ᵗ and RAdam's length cancel most
+    Contest("adam", {"b2": 0.99999}, {"optax.adam": {"b2": 0.99999}, "torch.Adam": {"betas": (0.9, 0.99999)}}),
+    Contest("radam", {"b2": 0.99999}, {"optax.radam": {"b2": 0.99999}}),
+    Contest("lion", {}, {"optax.lion": {"weight_decay": 0.0}, "keras.Lion": {}}),
+)
+NARROW: tuple[Contest, ...] = (
+    Contest("sgd", {}, {"optax.sgd": {}, "torch.SGD": {}, "keras.SGD": {}}),
+    Contest("momentum", OUTSIDE, {"optax.sgd": {"momentum": 0.9}, "torch.SGD": {"momentum": 0.9}}),
+    Contest("rmsprop", {}, {"optax.rmsprop": {"eps": 1e-6}, "keras.RMSprop": {"epsilon": 1e-6}}),
+    Contest("adam", {}, {"optax.adam": {}, "torch.Adam": {}}),
+    Contest("adam", {"eps_hat": True} | KERAS_EPS, {"keras.Adam": {}}),
+)
+
+
+def gradients(dtype: Any, steps: int = STEPS[-1], coordinates: int = COORDINATES, seed: int = 0) -> np.ndarray:
+    """Gradients of `dtype` whose sizes go from 1e-4 to 10, coordinate by coordinate; (steps, coordinates)."""
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(steps, coordinates)) * 10 ** rng.uniform(-4, 1, size=coordinates)).astype(dtype)
+
+
+def exact(contest: Contest, grads: np.ndarray) -> np.ndarray:
+    """The oracle's parameters at `SEEN`, in extended precision where the machine has it."""
+    wide = np.longdouble
+    keywords = exactly(ORACLES[contest.rule], contest.ours, wide)
+    start = np.zeros(grads.shape[1], wide)
+    rates = [wide(RATE)] * len(grads)
+    path = ORACLES[contest.rule](start, (g.astype(wide) for g in grads), rates, **keywords)
+    return np.stack([theta for t, theta in enumerate(path, start=1) if t in SEEN])
+
+
+def rounded(optimiser: Optimiser, dtype: Any) -> Optimiser:
+    """The floor: an optimiser in double precision whose state is rounded to float32, and parameters to `dtype`."""
+    bits = jnp.finfo(dtype)
+
+    def narrow(x: Any) -> Any:
+        return jax.lax.reduce_precision(x, 8, 23) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+    def update(grads: Any, state: Any, params: Any) -> Any:
+        updates, state = optimiser.update(grads, state, params)
+        after = jax.lax.reduce_precision(params + updates, bits.nexp, bits.nmant)
+        return after - params, jax.tree.map(narrow, state)
+
+    return Optimiser(optimiser.init, update)
+
+
+def _floor(make: Callable[[], Optimiser], dtype: Any) -> Optimiser:
+    return rounded(make(), dtype)
+
+
+def ulps(path: np.ndarray, truth: np.ndarray, dtype: Any) -> np.ndarray:
+    """The median distance of the coordinates from the truth at `SEEN`, in spacings of `dtype`.
+
+    Args:
+        path: every step's parameters, (steps, coordinates).
+        truth: those of `exact`, (len(SEEN), coordinates).
+        dtype: the format of the parameters.
+    """
+    size = np.maximum(np.abs(truth).astype(np.float64), float(jnp.finfo(dtype).tiny))
+    spacing = 2.0 ** (np.floor(np.log2(size)) - jnp.finfo(dtype).nmant)
+    distances = np.abs(path[np.array(SEEN) - 1].astype(np.longdouble) - truth) / spacing
+    return np.median(np.where(np.isfinite(distances), distances, np.inf), axis=1).astype(np.float64)
+
+
+class Errors(NamedTuple):
+    """The errors of one contest at `SEEN`, in ulp; a library that is not installed, or fails, is told why."""
+
+    contest: Contest
+    ours: np.ndarray
+    floor: np.ndarray
+    theirs: Mapping[str, np.ndarray | str]  # reference -> errors, or why there are none
+
+
+def measured(contests: Sequence[Contest], dtype: Any, against: Sequence[str]) -> list[Errors]:
+    """Runs several contests among the libraries named, in parameters and gradients of `dtype`."""
+    grads = gradients(dtype)
+    start = np.zeros(grads.shape[1], grads.dtype)
+    makers = [functools.partial(optimisers.get(c.rule), RATE, **c.ours) for c in contests]
+    calls = [call for contest in contests for call in contest.theirs.items()]
+    ready = [call for call in calls if call[0].partition(".")[0] in against and _missing(call[0]) is None]
+    with jax.enable_x64(False):
+        mine = problems.follow_each(makers, start, grads)
+        paths = libraries.follow_each(ready, lambda step: RATE + 0.0 * step, start, grads)
+    with jax.enable_x64(True):
+        floors = [functools.partial(_floor, make, dtype) for make in makers]
+        best = problems.follow_each(floors, start.astype(float), grads.astype(float))
+    found = iter(paths)
+    errors = []
+    for contest, ours, floor in zip(contests, mine, best, strict=True):
+        if isinstance(ours, Exception) or isinstance(floor, Exception):
+            raise ours if isinstance(ours, Exception) else floor  # ours run, or nothing can be said
+        truth = exact(contest, grads)
+        theirs: dict[str, np.ndarray | str] = {}
+        for call in contest.theirs.items():
+            if call in ready:
+                path = next(found)
+                theirs[call[0]] = unexpected(path) if isinstance(path, Exception) else ulps(path, truth, dtype)
+            elif call[0].partition(".")[0] in against:
+                theirs[call[0]] = _missing(call[0]) or ""
+        errors.append(Errors(contest, ulps(ours, truth, dtype), ulps(floor, truth, dtype), theirs))
+    return errors
+
+
+def _missing(reference: str) -> str | None:
+    return libraries.missing(reference.partition(".")[0])
+
+
+def at(errors: np.ndarray) -> str:
+    """The errors at STEPS as a table shows them."""
+    return " ".join(f"{errors[SEEN.index(t)]:.2g}" for t in STEPS)
+
+
+def near(ours: np.ndarray, other: np.ndarray) -> bool:
+    """Whether errors at SEEN are no larger than others at STEPS, but for a tenth or one rounding.
+
+    Medians of random walks of roundings differ by some percent from one sample of gradients to the next.
+    """
+    index = [SEEN.index(t) for t in STEPS]
+    allowed = np.maximum(RATIO * other, other + ROUNDING)
+    return bool(np.all(np.isfinite(ours[index]) & (ours[index] <= allowed[index])))
+
+
+def _farther(ours: float, other: float) -> float:
+    return float(ours - other) if np.isfinite(ours) else math.inf
+
+
+def rows(found: Errors, name: str) -> Iterator[Row]:
+    """The rows of one contest: ours against the floor, then against each library."""
+    contest = found.contest
+    keywords = ", ".join(f"{word}={value}" for word, value in contest.ours.items())
+    rule = f"{contest.rule}({keywords})" if keywords else contest.rule
+    allowed = f"within {RATIO - 1:.0%} or {ROUNDING} ulp of"
+
+    def row(reference: str, told: str, errors: np.ndarray | None, expected: str, verdict: str, why: str) -> Row:
+        worst = None if errors is None else max(_farther(found.ours[i], errors[i]) for i in map(SEEN.index, STEPS))
+        mapping = f"ours {at(found.ours)}" + (f", {told} {at(errors)}" if errors is not None else "")
+        return Row(f"accuracy, {name}", rule, reference, mapping, STEPS[-1], worst, expected, verdict, why)
+
+    good = near(found.ours, found.floor)
+    verdict, why = (HOLDS, "") if good else (FAILED, "roundings that double precision would not make")
+    yield row("floor", "floor", found.floor, f"{allowed} the floor", verdict, why)
+    for reference, errors in found.theirs.items():
+        if isinstance(errors, str):
+            verdict = UNCHECKED if libraries.missing(reference.partition(".")[0]) else FAILED
+            yield row(reference, "", None, f"{allowed} theirs, or nearer", verdict, errors)
+        else:
+            good = near(found.ours, errors)
+            verdict, why = (HOLDS, "") if good else (FAILED, "ours is farther from the truth")
+            yield row(reference, "theirs", errors, f"{allowed} theirs, or nearer", verdict, why)
+
+
+TOGETHER = 7  # contests in one program
+
+
+def measure(against: Sequence[str], rule: str | None = None) -> dict[str, list[Errors]]:
+    """The errors of every contest in every format, or of those of one rule."""
+    tables = {"float32": CONTESTS, "bfloat16": NARROW}
+    chosen = {name: [c for c in table if rule in (None, c.rule)] for name, table in tables.items()}
+    tasks = [(name, table[i : i + TOGETHER]) for name, table in chosen.items() for i in range(0, len(table), TOGETHER)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(lambda task: measured(task[1], FORMATS[task[0]], against), tasks))
+    return {
+        name: [e for task, each in zip(tasks, found, strict=True) if task[0] == name for e in each] for name in chosen
+    }
+
+
+def check(found: Mapping[str, Sequence[Errors]]) -> list[Row]:
+    """The rows of what was measured."""
+    return [row for name, errors in found.items() for each in errors for row in rows(each, name)]
+
+
+def curves(errors: Sequence[Errors]) -> dict[str, dict[str, tuple[tuple[int, ...], np.ndarray]]]:
+    """Rule -> library -> (steps, errors) for a picture; ours and the floor are those of a rule's first convention."""
+    drawn: dict[str, dict[str, tuple[tuple[int, ...], np.ndarray]]] = {}
+    for each in errors:
+        panel = drawn.setdefault(each.contest.rule, {})
+        panel.setdefault("jaxnn", (SEEN, each.ours))
+        panel.setdefault("floor", (SEEN, each.floor))
+        for reference, found in each.theirs.items():
+            if not isinstance(found, str):
+                panel.setdefault(reference.partition(".")[0], (SEEN, found))
+    return drawn
