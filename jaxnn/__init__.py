@@ -16,6 +16,7 @@ ROOMS = (
     "backprop",
     "checks",
     "data",
+    "derivatives",
     "initialisers",
     "losses",
     "metrics",
@@ -28,6 +29,7 @@ ROOMS = (
     "training",
     "tree",
     "types",
+    "verify",
 )
 
 __all__ = ["Objective", "Optimiser", "__version__", *ROOMS]

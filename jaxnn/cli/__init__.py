@@ -1,8 +1,9 @@
-"""The command line: `jaxnn demo | train | predict | show`.
+"""The command line: `jaxnn demo | train | predict | show | verify`.
 
 Exit status:
     0           it did what was asked
-    1           the training learnt nothing: it diverged before one epoch was done, and no model is written
+    1           the training learnt nothing: it diverged before one epoch was done, and no model is written; or a check
+                of `jaxnn verify` failed
     2           the input is at fault; one line on standard error says how, and what to do
     130, 143    ended by SIGINT or SIGTERM; what was learnt until then is saved where saving was asked for
     141         whoever read the output has stopped reading
@@ -21,11 +22,11 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from jaxnn.cli import demo, predict, show, train
+from jaxnn.cli import demo, predict, show, train, verify
 from jaxnn.cli.arguments import Parser, nearest
 from jaxnn.version import __version__
 
-COMMANDS = {"demo": demo, "train": train, "predict": predict, "show": show}
+COMMANDS = {"demo": demo, "train": train, "predict": predict, "show": show, "verify": verify}
 EXAMPLE = "example:\n  jaxnn train digits --out digits.safetensors\n  jaxnn predict digits.safetensors digits"
 INPUT_AT_FAULT, INTERRUPTED, NOBODY_READS = 2, 130, 141
 

@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-WRITTEN = ("out", "plot", "history")
+WRITTEN = ("out", "plot", "history", "json")
 
 
 def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
     """Sees that every output that was asked for can be written, and that none would destroy the input.
 
     Args:
-        options: with those of `out`, `plot`, `history`, `checkpoint` and `resume` that the command has.
+        options: with those of `out`, `plot`, `history`, `json`, `checkpoint` and `resume` that the command has.
         reads: the files that the command reads, by the names of their arguments.
 
     Raises:

@@ -33,19 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Any) -> int:
     """Checks, prints and writes; returns the exit status."""
-    from jaxnn.cli import cache, outputs
+    from jaxnn.cli import outputs
 
     outputs.check(options)
     against = _named(options.against)
-    if options.mine is not None:
-        table = _identified(options, against)
-    else:
-        cache.enable()
-        table = _verified(options.what, against)
+    table = _verified(options, against) if options.mine is None else _identified(options, against)
     print(table)
     if options.json is not None:
         table.to_json(options.json)
-        print(f"\nwrote {options.json}")
+        print(f"wrote {options.json}")
     if options.plot is not None:
         _draw(table, options.plot)
     return 0 if table.ok else 1
@@ -61,20 +57,25 @@ def _named(against: str | None) -> list[str] | None:
     return names
 
 
-def _verified(what: str, against: list[str] | None) -> Any:
+def _verified(options: Any, against: list[str] | None) -> Any:
     """The table of a group, or of one rule."""
     from jaxnn import verify
     from jaxnn.checks import one_of
+    from jaxnn.cli import cache
     from jaxnn.optimisers import TABLE
 
-    if what not in verify.GROUPS:
-        one_of(what, {**verify.GROUPS, **TABLE}, "group or rule")
+    what = options.what
+    one_of(what, {**verify.GROUPS, **TABLE}, "group or rule")
+    if what in ("gradients", "course"):
+        for word, given in (("--against", against), ("--plot", options.plot)):
+            if given is not None:
+                raise ValueError(f"{word} is about update rules, and {what!r} has none: leave it out.")
+    cache.enable()
+    if sys.stderr.isatty():
+        print("comparing; `all` takes about a minute, less the second time", file=sys.stderr)
+    if what in TABLE:
         return verify.optimisers(against=against, rule=what)
-    if what in ("optimisers", "all"):
-        return verify.GROUPS[what](against=against)
-    if against is not None:
-        raise ValueError(f"{what!r} is compared with no library: leave out --against.")
-    return verify.GROUPS[what]()
+    return verify.GROUPS[what](against=against) if what in ("optimisers", "all") else verify.GROUPS[what]()
 
 
 def _identified(options: Any, against: list[str] | None) -> Any:
@@ -97,7 +98,5 @@ def _draw(table: Any, path: str) -> None:
     """The picture of float32 errors."""
     from jaxnn import plots
 
-    if not table.curves:
-        raise ValueError("--plot draws the float32 errors of update rules: verify optimisers, all, or one rule.")
     plots.save(plots.ulp_errors(table.curves), path)
-    print(f"wrote {path}", file=sys.stdout)
+    print(f"wrote {path}")

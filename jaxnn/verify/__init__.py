@@ -47,7 +47,7 @@ def optimisers(*, against: Sequence[str] | None = None, rule: str | None = None)
     errors = accuracy.measure(chosen, rule)
     found = {**versions("jax", "numpy", "mpmath"), **library_versions(chosen)}
     curves = accuracy.curves(errors["float32"])
-    return formulae + Table((*pairs, *accuracy.check(errors)), found, curves=curves)
+    return formulae + Table((*pairs, *accuracy.check(errors)), found, (accuracy.LEGEND,), curves)
 
 
 def gradients() -> Table:

@@ -120,16 +120,25 @@ def nearest(form: Form, case: Case, *, free: bool, start: Values | None = None, 
 
 def refined(fit: Fit, case: Case) -> Fit:
     """A fit with hyperparameters and learning rate off the grid, in turn with those that are on it or 0."""
-    best = min((at(fit.form, _solve(fit.form, start, case), case) for start in _starts(fit)), key=lambda fit: fit.worst)
+    solved = [at(fit.form, _solve(fit.form, start, case), case) for start in _starts(fit)]
+    best = min(solved, key=lambda each: each.worst)
     for _ in range(2):
         if best.equal:
-            return rounded(best, case)
-        values = nearest(fit.form, case, free=True, start=best.values, fine=True).values
-        better = at(fit.form, _solve(fit.form, values, case), case)
+            break
+        # What hardly matters is found last, once all that matters is exact: so from round values, too.
+        starts = [best.values, *({r: _round(r, v, digits) for r, v in best.values.items()} for digits in (2, 3, 4))]
+        steps = [
+            nearest(fit.form, case, free=True, start=start, fine=True)
+            for start in starts
+            if fit.form.spellings_of(start)
+        ]
+        better = min(steps, key=lambda each: each.worst)
+        if not better.equal:
+            better = at(fit.form, _solve(fit.form, better.values, case), case)
         if not better.worst < best.worst:
             break
         best = better
-    return min(fit, best, key=lambda fit: fit.worst)
+    return rounded(best, case) if best.equal else min(fit, best, key=lambda each: each.worst)
 
 
 def _starts(fit: Fit) -> list[Values]:
@@ -159,9 +168,15 @@ def _round_values(form: Form, role: str, value: float) -> Iterable[float]:
     defaults = (spelling.default(role) for spelling in form.spellings)
     yield from (default for default in defaults if isinstance(default, int | float))
     for digits in range(1, 9):
-        if role in FORGETTING:
-            yield round(1 - float(f"{1 - value:.{digits - 1}e}"), 12)
+        yield _round(role, value, digits)
         yield float(f"{value:.{digits - 1}e}")
+
+
+def _round(role: str, value: float, digits: int) -> float:
+    """A value with so many digits: of 1 - β for what forgets."""
+    if role in FORGETTING:
+        return round(1 - float(f"{1 - value:.{digits - 1}e}"), 12)
+    return float(f"{value:.{digits - 1}e}")
 
 
 def defaults(form: Form) -> Values:
@@ -246,7 +261,7 @@ def _solve(form: Form, values: Values, case: Case, iterations: int = 30) -> Valu
 
     z = np.array([math.log(1 - values[role] if role in FORGETTING else abs(values[role])) for role in roles])
     h = 1e-5  # the error of a central difference is h², and ε / h
-    score = math.inf
+    score, slow = math.inf, 0
     for _ in range(iterations):
         shifts = h * np.eye(len(z))
         r, *sides = residuals([z, *(z + shifts), *(z - shifts)])
@@ -265,7 +280,10 @@ def _solve(form: Form, values: Values, case: Case, iterations: int = 30) -> Valu
         i = int(np.argmin(np.where(np.isfinite(scores), scores, np.inf)))
         if not scores[i] < score:
             break
+        slow = slow + 1 if scores[i] > 0.99 * score else 0
         z, score = trials[i], float(scores[i])
+        if slow == 3:  # no way from here to nothing
+            break
     return point(z)
 
 

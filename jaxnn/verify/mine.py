@@ -101,12 +101,11 @@ def prepared(thing: Any, name: str = "mine") -> Mine:
     def make(rate: ScalarOrSchedule) -> OptimiserLike:
         return _called(thing, name, **{takes: rate}) if takes else _called(thing, name, rate)
 
-    try:
+    with contextlib.suppress(ValueError):  # that is told below, of a number
         check(make(problems.rate), name)
-    except ValueError:
-        check(make(CONSTANT), name)
-        return Mine(make, CONSTANT)
-    return Mine(make, problems.rate)
+        return Mine(make, problems.rate)
+    check(make(CONSTANT), name)
+    return Mine(make, CONSTANT)
 
 
 def check(optimiser: OptimiserLike, name: str = "mine") -> None:

@@ -1,8 +1,8 @@
 """Which published rule a user's optimiser follows: the nearest, at which hyperparameters, and where it leaves them.
 
 The user's rule and every known one get the same gradients and the same changing learning rate. Where they part for all
-hyperparameters, the question is put again in turn: at a learning rate that is a multiple of the one given, or its
-negative; at a constant one; with gradients so small that none is clipped.
+hyperparameters, the question is put again in turn: at a learning rate that is a multiple of the one given; with
+gradients so small that none is clipped; at a constant rate.
 """
 
 from collections.abc import Iterable
@@ -77,11 +77,11 @@ def _found(mine: Mine, name: str) -> Finding | None:
     if not case.seen.any():
         return None
     found = _signed(case, free=mine.rate is None)
-    if not found.equal and callable(mine.rate):
-        found = _at_a_constant_rate(mine, name, case, found)
     if not found.equal:
         small = _case(made, name, params, jax.tree.map(lambda g: SMALL * g, grads), mine.rate)
         found = _clipped(case, _signed(small, free=mine.rate is None), grads, found)
+    if not found.equal and callable(mine.rate):
+        found = _at_a_constant_rate(mine, name, case, found)
     return found
 
 
@@ -143,8 +143,9 @@ def _at_a_constant_rate(mine: Mine, name: str, case: Case, otherwise: Finding) -
     if np.array_equal(constant.seen, case.seen):
         remark = f"It ignores the schedule: its rate stays at {found.fits[0].values['scale'] * rate:.6g}."
     else:
-        parted = fits.at(found.fits[0].form, found.fits[0].values, case).leaves
-        X
+        turned = case._replace(grads=-case.grads) if found.ascending else case
+        parted = fits.at(found.fits[0].form, found.fits[0].values, turned).leaves
+        remark = f"That holds only while the learning rate is constant; at a changing one they part at step {parted}."
     return found._replace(rate=f"a constant rate of {rate:g}", remarks=(remark,))
 
 

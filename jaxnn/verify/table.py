@@ -1,9 +1,11 @@
 """What a verification returns: rows, each a comparison and its verdict, and the versions that were compared."""
 
+import itertools
 import json
 import math
 import platform
 import shutil
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 EQUAL = "equal"  # within rounding
-UNEQUAL = "unequal, as tabulated"  # two conventions that differ by what the table says
+UNEQUAL = "unequal"  # two conventions, which differ by what the table says
 HOLDS = "holds"  # a number, a bound or a law
 FAILED = "FAILED"
 UNCHECKED = "not checked"  # what it needs is not here; never counted as passed
@@ -41,7 +43,7 @@ class Table:
     versions: Mapping[str, str] = field(default_factory=dict)  # of what was compared, by name
     remarks: tuple[str, ...] = ()  # what a reader should know beside the rows
     # what a picture shows of them: rule -> library -> (steps, errors), errors in units in the last place
-    curves: Mapping[str, Mapping[str, tuple[Sequence[int], Any]]] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -138,7 +140,7 @@ def _markdown(rows: Sequence[Row]) -> list[str]:
     return [line(HEADER), "| --- | --- | --- | ---: | ---: | --- |", *(line(_cells(row)) for row in rows)]
 
 
-def _pairs(steps: Sequence[int], errors: Any) -> dict[str, float | None]:
+def _pairs(steps: Any, errors: Any) -> dict[str, float | None]:
     return {str(step): _finite(float(error)) for step, error in zip(steps, errors, strict=True)}
 
 
@@ -147,12 +149,10 @@ def _finite(worst: float | None) -> float | None:
 
 
 def _lines(table: Table, width: int) -> Iterator[str]:
-    """The table for a terminal of that many columns: the verdict's reason stands beneath where a row failed."""
+    """The table for a terminal of that many columns; what failed is repeated at the end, where it is seen."""
     for group in dict.fromkeys(row.group for row in table.rows):
-        rows = [row for row in table.rows if row.group == group]
-        body = [(*_cells(row)[:-1], row.verdict) for row in rows]
         yield group
-        yield from _aligned([HEADER, *body], max(width, 60))
+        yield from _aligned([row for row in table.rows if row.group == group], max(width, 60))
         yield ""
     for row in table.failures:
         yield f"{FAILED}: {row.rule} against {row.reference} ({row.mapping}): {row.why}"
@@ -163,17 +163,35 @@ def _lines(table: Table, width: int) -> Iterator[str]:
     yield ", ".join(f"{count} {verdict}" for verdict, count in table.counts.items())
 
 
-def _aligned(rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
-    """Columns beside each other; the third, which may be long, gives way, and ends in an ellipsis."""
-    widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
-    widths[2] = max(8, min(widths[2], width - sum(widths[:2] + widths[3:]) - 2 * (len(widths) - 1)))
-    numeric = (3, 4)
-    for row in rows:
-        cells = [cell if len(cell) <= w else cell[: w - 1] + "…" for cell, w in zip(row, widths, strict=True)]
-        yield "  ".join(
-            cell.rjust(w) if j in numeric else cell.ljust(w)
-            for j, (cell, w) in enumerate(zip(cells, widths, strict=True))
-        ).rstrip()
+def _aligned(rows: Sequence[Row], width: int) -> Iterator[str]:
+    """Columns beside each other; what was compared is folded in its own, and why it came out so stands beneath."""
+    cells = [(*_cells(row)[:-1], row.verdict) for row in rows]
+    widths = [max(len(line[j]) for line in (HEADER, *cells)) for j in range(len(HEADER))]
+    free = width - widths[0] - sum(widths[3:]) - 2 * (len(widths) - 1)
+    widths[1] = min(widths[1], max(free // 2, 12))
+    widths[2] = min(widths[2], max(free - widths[1], 12))
+    yield _line(HEADER, widths)
+    for row, (rule, reference, how, *rest) in zip(rows, cells, strict=True):
+        folded = itertools.zip_longest(
+            *(_folded(text, w) for text, w in zip((reference, how), widths[1:3], strict=True))
+        )
+        first, *others = ([cell or "" for cell in line] for line in folded)
+        yield _line([rule, *first, *rest], widths)
+        yield from (_line(["", *line], widths) for line in others)
+        yield from (" " * (widths[0] + 4) + line for line in _folded(row.why, width - widths[0] - 4) if line)
+
+
+def _folded(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width) or [""]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    numbers = (3, 4)  # flush right
+    aligned = (
+        cell.rjust(width) if j in numbers else cell.ljust(width)
+        for j, (cell, width) in enumerate(zip(cells, widths, strict=False))  # lines that go on end early
+    )
+    return "  ".join(aligned).rstrip()
 
 
 def unexpected(error: Exception) -> str:

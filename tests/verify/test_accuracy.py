@@ -118,7 +118,7 @@ def test_curves_are_of_each_rules_first_convention(found):
     curves = accuracy.curves(found["float32"])
     assert list(curves) == list(dict.fromkeys(contest.rule for contest in accuracy.CONTESTS))
     steps, errors = curves["adam"]["jaxnn"]
-    assert steps == SEEN
+    assert tuple(steps) == SEEN
     first = next(each for each in found["float32"] if each.contest.rule == "adam")
     np.testing.assert_array_equal(errors, first.ours)
     assert set(curves["momentum"]) == {"jaxnn", "floor", "optax"}

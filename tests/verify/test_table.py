@@ -79,10 +79,15 @@ def test_markdown_has_a_table_for_each_group():
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_it_fits_the_terminal(width, monkeypatch):
     monkeypatch.setattr(table.shutil, "get_terminal_size", lambda fallback: os.terminal_size((width, 24)))
-    lines = str(Table((row(mapping="b1=beta_1, " * 20), row()))).splitlines()
+    words = "b1=beta_1, b2=beta_2, " * 9
+    lines = str(
+        Table((row(UNEQUAL, mapping=words, why="a reason that is long enough to fold " * 3), row()))
+    ).splitlines()
     assert max(map(len, lines)) <= width
-    assert "…" in lines[2]
-    assert lines[2].endswith("equal")
+    shown = " ".join(" ".join(lines).split())
+    for word in (*words.split(), "reason", "fold"):
+        assert word in shown
+    assert lines[2].endswith("2e-16  unequal")
 
 
 def test_print_shows_what_failed_and_why():
