@@ -130,7 +130,8 @@ def one_minus_power(beta: Any, t: Any) -> Any:
     form loses 57 ulp at t = 1 for β = 0.999, all of them passed on to the first update.
     """
     if not isinstance(beta, int | float):
-        return -jnp.expm1(real(t) * jnp.log(beta))
+        zero = beta == 0  # there log β has no derivative, and 1 - βᵗ has: -1 at t = 1
+        return jnp.where(zero, 1 - beta * (t == 1), -jnp.expm1(real(t) * jnp.log(jnp.where(zero, 1, beta))))
     later = -jnp.expm1(real(t) * (math.log(beta) if beta else -math.inf))
     return early(1 - float(beta) ** EARLY, t, later)
 

@@ -29,7 +29,7 @@ NOT_FINITE = "not finite"
 EVERY_COORDINATE = 128  # entries, up to which each is checked on its own
 DIRECTIONS = 8  # beyond
 
-_SAFETY = 8.0  # an error is at most so many times its estimate
+_SAFETY = 16.0  # an error is at most so many times its estimate
 _ROUNDINGS = 64.0  # of the gradient's own arithmetic, in ε of its scale
 _DECIDABLE = 0.02  # of the gradient's scale: what differences have to be sure of
 _COMPLEX_ROUNDINGS = 1e3  # of the complex step's arithmetic and the gradient's
@@ -127,7 +127,7 @@ def check_gradient(
     with jax.debug_nans(False), jax.debug_infs(False), jax.default_matmul_precision("highest"):
         lines = Lines(f, params)
         gradient = _gradient(lines, grad)
-        broken = _not_finite({"params": params, "f(params)": lines.value, "grad": gradient})
+        broken = _not_finite({"params": params, "grad": gradient})
         if broken:
             return _unchecked(lines, f"{broken}, so there is nothing to compare")
         limit = directions or EVERY_COORDINATE
@@ -219,14 +219,17 @@ def _ravel(tree: Params) -> np.ndarray:
 
 def _compare(lines: Lines, gradient: Params, directions: Params, entries: Sequence[int] | None) -> GradientCheck:
     """The report for these directions: unit vectors of these `entries`, or random ones where that is None."""
-    found = slopes(lines.values(directions), float(jnp.finfo(lines.out).eps))
+    values = lines.values(directions)
+    if broken := _not_finite({"f(params)": values.centre[0, 0]}):
+        return _unchecked(lines, f"{broken}, so there is nothing to compare")
+    found = slopes(values, float(jnp.finfo(lines.out).eps))
     flat = [np.asarray(v, np.float64).reshape(len(v), -1) for v in jax.tree.leaves(directions)]
     stated = np.concatenate(flat, axis=1) @ _ravel(gradient)
     sizes = lines.sizes(directions)
     lengths = np.maximum(sizes, 1.0)
     scale = _scale(gradient, np.fmax(np.abs(stated), np.abs(found.slope)), entries)
     # A function that hardly changes has slope 0, rather than one that cannot be decided.
-    scale = np.maximum(scale, 4 * math.sqrt(lines.eps) * abs(lines.value) / lengths)
+    scale = np.maximum(scale, 4 * math.sqrt(lines.eps) * np.abs(values.centre[:, 0]) / lengths)
     scale = np.where(scale > 0, scale, 1.0)
 
     bound = _SAFETY * found.error + _ROUNDINGS * lines.eps * scale

@@ -46,10 +46,11 @@ def slopes(values: Values, eps: float) -> Slopes:
     with np.errstate(all="ignore"):  # what is not finite is left out below
         even = (plus - centre) + (minus - centre)
         floor = eps * np.maximum(np.abs(plus), np.abs(minus))
-        rounding = np.maximum(_measured(even), floor)
+        changes = np.abs(np.concatenate([plus - centre, minus - centre], axis=1))
+        quantum = _quantum(changes)[:, None]
+        rounding = np.maximum(np.maximum(_measured(even), floor), quantum)
         # What drowns in it is no rounding but a function that changes within a step: its slope is not to be had there.
-        moved = np.maximum(np.abs(plus - centre), np.abs(minus - centre))
-        variation = np.max(moved, axis=1, where=np.isfinite(moved), initial=0.0)[:, None]
+        variation = np.max(changes, axis=1, where=np.isfinite(changes), initial=0.0)[:, None]
         resolved = rounding <= np.maximum(_RESOLVED * variation, _NOTICEABLE * floor)
         column = (plus - minus) / (2 * steps)
         columns, errors = [column], [np.full_like(column, np.inf)]
@@ -63,7 +64,7 @@ def slopes(values: Values, eps: float) -> Slopes:
             columns.append(column)
             errors.append(np.where(np.isfinite(error) & resolved, error, np.inf))
         forward = (plus - centre) / steps
-        jump, reach = _jump(even, steps, floor)
+        jump, reach = _jump(even, steps, np.maximum(_NOTICEABLE * floor, 20 * quantum))
     tableau, likely = np.stack(columns, axis=1), np.stack(errors, axis=1)  # (directions, columns, steps)
     rows = np.arange(len(steps))
     j, k = np.unravel_index(likely.reshape(len(steps), -1).argmin(axis=1), likely.shape[1:])
@@ -93,14 +94,26 @@ def _measured(even: np.ndarray) -> np.ndarray:
     return np.fmax.accumulate(rest[:, ::-1], axis=1)[:, ::-1]
 
 
-def _jump(even: np.ndarray, steps: np.ndarray, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _quantum(changes: np.ndarray) -> np.ndarray:
+    """The unit of which all changes of φ are multiples, else 0; (directions,).
+
+    (1e6 + sin θ) - 1e6 moves in units of 1/16 in float32: between them it looks as constant as a dead ReLU's.
+    """
+    seen = np.isfinite(changes) & (changes > 0)
+    least = np.min(changes, axis=1, where=seen, initial=np.inf)
+    multiples = np.where(seen & (changes < 1000 * least[:, None]), changes / least[:, None], 0.0)
+    whole = (np.abs(multiples - np.round(multiples)) < 1e-6).all(axis=1) & (seen.sum(axis=1) > 2)
+    return np.where(whole, least, 0.0)
+
+
+def _jump(even: np.ndarray, steps: np.ndarray, noticeable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Forward less backward difference where it does not vanish with the step, else 0; and down to which step.
 
     For a smooth φ it is φ'' h, and halves with h. At a kink it stays, at a jump of φ it doubles. Both (directions,).
     """
     between = even / steps
     ratio = _next(between) / between
-    stays = np.asarray((ratio > 0.8) & (ratio < 2.2) & (np.abs(_next(even)) > _NOTICEABLE * floor))
+    stays = np.asarray((ratio > 0.8) & (ratio < 2.2) & (np.abs(_next(even)) > noticeable))
     stays = stays[:, :-1]  # the shortest step has no half
     runs = np.stack([stays[:, k : k + _RUN].all(axis=1) for k in range(stays.shape[1] - _RUN + 1)], axis=1)
     last = runs.shape[1] - 1 - runs[:, ::-1].argmax(axis=1) + _RUN  # where the last run ends

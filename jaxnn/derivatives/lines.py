@@ -50,7 +50,6 @@ class Lines:
         self.eps = float(jnp.finfo(self.dtype).eps)
         self._rows = jax.jit(self._mapped) if self.traceable else self._looped
         self._place = jax.jit(self._moved)
-        self.value = float(jax.jit(f)(params) if self.traceable else f(params))
 
     def sizes(self, directions: Params) -> np.ndarray:
         """The largest parameter that each direction moves, (directions,).

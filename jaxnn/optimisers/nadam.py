@@ -79,9 +79,11 @@ def nadam(
     def momentum(t: Any) -> Any:
         return b1 * (1 - 0.5 * jnp.exp(t * (psi * math.log(0.96)))) if psi < math.inf else b1 + 0.0 * t
 
-    def log_momentum(t: Any) -> Any:
-        mu = momentum(t)
-        return jnp.log(jnp.maximum(mu, jnp.finfo(mu.dtype).tiny))  # β₁ = 0 too, without an infinity in the state
+    def log(mu: Any) -> Any:
+        return jnp.log(jnp.where(mu > 0, mu, jnp.finfo(mu.dtype).tiny))  # β₁ = 0 too: no infinity in the state
+
+    def one_minus_product(log_before: Any, mu: Any) -> Any:  # plain where β₁ = 0, where a logarithm has no derivative
+        return jnp.where(mu > 0, -jnp.expm1(log_before + log(mu)), 1 - jnp.exp(log_before) * mu)
 
     def init(params: Params) -> NadamState:
         return NadamState(
@@ -97,9 +99,9 @@ def nadam(
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
         now, following = momentum(tree.real(t)), momentum(tree.real(t) + 1)
-        log_product = state.log_product + log_momentum(tree.real(t))
-        ahead = following / -jnp.expm1(log_product + log_momentum(tree.real(t) + 1))
-        here = (1 - now) / -jnp.expm1(log_product)
+        log_product = state.log_product + log(now)
+        ahead = following / one_minus_product(log_product, following)
+        here = (1 - now) / one_minus_product(state.log_product, now)
         if first is not None:
             ahead, here = tree.early(first[0], t, ahead), tree.early(first[1], t, here)
         c2 = tree.one_minus_power(b2, t)

@@ -1,4 +1,4 @@
-"""A gradient that is right is found right, one that is wrong is found wrong and where, and the rest is said in words."""
+"""A gradient that is right is found right, a wrong one is found wrong and where, and the rest is said in words."""
 
 import dataclasses
 import inspect
@@ -72,13 +72,16 @@ class TestWhatIsRight:
         assert report.error < report.resolution < 1e-10
         assert report.complex_error < 1e-15
 
-    @pytest.mark.parametrize("activation", [jnp.tanh, jax.nn.gelu, jax.nn.elu])
-    def test_networks(self, activation, dtype):
+    @pytest.mark.parametrize(
+        ("activation", "in_float32"),
+        [(jnp.tanh, 5e-3), (jax.nn.gelu, 5e-3), (jax.nn.elu, 0.02)],  # ELU's second derivative jumps at 0
+    )
+    def test_networks(self, activation, in_float32, dtype):
         report = check_gradient(*network(activation))
         assert report.ok, report
         assert report.every_coordinate
         assert report.directions == 3 * 4 + 4 + 4 * 3 + 3
-        assert report.resolution < (1e-9 if dtype == jnp.float64 else 5e-3)  # √ε and more would be plain differences
+        assert report.resolution < (1e-9 if dtype == jnp.float64 else in_float32)
 
     @pytest.mark.parametrize("scale", [1e-10, 1.0, 1e10])
     def test_any_scale_of_parameters(self, scale, dtype):
@@ -211,8 +214,8 @@ class TestWhatIsNeither:
         assert report.where.startswith("params['b']")
 
     def test_rounding_that_drowns_the_slope(self):
-        """1e8 swallows sin x in float32; in float64 it does not."""
-        f = lambda x: jax.lax.optimization_barrier(1e8 + jnp.sin(x)) - 1e8
+        """1e6 drowns sin x in float32; in float64 it does not."""
+        f = lambda x: jax.lax.optimization_barrier(1e6 + jnp.sin(x)) - 1e6
         report = check_gradient(f, 1.0)
         assert report.verdict == UNDECIDED
         assert "jax.enable_x64" in report.why
@@ -250,7 +253,7 @@ class TestTheComplexStep:
         assert check_gradient(f, x).complex_error < 1e-15
 
     def test_in_a_network(self, dtype):
-        f, params = network()
+        _, params = network()
         objective = lambda p: jnp.mean(mlp.apply(p, jnp.eye(3), activation=jnp.tanh) ** 2)
         assert check_gradient(objective, params).complex_error < 16 * jnp.finfo(dtype).eps
 

@@ -1,6 +1,5 @@
 """The laws of tests/laws.py, over every optimiser and its variants."""
 
-import math
 from functools import partial
 
 import jax
@@ -11,34 +10,7 @@ import pytest
 
 from jaxnn import optimisers
 from tests import laws
-
-VARIANTS = {
-    "momentum, rate outside, damped": ("momentum", {"learning_rate_inside": False, "dampening": 0.5}),
-    "nesterov, rate outside": ("nesterov", {"learning_rate_inside": False}),
-    "adagrad, eps inside": ("adagrad", {"eps_inside": True, "initial_accumulator": 0.1}),
-    "adagrad, no eps": ("adagrad", {"eps": 0.0}),
-    "rmsprop, eps outside": ("rmsprop", {"eps_inside": False, "momentum": 0.9}),
-    "rmsprop, no eps": ("rmsprop", {"eps": 0.0}),
-    "rmsprop, centred": ("rmsprop", {"centred": True, "momentum": 0.9, "learning_rate_inside": False}),
-    # ε well above rounding: the variance of the first gradient alone is 0
-    "rmsprop, corrected": ("rmsprop", {"centred": True, "bias_correction": True, "eps": 1e-2}),
-    "adam, eps_hat": ("adam", {"eps_hat": True}),
-    "adam, no eps": ("adam", {"eps": 0.0}),
-    "adam, eps_root": ("adam", {"eps_root": 1e-8}),
-    "adam, L2": ("adam", {"weight_decay": 0.1}),
-    "adamax, eps outside": ("adamax", {"eps_inside": False}),
-    "adamax, no eps": ("adamax", {"eps": 0.0}),
-    "amsgrad, raw": ("amsgrad", {"maximum": "raw"}),
-    "amsgrad, paper": ("amsgrad", {"maximum": "paper"}),
-    "nadam, constant momentum": ("nadam", {"momentum_decay": math.inf}),
-    "nadam, no momentum": ("nadam", {"b1": 0.0}),
-    "radam, eps_hat": ("radam", {"eps_hat": True, "b2": 0.9}),
-    "lion, decayed": ("lion", {"weight_decay": 0.1}),
-}
-CASES = {name: factory for name, factory in optimisers.TABLE.items()} | {
-    name: partial(optimisers.get(rule), **keywords) for name, (rule, keywords) in VARIANTS.items()
-}
-DECAYING = {"adamw", "adam, L2", "lion, decayed"}
+from tests.laws import CASES, DECAYING
 
 every = pytest.mark.parametrize("make", CASES.values(), ids=list(CASES))
 every_rule = pytest.mark.parametrize("make", optimisers.TABLE.values(), ids=list(optimisers.TABLE))
@@ -49,11 +21,13 @@ def test_eager_jit_and_scan_agree(make):
     laws.eager_jit_and_scan_agree(make)
 
 
+@pytest.mark.slow  # one by one; all at once further down
 @every
 def test_vmap_is_one_by_one(make):
     laws.vmap_is_one_by_one(make)
 
 
+@pytest.mark.slow  # one by one; all at once further down
 @every
 def test_buffers_may_be_donated(make):
     laws.buffers_may_be_donated(make)
@@ -87,11 +61,13 @@ def test_narrow_parameters_move_as_wide_ones(make, dtype):
     laws.narrow_parameters_move_as_wide_ones(make, dtype)
 
 
+@pytest.mark.slow  # one by one; all at once further down
 @every_rule
 def test_one_trace_serves_all_steps(make):
     laws.one_trace_serves_all_steps(make)
 
 
+@pytest.mark.slow  # one by one; all at once further down
 @pytest.mark.parametrize("name", sorted(set(CASES) - DECAYING))
 def test_a_zero_gradient_is_no_step(name):
     laws.a_zero_gradient_is_no_step(CASES[name])
@@ -165,3 +141,67 @@ def test_decay_needs_the_parameters():
         optimiser = optimisers.get(name)(0.1, weight_decay=0.1)
         with pytest.raises(ValueError, match="needs the parameters"):
             optimiser.update(g, optimiser.init(g))
+
+
+zoos = pytest.mark.parametrize("zoo", laws.ZOOS.values(), ids=list(laws.ZOOS))
+# What is not compiled is slow: presets are made of the rules, and by default asked once so, against the compiled ones.
+forms = pytest.mark.parametrize(
+    ("zoo", "jitted"),
+    [
+        pytest.param(
+            zoo, jitted, id=f"{name}-{form}", marks=[pytest.mark.slow] * (not jitted and name in laws.LIBRARIES)
+        )
+        for name, zoo in laws.ZOOS.items()
+        for form, jitted in (("jitted", True), ("eager", False))
+    ],
+)
+
+LAWS = [
+    laws.turning_the_gradient_turns_the_steps,
+    laws.at_rate_zero_nothing_moves,
+    laws.updates_are_proportional_to_the_rate,
+    laws.rates_are_used_in_their_turn,
+    laws.without_decay_the_parameters_do_not_matter,
+    laws.no_gradient_is_no_step,
+    laws.counters_of_all_links_saturate,
+]
+LAWS_OF_ONE_FORM = [
+    laws.every_size_of_gradient_is_survived,
+    laws.jitted_and_eager_agree,
+    laws.order_and_parts_do_not_matter,
+    laws.batched_is_one_by_one,
+    laws.one_program_serves_all_rates_and_steps,
+    laws.narrow_leaves_keep_their_dtypes_and_wide_states,
+]
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+@forms
+def test_jitted_and_not(law, zoo, jitted):
+    assert law(zoo, jitted) == []
+
+
+@pytest.mark.parametrize("law", LAWS_OF_ONE_FORM, ids=lambda law: law.__name__)
+@zoos
+def test_in_one_form(law, zoo):
+    assert law(zoo) == []
+
+
+@zoos
+def test_a_run_goes_on_from_every_step(zoo, tmp_path):
+    assert laws.a_run_goes_on_from_every_step(zoo, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["rules", *(pytest.param(n, marks=pytest.mark.slow) for n in laws.ZOOS if n != "rules")]
+)
+def test_insertion_order_does_not_matter(name):
+    assert laws.insertion_order_does_not_matter(laws.ZOOS[name]) == []
+
+
+def test_torchs_maximize_mirrors():
+    """The decay still shrinks."""
+    p, grads, paths = laws.usual(laws.ZOOS["torch"], True)
+    climbing = laws.Zoo({name: partial(optimisers.preset, name, maximize=True) for name in paths})
+    turned = climbing.follow(p, laws.scale(grads, -1), moving=False)
+    assert laws.breaking({n: laws.is_same(path.updates, turned[n].updates) for n, path in paths.items()}) == []

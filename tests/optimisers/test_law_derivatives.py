@@ -1,0 +1,162 @@
+"""Derivatives of a short training by gradients and all continuous hyperparameters, one coordinate's gradient 0."""
+
+import inspect
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn import optimisers
+from tests import laws
+
+DECAY = {"weight_decay": 0.1}
+ADAM = {"b1": 0.6, "b2": 0.8, "eps": 0.3, "eps_root": 0.2} | DECAY
+# (rule, what stays fixed, where the derivative is taken): inside every range, far from ties
+INSIDE = [
+    ("sgd", {}, DECAY),
+    ("momentum", {}, {"momentum": 0.7, "dampening": 0.3} | DECAY),
+    ("momentum", {"learning_rate_inside": False}, {"momentum": 0.7, "dampening": 0.3} | DECAY),
+    ("nesterov", {}, {"momentum": 0.7} | DECAY),
+    ("nesterov", {"learning_rate_inside": False}, {"momentum": 0.7} | DECAY),
+    ("adagrad", {}, {"eps": 0.3, "initial_accumulator": 0.2} | DECAY),
+    ("adagrad", {"eps_inside": True}, {"eps": 0.3, "initial_accumulator": 0.2} | DECAY),
+    ("rmsprop", {}, {"decay": 0.8, "eps": 0.3, "momentum": 0.7, "initial_mean_square": 0.2} | DECAY),
+    (
+        "rmsprop",
+        {"eps_inside": False, "centred": True, "bias_correction": True, "learning_rate_inside": False},
+        {"decay": 0.8, "eps": 0.3, "momentum": 0.7, "initial_mean_square": 0.2} | DECAY,
+    ),
+    ("adadelta", {}, {"rho": 0.8, "eps": 0.3} | DECAY),
+    ("adam", {}, ADAM),
+    ("adam", {"eps_hat": True}, ADAM),
+    ("adamw", {}, ADAM),
+    ("adamax", {}, {"b1": 0.6, "b2": 0.8, "eps": 0.3} | DECAY),
+    ("adamax", {"eps_inside": False}, {"b1": 0.6, "b2": 0.8, "eps": 0.3} | DECAY),
+    ("amsgrad", {}, ADAM),
+    ("amsgrad", {"maximum": "raw", "eps_hat": True}, ADAM),
+    ("amsgrad", {"maximum": "paper"}, ADAM),
+    ("nadam", {}, ADAM),
+    ("nadam", {"momentum_decay": np.inf}, ADAM),
+    ("radam", {"b2": 0.8, "threshold": 4.0}, {name: value for name, value in ADAM.items() if name != "b2"}),
+    ("lion", {}, {"b1": 0.6, "b2": 0.8} | DECAY),
+]
+# Python numbers on purpose: they choose a branch, or are taken apart in double precision.
+NOT_CONTINUOUS = {("radam", "b2"), ("radam", "threshold"), ("nadam", "momentum_decay")}
+STEPS = 6
+
+
+def end(name, fixed, hyperparameters, grads, p):
+    """A weighted sum of the parameters and the state after all steps."""
+    optimiser = optimisers.get(name)(**fixed, **hyperparameters)
+
+    def step(carry, g):
+        p, state = carry
+        updates, state = optimiser.update(g, state, p)
+        return (p + updates, state), None
+
+    (p, _), _ = jax.lax.scan(step, (p, optimiser.init(p)), grads)
+    return p @ jnp.arange(1.0, 5.0)
+
+
+def setting():
+    rng = np.random.default_rng(17)
+    grads = rng.normal(size=(STEPS, 4)) + np.array([0.0, 1.0, -1.0, 0.0])
+    return jnp.asarray(grads).at[:, 0].set(0), jnp.asarray([0.0, 0.7, -1.3, 2.0])
+
+
+def test_every_continuous_hyperparameter_is_asked():
+    for name, factory in optimisers.TABLE.items():
+        parameters = inspect.signature(factory).parameters.values()
+        continuous = {parameter.name for parameter in parameters if isinstance(parameter.default, float)}
+        continuous -= {parameter for rule, parameter in NOT_CONTINUOUS if rule == name} | {"learning_rate"}
+        for rule, _, asked in INSIDE:
+            assert rule != name or asked.keys() == continuous
+
+
+def test_derivatives_are_those_of_differences(x64):
+    """By hyperparameters one by one, and by the gradients in one direction; θ₁ and its gradients are 0 throughout."""
+    grads, p = setting()
+    direction = jnp.asarray(np.random.default_rng(18).normal(size=grads.shape)).at[:, 0].set(0)
+    h = 1e-5
+
+    def all_of_it(grads):
+        out = []
+        for name, fixed, inside in INSIDE:
+            names = ["learning_rate", *inside]
+
+            def value(z, name=name, fixed=fixed, names=names):
+                return end(name, fixed, dict(zip(names, z[:-1], strict=True)), grads + z[-1] * direction, p)
+
+            z = jnp.asarray([0.1, *inside.values(), 0.0])
+            moved = z + h * jnp.concatenate([jnp.eye(len(z)), -jnp.eye(len(z))])
+            plus, minus = jnp.split(jax.vmap(value)(moved), 2)
+            out.append((jax.grad(value)(z), (plus - minus) / (2 * h)))
+        return out
+
+    for (name, fixed, inside), (exact, difference) in zip(INSIDE, jax.jit(all_of_it)(grads), strict=True):
+        # Central differences err by h² times a third derivative, and by 1e-16 / h.
+        np.testing.assert_allclose(exact, difference, rtol=1e-7, atol=1e-8, err_msg=f"{name} {fixed}")
+        if name != "lion":  # whose steps have a constant size
+            zero = [n for n, x in zip(["learning_rate", *inside, "gradients"], exact, strict=True) if abs(x) < 1e-4]
+            assert zero == [], name
+
+
+def test_derivatives_at_the_edge_are_finite():
+    """At the defaults, with every constant that may be 0 at 0, where roots and ratios are taken of nothing; float32."""
+    grads, p = setting()
+    grads, p = grads.astype(jnp.float32), p.astype(jnp.float32)
+
+    def all_of_it(grads):
+        out = []
+        for name, fixed, inside in INSIDE:
+            defaults = inspect.signature(optimisers.get(name)).parameters
+            edge = {
+                n: 0.0 if n in MAY_BE_ZERO and (name, n) != ("adadelta", "eps") else defaults[n].default for n in inside
+            }
+            edge = {n: jnp.asarray(x) for n, x in ({"learning_rate": 0.1} | edge).items()}
+            out.append(jax.grad(partial(end, name, fixed), argnums=(0, 1, 2))(edge, grads, p))
+        return out
+
+    for (name, fixed, _), derivatives in zip(INSIDE, jax.jit(all_of_it)(grads), strict=True):
+        assert laws.finite(derivatives), (name, fixed, derivatives)
+
+
+MAY_BE_ZERO = {"eps", "eps_root", "weight_decay", "momentum", "dampening", "initial_accumulator", "initial_mean_square"}
+
+
+RATES_AT_ZERO = [
+    ("adam", {}, {"b1": 0.0, "b2": 0.5}),
+    ("adam", {}, {"b1": 0.5, "b2": 0.0}),
+    ("adamax", {}, {"b1": 0.0}),
+    ("amsgrad", {}, {"b1": 0.0}),
+    ("nadam", {}, {"b1": 0.0}),
+    ("radam", {"b2": 0.8, "threshold": 4.0}, {"b1": 0.0}),
+    ("rmsprop", {"bias_correction": True, "eps": 0.3}, {"decay": 0.0}),
+    ("rmsprop", {}, {"decay": 0.0}),
+    ("adadelta", {}, {"rho": 0.0}),
+    ("momentum", {}, {"momentum": 0.0}),
+    ("lion", {}, {"b1": 0.0}),
+]
+
+
+def test_derivatives_by_a_rate_of_zero(x64):
+    """0 belongs to every range; differences from there to one side, of the second order."""
+    grads, p = setting()
+    h = 1e-5
+
+    def all_of_it(grads):
+        out = []
+        for name, fixed, rates in RATES_AT_ZERO:
+
+            def value(change, name=name, fixed=fixed, rates=rates):
+                moved = {key: jnp.asarray(x) + (change if x == 0 else 0) for key, x in rates.items()}
+                return end(name, fixed, {"learning_rate": 0.1} | moved, grads, p)
+
+            low, middle, high = jax.vmap(value)(h * jnp.arange(3.0))
+            out.append((jax.grad(value)(0.0), (4 * middle - 3 * low - high) / (2 * h)))
+        return out
+
+    ends = jax.jit(all_of_it)(grads)
+    gaps = {case: exact - side for case, (exact, side) in enumerate(ends)}
+    assert {(case, RATES_AT_ZERO[case][0]): float(gap) for case, gap in gaps.items() if not abs(gap) < 1e-4} == {}
