@@ -1,7 +1,6 @@
 """The mutation script: it makes the changes it says, notices those that matter, and reports one that does not."""
 
 import ast
-from functools import partial
 
 import pytest
 
@@ -82,8 +81,7 @@ def test_argument_checks_and_documentation_are_left_alone():
 @pytest.mark.parametrize("law", mutation.HERE.values(), ids=list(mutation.HERE))
 @pytest.mark.parametrize("rule", optimisers.TABLE)
 def test_the_laws_of_the_script_hold(rule, law):
-    for keywords in mutation.CONFIGURATIONS.get(rule, ({},)):
-        law(partial(optimisers.get(rule), **keywords))
+    law(optimisers.get(rule))
 
 
 def rewritten(rule, before, after):
@@ -105,8 +103,7 @@ def rewritten(rule, before, after):
         ("rmsprop", "jnp.maximum(s - (c / bias) ** 2, 0)", "s - (c / bias) ** 2", "law, extremes"),
         ("adamw", "after.learning_rate * weight_decay", "weight_decay", "oracle, float64, defaults"),
         ("amsgrad", "jnp.maximum(u,", "jnp.minimum(u,", "oracle, float64, defaults"),
-        ("lion", "tree.cast_like(updates, grads)", "updates", "law, structure and dtypes"),
-        ("gradients", "g = tree.widen(grads)", "g = grads", "law, "),
+        ("lion", "tree.cast_like(updates, grads)", "updates", "law, keeps dtypes"),
         ("gradients", "-g, g)", "g, g)", "oracle, float64, weight_decay=0.3, maximise=True"),
         ("sgd", "weight_decay=weight_decay, maximise", "weight_decay=wait, maximise", mutation.UNDEFINED),
     ],
