@@ -68,4 +68,4 @@ def _agreement(rows: Sequence[Row]) -> str:
 
 
 def _error(ulp: float | None) -> str:
-    return "–" if ulp is None else f"{ulp:.2g}"
+    return "–" if ulp is None else f"{ulp:.2g}" if ulp < 100 else f"{ulp:.0f}"

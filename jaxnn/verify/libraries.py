@@ -211,7 +211,10 @@ def _keras(name: str, keywords: Keywords, rate: Schedule, params: Params, grads:
         return (leaves, state), leaves
 
     start = leaves, [variable.value for variable in optimiser.variables]
-    path = jax.jit(lambda start, grads: jax.lax.scan(step, start, grads)[1])(start, jax.tree.leaves(grads))
+    run = jax.jit(
+        lambda start, grads: jax.lax.scan(step, start, grads)[1], compiler_options=problems.compiler_options(leaves)
+    )
+    path = run(start, jax.tree.leaves(grads))
     return jax.tree.map(np.asarray, jax.tree.unflatten(structure, path))
 
 

@@ -17,7 +17,7 @@ from jaxnn import activations, backprop, losses, mlp
 from jaxnn.derivatives import GradientCheck, check_gradient
 from jaxnn.objective import Objective, l2
 from jaxnn.types import Activation, Batch, LossFunction, Params
-from jaxnn.verify.problems import differences
+from jaxnn.verify.problems import compiler_options, differences
 from jaxnn.verify.table import FAILED, HOLDS, Row, Table, verdict_of, versions
 
 DRAWS = 20  # of parameters and data for each network
@@ -60,8 +60,10 @@ def backward_passes(backward: Callable[..., Params]) -> list[Row]:
         backward: as `backprop.backward` is.
     """
     drawn = cases()
+    given = [(case.params, case.data) for case in drawn]
 
-    @jax.jit  # one program: each network alone would take as long to compile as ten together
+    # one program: each network alone would take as long to compile as ten together
+    @partial(jax.jit, compiler_options=compiler_options([case.params for case in drawn]))
     def both(arrays: Sequence[tuple[Params, Batch]]) -> list[tuple[Params, Params]]:
         def one(case: Network, params: Params, data: Batch) -> tuple[Params, Params]:
             x, y = data
@@ -73,7 +75,7 @@ def backward_passes(backward: Callable[..., Params]) -> list[Row]:
 
         return [jax.vmap(partial(one, case))(*array) for case, array in zip(drawn, arrays, strict=True)]
 
-    worst = [float(differences(*pair).max()) for pair in both([(case.params, case.data) for case in drawn])]
+    worst = [float(differences(*pair).max()) for pair in both(given)]
     rows = []
     for name in losses.TABLE:
         chosen = [(case, w) for case, w in zip(drawn, worst, strict=True) if case.loss == name]
