@@ -9,7 +9,8 @@ import optax
 import pytest
 
 from jaxnn import optimisers
-from jaxnn.verify import mine, problems
+from jaxnn.verify import problems
+from jaxnn.verify.recognition import mine
 
 PLAIN = """
 import jax

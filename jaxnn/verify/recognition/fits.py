@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.verify import problems
-from jaxnn.verify.known import Form
+from jaxnn.verify.recognition.known import Form
 
 Values: TypeAlias = dict[str, float]  # of a form's roles, and "scale", by which the learning rate is multiplied
 
@@ -218,7 +218,8 @@ def _program(form: Form) -> Callable[..., Any]:
 
         return jax.lax.scan(step, (params, jnp.zeros_like(params), optimiser.init(params)), grads)[1]
 
-    return jax.jit(jax.vmap(path, in_axes=(0, None, None, None)))
+    many = jax.vmap(path, in_axes=(0, None, None, None))
+    return jax.jit(many, compiler_options=problems.quick_to_compile())
 
 
 def _paths(form: Form, points: Sequence[Values], case: Case) -> np.ndarray:

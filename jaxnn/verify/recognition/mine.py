@@ -142,7 +142,9 @@ def path(optimiser: OptimiserLike, name: str, params: Params, grads: Updates) ->
         return jax.lax.scan(step, carry, grads)[1]
 
     with _told(f"{name}, compiled,"):
-        moved = jax.tree.map(np.asarray, jax.jit(follow)(jax.tree.map(jnp.asarray, params), grads))
+        arrays = jax.tree.map(jnp.asarray, params)
+        run = jax.jit(follow, compiler_options=problems.compiler_options(arrays))
+        moved = jax.tree.map(np.asarray, run(arrays, grads))
     bad = [
         (int(np.argmin(finite)), jax.tree_util.keystr(where))
         for where, leaf in jax.tree_util.tree_leaves_with_path(moved)

@@ -13,15 +13,14 @@ import jax
 import numpy as np
 
 from jaxnn.types import OptimiserLike, Params, ScalarOrSchedule, Updates
-from jaxnn.verify import fits, problems
-from jaxnn.verify import mine as user
-from jaxnn.verify.clipping import CLIPS, least
-from jaxnn.verify.fits import Case, Fit
-from jaxnn.verify.known import FACTORIES, FORMS
-from jaxnn.verify.mine import Mine
+from jaxnn.verify import problems
+from jaxnn.verify.recognition import fits
+from jaxnn.verify.recognition import mine as user
+from jaxnn.verify.recognition.clipping import CLIPS, least
+from jaxnn.verify.recognition.fits import Case, Fit
+from jaxnn.verify.recognition.known import FACTORIES, FORMS
+from jaxnn.verify.recognition.mine import Mine
 from jaxnn.verify.table import EQUAL, UNEQUAL, Row, Table, told, versions
-
-load = user.load
 
 SMALL = 1e-4  # what gradients are multiplied with so that nothing clips them
 FAMILIES = 3  # whose rarer forms are compared too
