@@ -234,6 +234,18 @@ def extremes_stay_finite(make):
         assert np.isfinite(leaf).all()
 
 
+def a_spike_is_survived(make):
+    """One gradient whose square no float32 holds, then ordinary ones; an infinite one is not hidden."""
+    spike = jnp.asarray([1e20, 1e30, -1e30, 1.0], jnp.float32)
+    grads = jnp.concatenate([spike[None], jnp.ones((50, 4))])
+    run = jax.jit(lambda g: scanned(make(1e-3), jnp.zeros(4), g))
+    for leaf in jax.tree.leaves(run(grads)):
+        assert np.isfinite(leaf).all()
+    (end, _) = run(grads.at[0, 0].set(jnp.inf))
+    assert not np.isfinite(end[0])
+    assert np.isfinite(end[1:]).all()
+
+
 def counters_saturate(make):
     p, optimiser = params(), make(1e-2)
     g, update = at(gradients(p), 0), jax.jit(optimiser.update)

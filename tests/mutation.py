@@ -370,6 +370,7 @@ LAWS = HERE | {
     "a zero gradient is no step": laws.a_zero_gradient_is_no_step,
     "derivatives at a zero gradient": laws.derivatives_at_a_zero_gradient_are_finite,
     "extremes": laws.extremes_stay_finite,
+    "spike": laws.a_spike_is_survived,
     "training is differentiable": training_is_differentiable,
 }
 CONFIGURATIONS = {  # in which the laws are tried: the least that reaches every branch

@@ -15,7 +15,7 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers.gradients import descent
+from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
 
@@ -61,7 +61,7 @@ def adadelta(
         grads: Updates, state: AdaDeltaState, params: Params = None, **words: Any
     ) -> tuple[Updates, AdaDeltaState]:
         del words
-        g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
+        g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
 
         def direction(r: Array, x: Array, g: Array) -> Array:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers.gradients import descent
+from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
 
@@ -61,7 +61,7 @@ def adagrad(
         grads: Updates, state: AdaGradState, params: Params = None, **words: Any
     ) -> tuple[Updates, AdaGradState]:
         del words
-        g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
+        g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
 
         def accumulate(r: Array, g: Array) -> Array:

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers.gradients import descent
+from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
 
@@ -73,7 +73,7 @@ def adam(
 
     def update(grads: Updates, state: AdamState, params: Params = None, **words: Any) -> tuple[Updates, AdamState]:
         del words
-        g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
+        g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         c1, c2 = tree.one_minus_power(b1, t), tree.one_minus_power(b2, t)
         epsilon = eps / jnp.sqrt(c2) if eps_hat else eps

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers.gradients import descent
+from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
 
@@ -82,7 +82,7 @@ def amsgrad(
         grads: Updates, state: AMSGradState, params: Params = None, **words: Any
     ) -> tuple[Updates, AMSGradState]:
         del words
-        g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
+        g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         c1, c2 = tree.one_minus_power(b1, t), tree.one_minus_power(b2, t)
         epsilon = eps / jnp.sqrt(c2) if eps_hat and maximum != "paper" else eps  # the paper's root is uncorrected

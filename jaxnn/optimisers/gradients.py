@@ -3,6 +3,8 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array
 
 from jaxnn import tree
 from jaxnn.types import Params, Updates
@@ -22,6 +24,19 @@ def descent(grads: Updates, params: Params | None, *, weight_decay: Any, maximis
     if is_zero(weight_decay):
         return g
     return jax.tree.map(lambda g, p: g + weight_decay * p.astype(g.dtype), g, given(params, "weight_decay"))
+
+
+def squarable(grads: Updates) -> Updates:
+    """The gradient, cut where its square would be infinite: at ±1.8e19 in float32. NaN where it is infinite itself.
+
+    An infinite second moment would never be forgotten, and ∞ - ∞ in its average is NaN.
+    """
+
+    def cut(g: Array) -> Array:
+        largest = 0.99 * float(jnp.finfo(g.dtype).max) ** 0.5
+        return jnp.clip(g, -largest, largest) + 0 * g  # 0 ∞ is NaN: what has diverged is not hidden
+
+    return jax.tree.map(cut, grads)
 
 
 def decayed(updates: Updates, params: Params | None, shrink: Any) -> Updates:

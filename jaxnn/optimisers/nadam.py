@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers.gradients import descent
+from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
 
@@ -96,7 +96,7 @@ def nadam(
 
     def update(grads: Updates, state: NadamState, params: Params = None, **words: Any) -> tuple[Updates, NadamState]:
         del words
-        g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
+        g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         now, following = momentum(tree.real(t)), momentum(tree.real(t) + 1)
         log_product = state.log_product + log(now)

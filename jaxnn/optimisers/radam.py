@@ -29,7 +29,7 @@ from jaxtyping import Array
 
 from jaxnn import checks, tree
 from jaxnn.optimisers.adam import AdamState
-from jaxnn.optimisers.gradients import descent
+from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
 
@@ -87,7 +87,7 @@ def radam(
 
     def update(grads: Updates, state: AdamState, params: Params = None, **words: Any) -> tuple[Updates, AdamState]:
         del words
-        g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
+        g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         c1, c2 = tree.one_minus_power(b1, t), tree.one_minus_power(b2, t)
         epsilon = eps / jnp.sqrt(c2) if eps_hat else eps

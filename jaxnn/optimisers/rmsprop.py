@@ -29,7 +29,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers.gradients import descent, is_zero
+from jaxnn.optimisers.gradients import descent, is_zero, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
 
@@ -94,7 +94,7 @@ def rmsprop(
         grads: Updates, state: RMSPropState, params: Params = None, **words: Any
     ) -> tuple[Updates, RMSPropState]:
         del words
-        g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
+        g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         r = jax.tree.map(lambda r, g: r + (1 - rho) * (g**2 - r), state.mean_square, g)
         c = jax.tree.map(lambda c, g: c + (1 - rho) * (g - c), state.mean, g) if centred else ()

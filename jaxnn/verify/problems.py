@@ -91,12 +91,17 @@ def compiler_options(params: Params) -> dict[str, Any]:
 
 
 @functools.cache
-def quick_to_compile() -> dict[str, Any]:
+def quick_to_compile(*, optimised: bool = False) -> dict[str, Any]:
     """Options under which XLA compiles small programs for a CPU in a quarter of the time; those that it knows.
 
-    Compiling is all that a comparison takes: there is nothing in 200 short steps to optimise.
+    Compiling is all that most comparisons take: there is nothing in 200 short steps to optimise.
+
+    Args:
+        optimised: leave LLVM's optimisation on, for a program that is run many times.
     """
-    wanted = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+    wanted: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
+    if not optimised:
+        wanted["xla_backend_optimization_level"] = 0
 
     def known(name: str, value: Any) -> bool:
         try:

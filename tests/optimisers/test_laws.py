@@ -88,6 +88,11 @@ def test_extremes_stay_finite(make):
 
 
 @every
+def test_a_spike_is_survived(make):
+    laws.a_spike_is_survived(make)
+
+
+@every
 def test_counters_saturate(make):
     laws.counters_saturate(make)
 

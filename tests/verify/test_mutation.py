@@ -149,5 +149,12 @@ def test_every_rule_has_its_mutants():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("rule", optimisers.TABLE)
+def test_the_rules_themselves_pass_what_kills_their_mutants(rule):
+    """A law that a rule breaks as it stands would kill everything."""
+    assert mutation.by_a_law(rule, optimisers.TABLE[rule]) == ""
+
+
+@pytest.mark.slow
 def test_nothing_survives_unexplained():
     assert mutation.main() == 0

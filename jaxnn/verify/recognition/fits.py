@@ -219,7 +219,7 @@ def _program(form: Form) -> Callable[..., Any]:
         return jax.lax.scan(step, (params, jnp.zeros_like(params), optimiser.init(params)), grads)[1]
 
     many = jax.vmap(path, in_axes=(0, None, None, None))
-    return jax.jit(many, compiler_options=problems.quick_to_compile())
+    return jax.jit(many, compiler_options=problems.quick_to_compile(optimised=True))
 
 
 def _paths(form: Form, points: Sequence[Values], case: Case) -> np.ndarray:
