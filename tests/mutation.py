@@ -17,6 +17,7 @@ import copy
 import functools
 import inspect
 import math
+import itertools
 import multiprocessing
 import sys
 import time
@@ -471,14 +472,21 @@ def noticed(mutant):
 
 LENGTH = "return jnp.where(x < 0.5, _series(rate) + t * (1 - _series(x)), longest - 2.0 * t / jnp.expm1(x))"
 REACHED = "reached = jnp.where(adaptive, rho, 5.0)  # a value whose root exists, for the branch not taken"
-MOMENTUM = "return b1 * (1 - 0.5 * jnp.exp(t * (psi * math.log(0.96)))) if psi < math.inf else b1 + 0.0 * t"
 FIRST_TERMS = "first = _first(b1, psi) if isinstance(b1, int | float) else None"
 TRACED = "NumPy's functions leave a traced β₁ to its own: the same terms, but for their roundings in float32"
 PRODUCT = "return jnp.where(mu > 0, -jnp.expm1(log_before + log(mu)), 1 - jnp.exp(log_before) * mu)"
 PLAIN = "the plain form throughout: the same but for roundings where Π is near 1"
-CONSTANT = "at ψ = ∞ the exponential is 0, and the momentum β₁, on either branch"
-ZERO = "0 whatever it is multiplied with: it is there for the dtype"
 SAME: dict[tuple[str, str, str], str] = {
+    (
+        "gradients",
+        "largest = 0.99 * float(jnp.finfo(g.dtype).max) ** 0.5",
+        "largest = float(jnp.finfo(g.dtype).max) ** 0.5",
+    ): "a margin for the roundings of corrections, which no gradient of the laws needs",
+    (
+        "gradients",
+        "return jnp.clip(g, -largest, largest) + 0 * g  # 0 ∞ is NaN: what has diverged is not hidden",
+        "return jnp.clip(g, -largest, largest) - 0 * g  # 0 ∞ is NaN: what has diverged is not hidden",
+    ): "0 either way, and NaN where g is infinite",
     (
         "adamw",
         "return tree.cast_like(decayed(tree.widen(updates), params, shrink), grads), after",
@@ -491,11 +499,6 @@ SAME: dict[tuple[str, str, str], str] = {
     ("nadam", PRODUCT, "return 1 - jnp.exp(log_before) * mu"): PLAIN,
     ("nadam", PRODUCT, PRODUCT.replace("mu > 0", "mu < 0")): PLAIN,
     ("nadam", PRODUCT, PRODUCT.replace("mu > 0", "mu > 1")): PLAIN,
-    ("nadam", MOMENTUM, MOMENTUM.partition(" if ")[0]): CONSTANT,
-    ("nadam", MOMENTUM, MOMENTUM.replace("<", "<=")): CONSTANT,
-    ("nadam", MOMENTUM, MOMENTUM.replace("+ 0.0 * t", "- 0.0 * t")): ZERO,
-    ("nadam", MOMENTUM, MOMENTUM.replace("0.0 * t", "0.0 / t")): ZERO,
-    ("nadam", MOMENTUM, MOMENTUM.replace("0.0 * t", "0.0 * (t + 1)")): ZERO,
     ("radam", LENGTH, LENGTH.replace("x < 0.5", "x <= 0.5")): "both forms of the length hold at x = ½",
     ("radam", LENGTH, LENGTH.replace("x < 0.5", "x < 0.6")): "the series is as good up to there, to 1e-14",
     (
@@ -519,8 +522,11 @@ def survey(made, workers=2):
         pool.shutdown(cancel_futures=True)  # nobody waits for the rest when the first have told enough
 
 
-def main(files=()):
-    """Prints a table of every mutant; 1 if one survives unexplained, or an explanation is out of date."""
+def main(files=(), every=1):
+    """Prints a table of every mutant; 1 if one survives unexplained, or an explanation is out of date.
+
+    With `every` above 1 only each so-manieth mutant is tried, which says nothing of the explanations of the others.
+    """
     unknown = set(files) - set(FILES)
     if unknown:
         print(f"Unknown: {', '.join(sorted(unknown))}. Known: {', '.join(FILES)}.", file=sys.stderr)
@@ -528,7 +534,8 @@ def main(files=()):
     start, files = time.monotonic(), files or FILES
     as_they_stand = [Mutant(file, 0, "", "", (FOLDER / f"{file}.py").read_text(encoding="utf-8")) for file in files]
     count, survivors = 0, []
-    for mutant, found in survey([*as_they_stand, *(mutant for file in files for mutant in mutants(file))]):
+    chosen = itertools.islice((mutant for file in files for mutant in mutants(file)), None, None, every)
+    for mutant, found in survey([*as_they_stand, *chosen]):
         if mutant in as_they_stand:
             if found:
                 print(f"{mutant.file} as it stands is noticed: {found}")
@@ -540,7 +547,7 @@ def main(files=()):
             survivors.append(mutant)
     keys = {(mutant.file, mutant.before, mutant.after) for mutant in survivors}
     unexplained = [mutant for mutant in survivors if (mutant.file, mutant.before, mutant.after) not in SAME]
-    stale = [key for key in SAME if key[0] in files and key not in keys]
+    stale = [key for key in SAME if key[0] in files and key not in keys and every == 1]
     print(f"\n{count} mutants, {count - len(survivors)} noticed, {len(survivors)} survive.")
     for file, before, after in sorted(keys & set(SAME)):
         print(f"\nThe same function, {file}:\n    - {before}\n    + {after}\n      {SAME[file, before, after]}")

@@ -77,7 +77,7 @@ def nadam(
     first = _first(b1, psi) if isinstance(b1, int | float) else None
 
     def momentum(t: Any) -> Any:
-        return b1 * (1 - 0.5 * jnp.exp(t * (psi * math.log(0.96)))) if psi < math.inf else b1 + 0.0 * t
+        return b1 * (1 - 0.5 * jnp.exp(t * (psi * math.log(0.96))))
 
     def log(mu: Any) -> Any:
         return jnp.log(jnp.where(mu > 0, mu, jnp.finfo(mu.dtype).tiny))  # β₁ = 0 too: no infinity in the state

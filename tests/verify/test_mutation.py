@@ -149,12 +149,6 @@ def test_every_rule_has_its_mutants():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", optimisers.TABLE)
-def test_the_rules_themselves_pass_what_kills_their_mutants(rule):
-    """A law that a rule breaks as it stands would kill everything."""
-    assert mutation.by_a_law(rule, optimisers.TABLE[rule]) == ""
-
-
-@pytest.mark.slow
 def test_nothing_survives_unexplained():
-    assert mutation.main() == 0
+    """Of every fourth mutant, in two minutes; `python -m tests.mutation` tries all, in six."""
+    assert mutation.main(every=4) == 0
