@@ -16,8 +16,8 @@ import ast
 import copy
 import functools
 import inspect
-import math
 import itertools
+import math
 import multiprocessing
 import sys
 import time
