@@ -11,7 +11,6 @@ from jaxnn.optimisers import TABLE
 from jaxnn.verify.table import EQUAL, FAILED, HOLDS, UNEQUAL, Row, Table, told
 
 LIBRARIES = {"optax": "optax", "torch": "PyTorch", "keras": "Keras", "sklearn": "scikit-learn"}
-AFTER = "1000"  # steps, of the errors in float32
 
 
 def table(report: dict[str, Any]) -> Table:
@@ -27,32 +26,44 @@ def full(report: dict[str, Any]) -> str:
 
 
 def summary(report: dict[str, Any]) -> str:
-    """One line a rule: its paper and the other libraries in double precision, and float32 after 1000 steps."""
+    """One line a rule: its formula and the other libraries in double precision, and float32 after 1000 steps."""
     rows = table(report).rows
-    lines = [
-        "| rule | its paper | "
-        + " | ".join(LIBRARIES.values())
-        + " | float32: ours | floor | optax | PyTorch | Keras |",
-        "| --- |" + " ---: |" * (1 + len(LIBRARIES)) + " ---: |" * 5,
+    rivals = {library: name for library, name in LIBRARIES.items() if library != "sklearn"}
+    header = [
+        "rule",
+        "its formula",
+        *LIBRARIES.values(),
+        "float32: ours",
+        "double",
+        *(f"/ {n}" for n in rivals.values()),
     ]
+    lines = [f"| {' | '.join(header)} |", "| --- |" + " ---: |" * (len(header) - 1)]
     for rule in TABLE:
         mine = [row for row in rows if row.rule == rule]
-        paper = _worst([row for row in mine if row.group == "oracle"])
+        formula = _worst([row for row in mine if row.group == "oracle"])
         others = [
             _agreement([row for row in mine if row.group == "twins" and row.reference.startswith(f"{library}.")])
             for library in LIBRARIES
         ]
-        errors = [
-            _error(report["curves"].get(rule, {}).get(library, {}).get(AFTER))
-            for library in ("jaxnn", "floor", "optax", "torch", "keras")
+        errors = [row for row in mine if row.group == "accuracy, float32"]
+        ours, double = _errors(next(row for row in errors if row.reference == "floor"))
+        pairs = [
+            next((" / ".join(_errors(row)) for row in errors if row.reference.startswith(f"{library}.")), "–")
+            for library in rivals
         ]
-        lines.append(f"| {' | '.join([rule, paper, *others, *errors])} |")
+        lines.append(f"| {' | '.join([rule, formula, *others, ours, double, *pairs])} |")
     found = {verdict: sum(row.verdict == verdict for row in rows) for verdict in (EQUAL, UNEQUAL, HOLDS, FAILED)}
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     counts = (
         f"{found[EQUAL]} comparisons equal, {found[UNEQUAL]} unequal as tabulated, {found[HOLDS]} further checks hold"
     )
     return "\n".join([*lines, "", f"{counts}, {found[FAILED]} failed. {versions}.", ""])
+
+
+def _errors(row: Row) -> tuple[str, str]:
+    """Ours and theirs after 1000 steps, from a row of accuracy; both in the convention of that row."""
+    ours, theirs = row.mapping.rpartition("ours ")[2].split(" ulp; theirs ")
+    return ours.split()[-1], theirs.split()[-1]
 
 
 def _worst(rows: Sequence[Row]) -> str:
@@ -65,7 +76,3 @@ def _agreement(rows: Sequence[Row]) -> str:
     """The worst of the equal rows; a library that has the rule only in another convention is said to differ."""
     equal = [row for row in rows if row.verdict in (EQUAL, FAILED)]
     return _worst(equal) if equal else "differs" if rows else "–"
-
-
-def _error(ulp: float | None) -> str:
-    return "–" if ulp is None else f"{ulp:.2g}" if ulp < 100 else f"{ulp:.0f}"

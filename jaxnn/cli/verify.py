@@ -81,7 +81,7 @@ def _verified(options: Any, against: list[str] | None) -> Any:
 def _identified(options: Any, against: list[str] | None) -> Any:
     """What the user's own optimiser is."""
     from jaxnn import verify
-    from jaxnn.cli import cache
+    from jaxnn.cli import cache, outputs
     from jaxnn.verify.recognition import load
 
     for word, given in (("--against", against), ("--plot", options.plot)):
@@ -90,6 +90,8 @@ def _identified(options: Any, against: list[str] | None) -> Any:
     if options.what not in ("all", "optimisers"):
         raise ValueError(f"--mine compares with every known rule: leave out {options.what!r}.")
     mine = load(options.mine)
+    source = getattr(sys.modules.get(options.mine.partition(":")[0]), "__file__", None)
+    outputs.check(options, reads={"--mine": source} if source else {})
     cache.enable()
     return verify.identify(mine, name=options.mine.partition(":")[2])
 

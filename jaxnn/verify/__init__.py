@@ -86,6 +86,8 @@ def _libraries(against: Sequence[str] | None) -> tuple[str, ...]:
     """The libraries to compare with; each that is named must be there."""
     if against is None:
         return tuple(LIBRARIES)
+    if isinstance(against, str):
+        raise ValueError(f"against must be a list of libraries, as in [{against!r}], got {against!r}.")
     for name in against:
         checks.one_of(name, LIBRARIES, "library")
         why = missing(name)

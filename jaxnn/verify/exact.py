@@ -87,7 +87,7 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     *_variants(
         "adamw",
-        "Loshchilov & Hutter 2019, algorithm 2",
+        "Loshchilov & Hutter 2019, algorithm 2, with α = 1",
         (MOMENTS | {"weight_decay": 0.3}, ""),
         (MOMENTS | {"weight_decay": 0.3, "eps_hat": True}, "keras.optimizers.AdamW"),
         (MOMENTS | {"weight_decay": 0.0, "eps_root": 0.5}, "optax.adamw's documentation"),
@@ -110,7 +110,7 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     *_variants(
         "nadam",
-        "Dozat 2016; torch.optim.NAdam's box",
+        "torch.optim.NAdam's box, after Dozat 2016",
         (MOMENTS, ""),
         (SLOW | {"momentum_decay": 1.0}, "keras.optimizers.Nadam"),
         (MOMENTS | {"momentum_decay": math.inf, "eps_root": 0.5}, "optax.nadam's documentation"),
@@ -118,7 +118,7 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     *_variants(
         "radam",
-        LIU,
+        f"{LIU}, their code's threshold 5",
         (MOMENTS, LIU),
         (SLOW, LIU),
         ({"b2": 0.9995, "threshold": 4.0}, LIU),

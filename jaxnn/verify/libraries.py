@@ -61,12 +61,16 @@ def missing(library: str) -> str | None:
     if importlib.util.find_spec(known.module) is None:
         return f"{library} is not installed: pip install '.[{known.extra}]' in the jaxnn repository"
     if library == "keras":
-        if "keras" in sys.modules:
+        if sys.modules.get("keras") is not None:
             backend = sys.modules["keras"].config.backend()
         else:
             backend = os.environ.setdefault("KERAS_BACKEND", "jax")  # read once, when keras is first imported
         if backend != "jax":
             return f"Keras is set to run on {backend}: set KERAS_BACKEND=jax before it is imported"
+    try:
+        importlib.import_module(known.module)
+    except Exception as error:  # a broken installation says whatever it likes; the other libraries can be checked
+        return f"{library} is installed and fails while it is imported: {' '.join(str(error).split())[:150]}"
     return None
 
 

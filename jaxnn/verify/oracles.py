@@ -230,7 +230,7 @@ def adamw(
     weight_decay: Any = 1e-2,
     maximise: bool = False,
 ) -> Iterator[Any]:
-    """Loshchilov & Hutter 2019, algorithm 2, line 12, with their α and ηₜ both η.
+    """Loshchilov & Hutter 2019, algorithm 2, line 12, with their α = 1 and ηₜ = η.
 
     That is θ ← θ - η (m̂ / (√v̂ + ε) + λθ); whether J is minimised or maximised, the decay shrinks. ε̂ as in `adam`.
     """

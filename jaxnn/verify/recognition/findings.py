@@ -144,6 +144,8 @@ def _at_a_constant_rate(mine: Mine, name: str, case: Case, otherwise: Finding) -
     else:
         turned = case._replace(grads=-case.grads) if found.ascending else case
         parted = fits.at(found.fits[0].form, found.fits[0].values, turned).leaves
+        if not parted:  # the search missed what it is, at hyperparameters that nobody has listed
+            return found._replace(fits=_sorted(fits.at(fit.form, fit.values, turned) for fit in found.fits))
         remark = f"That holds only while the learning rate is constant; at a changing one they part at step {parted}."
     return found._replace(rate=f"a constant rate of {rate:g}", remarks=(remark,))
 
