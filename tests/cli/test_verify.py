@@ -185,3 +185,26 @@ class TestFunctions:
     def test_the_legend_is_said_once(self):
         both = Table((), remarks=(accuracy.LEGEND,)) + Table((), remarks=(accuracy.LEGEND,))
         assert str(both).count(accuracy.LEGEND) == 1
+
+
+def test_the_users_own_source_is_not_overwritten(refused, tmp_path):
+    source = "import optax\n\ndef f(rate):\n    return optax.sgd(rate)\n"
+    (tmp_path / "precious.py").write_text(source, encoding="utf-8")
+    assert "--json and --mine are the same file" in refused("verify", "--mine", "precious:f", "--json", "precious.py")
+    assert (tmp_path / "precious.py").read_text(encoding="utf-8") == source
+
+
+def test_a_string_of_libraries_is_told_to_be_a_list():
+    with pytest.raises(ValueError, match=r"against must be a list of libraries, as in \['optax'\]"):
+        verify.optimisers(rule="sgd", against="optax")
+
+
+def test_a_library_that_is_broken_is_listed_and_stops_nothing(run, monkeypatch):
+    def broken(name):
+        raise OSError("libtorch_cpu.so: cannot open shared object file")
+
+    monkeypatch.setattr(libraries.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(libraries.importlib, "import_module", broken)
+    assert libraries.missing("torch") == (
+        "torch is installed and fails while it is imported: libtorch_cpu.so: cannot open shared object file"
+    )

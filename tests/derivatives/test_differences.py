@@ -345,3 +345,20 @@ class TestRefusals:
         with pytest.raises(error, match=message) as caught:
             check_gradient(f, params, **words)
         assert "\n" not in str(caught.value)
+
+
+def test_a_slope_that_drowns_in_rounding_is_not_called_right():
+    """In float32, beside a part a million times as steep: the other sign would pass too."""
+    x = jnp.linspace(-1.3, 2.1, 7)
+
+    def f(p):
+        return jnp.sum(p["a"] ** 2) + 1e-6 * jnp.sum(p["b"] ** 2)
+
+    turned = check_gradient(f, {"a": x, "b": x}, grad=lambda p: {"a": 2 * p["a"], "b": -2e-6 * p["b"]})
+    assert not turned.ok
+    assert not check_gradient(lambda p: 1e10 + jnp.sum(p**2), x, grad=lambda p: -2 * p).ok
+
+
+def test_a_steep_function_has_no_kink_where_the_complex_step_sees_a_derivative():
+    report = check_gradient(lambda p: jnp.sum(jnp.sin(1000 * p)), jnp.linspace(-1.3, 2.1, 7))
+    assert "no derivative" not in report.why

@@ -265,3 +265,9 @@ def test_clipping_is_the_libraries_own(how, clip, x64):
 @pytest.mark.parametrize("size", [0.013, 0.7, 3.3, 42.0])
 def test_the_least_of_a_function_with_a_corner(size):
     assert least(lambda x: abs(x - size)) == pytest.approx(size, rel=1e-12)
+
+
+def test_uncommon_decay_is_found_at_a_changing_rate():
+    table = recognition.identify(lambda rate: optax.chain(optax.add_decayed_weights(0.023), optax.adam(rate)))
+    assert "adam(weight_decay=0.023)" in table.remarks[0]
+    assert not any("step 0" in remark for remark in table.remarks)
