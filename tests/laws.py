@@ -394,7 +394,7 @@ def is_same(a, b):
 def apart(a, b):
     """The largest difference of two trees of arrays, relative to the largest entry of `b`; inf if not finite."""
     pairs = list(zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
-    worst = max(np.max(np.abs(np.asarray(x, np.float64) - y), initial=0.0) for x, y in pairs)
+    worst = np.max([np.max(np.abs(np.asarray(x, np.float64) - y), initial=0.0) for x, y in pairs])
     size = max(np.max(np.abs(np.asarray(y, np.float64)), initial=0.0) for _, y in pairs)
     return float(worst / size) if np.isfinite(worst) and size > 0 else (0.0 if worst == 0 else math.inf)
 
