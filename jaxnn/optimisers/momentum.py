@@ -2,7 +2,7 @@
 
 The learning rate inside the velocity (Polyak; the course; Goodfellow; Keras; scikit-learn), α the momentum:
 
-    v ← α v - η g
+    v ← α v - η g                  with dampening d, an option of ours: η (1 - d) g from the second step on
     θ ← θ + v
 
 or outside it (PyTorch; optax):

@@ -195,7 +195,7 @@ def _told(error: float) -> str:
 
 
 def near(ours: np.ndarray, other: np.ndarray) -> bool:
-    """Whether errors at SEEN are no larger than others at STEPS, but for a tenth or one rounding.
+    """Whether errors are no larger than others at STEPS, but for a tenth or half a unit; both are given at SEEN.
 
     Medians of random walks of roundings differ by some percent from one sample of gradients to the next.
     """

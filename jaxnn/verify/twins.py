@@ -245,9 +245,8 @@ TWINS: tuple[Twin, ...] = EQUAL_RULES + tuple(preset(name) for name in PRESETS) 
 
 def ours(twin: Twin, keywords: Mapping[str, Any]) -> Optimiser:
     """Our side of a row at those hyperparameters."""
-    if "." in twin.rule:
-        return optimisers.preset(twin.rule, problems.rate, **keywords)
-    return optimisers.get(twin.rule)(problems.rate, **keywords)
+    factory = (optimisers.PRESETS if "." in twin.rule else optimisers.TABLE)[twin.rule]
+    return factory(problems.rate, **keywords)
 
 
 class Call(NamedTuple):
