@@ -11,7 +11,7 @@ import pytest
 
 from jaxnn import optimisers
 from jaxnn.verify import problems, recognition
-from jaxnn.verify.recognition import fits, known, mine
+from jaxnn.verify.recognition import findings, fits, known, mine
 from jaxnn.verify.recognition.clipping import CLIPS, least
 from jaxnn.verify.table import EQUAL, UNEQUAL
 
@@ -81,7 +81,7 @@ def test_every_spelling_is_what_its_form_computes(form, spelling, x64):
     params, grads = problems.problem(0)
     path = mine.path(made(form, spelling, values)(problems.rate), spelling.name, params, grads)
     rates = np.array([problems.rate(step) for step in range(problems.STEPS)])
-    flat = [findings._flat(tree, axes) for tree, axes in ((params, 0), (grads, 1), (path, 1))]
+    flat = [findings.flattened(tree, axes) for tree, axes in ((params, 0), (grads, 1), (path, 1))]
     fit = fits.at(form, values, fits.Case(flat[0], flat[1], rates, flat[2]))
     assert fit.worst < 1e-12
 

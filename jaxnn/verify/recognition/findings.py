@@ -87,10 +87,10 @@ def _found(mine: Mine, name: str) -> Finding | None:
 def _case(made: OptimiserLike, name: str, params: Params, grads: Updates, rate: ScalarOrSchedule | None) -> Case:
     steps = range(problems.STEPS)
     rates = np.array([1.0 if rate is None else float(rate(step) if callable(rate) else rate) for step in steps])
-    return Case(_flat(params, 0), _flat(grads, 1), rates, _flat(user.path(made, name, params, grads), 1))
+    return Case(flattened(params, 0), flattened(grads, 1), rates, flattened(user.path(made, name, params, grads), 1))
 
 
-def _flat(tree: Any, leading: int) -> np.ndarray:
+def flattened(tree: Any, leading: int) -> np.ndarray:
     """The leaves of a tree side by side, after `leading` axes."""
     return np.concatenate([leaf.reshape(*leaf.shape[:leading], -1) for leaf in jax.tree.leaves(tree)], axis=-1)
 
@@ -160,7 +160,7 @@ def _clipped(case: Case, small: Finding, grads: Updates, otherwise: Finding) -> 
         return small._replace(fits=_sorted(fits.at(fit.form, fit.values, turned) for fit in small.fits))
 
     def clipped(fit: Fit, how: str, size: float) -> Fit:
-        cut = _flat(CLIPS[how](grads, size), 1)
+        cut = flattened(CLIPS[how](grads, size), 1)
         return fits.at(fit.form, fit.values, case._replace(grads=-cut if small.ascending else cut))
 
     def apart(how: str, size: float) -> float:
