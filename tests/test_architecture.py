@@ -32,9 +32,9 @@ LEVELS = (
         "schedules",
     },
     {"derivatives", "linesearch"},
-    {"optimisers"},
+    {"curvature", "optimisers"},
     {"training"},
-    {"curvature", "data", "estimators", "export", "plots", "verify"},
+    {"data", "estimators", "export", "plots", "verify"},
     {"cli"},
     {"__main__"},
 )
