@@ -12,7 +12,7 @@ class Report(NamedTuple):
     predicted_reduction: Float[Array, ""]  # of J by the model, for the step taken; nan where the method has no model
     gain_ratio: Float[Array, ""]  # actual reduction / predicted; nan likewise
     damping: Float[Array, ""]  # λ, σ or trust radius of the next step; nan likewise
-    evaluations: Int[Array, ""]  # of J, of gradients and Hessian products; the loop's own value and gradient not counted
+    evaluations: Int[Array, ""]  # of J, gradients and Hessian products, beyond the loop's own
     accepted: Bool[Array, ""]  # whether a step was taken
     at_limit: Bool[Array, ""]  # no step is acceptable even at the largest damping or the smallest step length
 
