@@ -33,8 +33,8 @@ LEVELS = (
     },
     {"derivatives", "linesearch"},
     {"curvature", "optimisers"},
-    {"training"},
-    {"data", "estimators", "export", "plots", "verify"},
+    {"data", "training"},
+    {"estimators", "export", "plots", "verify"},
     {"cli"},
     {"__main__"},
 )
