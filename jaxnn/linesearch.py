@@ -1,0 +1,232 @@
+"""How far to go along a direction of descent: strong Wolfe conditions, or sufficient decrease alone.
+
+Along the direction d from θ, φ(α) = J(θ + α d) with φ'(0) = ∇J(θ)ᵀd < 0. Accepted is an α > 0 with
+
+    φ(α) ≤ φ(0) + c₁ α φ'(0)           sufficient decrease (Armijo)
+    |φ'(α)| ≤ c₂ |φ'(0)|               the slope has flattened: α is not too short, and sᵀy > 0 for quasi-Newton methods
+
+Near a minimum differences of J drown in rounding while slopes do not. So Hager and Zhang's approximate condition is as
+good as the first: φ(α) ≤ φ(0) + δ and φ'(α) ≤ (2c₁ - 1) φ'(0), with δ = 10 ε |φ(0)| for the rounding of J. With it the
+gradient reaches rounding, too.
+
+References:
+    Nocedal & Wright, Numerical Optimization, 2nd edition, 2006, Algorithms 3.1, 3.5 and 3.6, equation 3.59.
+    Moré & Thuente, Line search algorithms with guaranteed sufficient decrease, 1994: safeguards.
+    Hager & Zhang, A new conjugate gradient method with guaranteed descent and an efficient line search, 2005.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxnn import checks, tree
+from jaxnn.types import Params, Scalar, Updates
+
+
+class LineSearch(NamedTuple):
+    """Where a line search ended."""
+
+    step_length: Float[Array, ""]  # α ≥ 0; 0 where nothing lower was seen
+    value: Float[Array, ""]  # φ(α)
+    grad: Any  # ∇J(θ + α d), like params, nan where α is 0; None from `backtracking`, which takes no gradients
+    evaluations: Int[Array, ""]  # trial points
+    found: Bool[Array, ""]  # whether the conditions hold at α; otherwise α is that of the lowest trial
+
+
+class Point(NamedTuple):
+    """A trial point."""
+
+    length: Float[Array, ""]
+    value: Float[Array, ""]
+    slope: Float[Array, ""]
+
+
+def strong_wolfe(
+    value_fn: Callable[[Params], Any],
+    params: Params,
+    direction: Updates,
+    *,
+    value: Scalar,
+    slope: Scalar,
+    first: Scalar = 1.0,
+    c1: float = 1e-4,
+    c2: float = 0.9,
+    max_evaluations: int = 25,
+) -> LineSearch:
+    """A step length that satisfies the strong Wolfe conditions, by bracketing and zoom with safeguarded interpolation.
+
+    The interval between `low`, the lowest point of sufficient decrease so far, and `high` contains acceptable lengths.
+    Every trial takes value and gradient together. Pure: under `jit`, and under `vmap` over starts.
+
+    Args:
+        value_fn: J, a scalar function of a pytree. Where it is not finite the step is too long.
+        params: θ.
+        direction: d, like params, in float32 or wider.
+        value: φ(0).
+        slope: φ'(0). Unless it is negative and finite, no step is taken: length 0, not found.
+        first: the first trial length, > 0.
+        c1: in (0, ½), for sufficient decrease.
+        c2: in (c1, 1), for the slope.
+        max_evaluations: ≥ 1.
+
+    Raises:
+        ValueError: constants out of range.
+    """
+    checks.positive(first=first, c1=c1)
+    checks.whole(1, max_evaluations=max_evaluations)
+    if not c1 < c2 < 1 or c1 >= 0.5:
+        raise ValueError(f"The constants must satisfy 0 < c1 < c2 < 1 and c1 < ½, got c1={c1!r} and c2={c2!r}.")
+    dtype = jnp.result_type(*jax.tree.leaves(direction))
+    start = Point(jnp.zeros((), dtype), jnp.asarray(value, dtype), jnp.asarray(slope, dtype))
+    rounding = rounding_of(start.value)
+
+    def at(length: Array) -> tuple[Point, Params]:
+        phi, grad = jax.value_and_grad(value_fn)(moved(params, direction, length))
+        return Point(length, phi.astype(dtype), dot(grad, direction)), grad
+
+    def body(carry: Any) -> Any:
+        length, low, high, low_grad, bracketed, width, evaluations, _ = carry
+        trial, grad = at(length)
+        finite = jnp.isfinite(trial.value) & jnp.isfinite(trial.slope)
+        enough = trial.value <= start.value + c1 * length * start.slope
+        approximately = (trial.value <= start.value + rounding) & (trial.slope <= (2 * c1 - 1) * start.slope)
+        too_high = ~(finite & (enough | approximately) & (trial.value <= low.value + rounding))
+        found = ~too_high & (jnp.abs(trial.slope) <= -c2 * start.slope)
+        # Away from `high`, or back if there is none yet: the minimum lies between the trial and the former low point.
+        passed = ~too_high & (trial.slope * jnp.where(bracketed, high.length - low.length, 1) >= 0)
+        bracketed = bracketed | too_high | passed
+        high = tree.select(too_high, _worst(trial, finite), tree.select(passed, low, high))
+        further = _further(low, trial)
+        low, low_grad = tree.select(too_high, (low, low_grad), (trial, grad))
+        length = jnp.where(bracketed, _between(low, high, width, rounding), further)
+        return length, low, high, low_grad, bracketed, jnp.abs(high.length - low.length), evaluations + 1, found
+
+    def unfinished(carry: Any) -> Array:
+        *_, evaluations, found = carry
+        descends = (start.slope < 0) & jnp.isfinite(start.slope) & jnp.isfinite(start.value)
+        return ~found & descends & (evaluations < max_evaluations)
+
+    nowhere = Point(*(jnp.full((), jnp.inf, dtype) for _ in Point._fields))
+    unknown = jax.tree.map(lambda p: jnp.full_like(p, jnp.nan), params)
+    no = jnp.asarray(False)
+    carry = (jnp.asarray(first, dtype), start, nowhere, unknown, no, nowhere.length, jnp.zeros((), jnp.int32), no)
+    _, low, _, grad, *_, evaluations, found = jax.lax.while_loop(unfinished, body, carry)
+    return LineSearch(low.length, low.value, grad, evaluations, found)
+
+
+def backtracking(
+    value_fn: Callable[[Params], Any],
+    params: Params,
+    direction: Updates,
+    *,
+    value: Scalar,
+    slope: Scalar,
+    first: Scalar = 1.0,
+    c1: float = 1e-4,
+    max_evaluations: int = 40,
+) -> LineSearch:
+    """A step length of sufficient decrease: for directions that bring their own length, as Newton's does.
+
+    A refused length shrinks to the minimum of the parabola through φ(0), φ'(0) and φ(α), kept within a tenth and a half
+    of α; a tenth where φ(α) is not finite. Where both the decrease asked for and the change seen are below the rounding
+    of J, the step is accepted.
+
+    Args:
+        value_fn: J, a scalar function of a pytree.
+        params: θ.
+        direction: d, like params, in float32 or wider.
+        value: φ(0).
+        slope: φ'(0). Unless it is negative and finite, no step is taken: length 0, not found.
+        first: the first trial length, > 0.
+        c1: in (0, 1).
+        max_evaluations: ≥ 1.
+
+    Raises:
+        ValueError: constants out of range.
+    """
+    checks.positive(first=first, c1=c1)
+    checks.whole(1, max_evaluations=max_evaluations)
+    if c1 >= 1:
+        raise ValueError(f"c1 must be in (0, 1), got {c1!r}.")
+    dtype = jnp.result_type(*jax.tree.leaves(direction))
+    value, slope = jnp.asarray(value, dtype), jnp.asarray(slope, dtype)
+    rounding = rounding_of(value)
+
+    def body(carry: Any) -> Any:
+        length, _, best, evaluations, _ = carry
+        phi = jnp.asarray(value_fn(moved(params, direction, length)), dtype)
+        drowned = (-length * slope <= rounding) & (jnp.abs(phi - value) <= rounding)
+        found = (phi <= value + c1 * length * slope) | drowned
+        lower = found | (phi < best[1])
+        best = tree.select(lower, (length, phi), best)
+        parabola = -slope * length**2 / (2 * (phi - value - slope * length))
+        shorter = jnp.where(jnp.isfinite(phi), jnp.clip(parabola, 0.1 * length, 0.5 * length), 0.1 * length)
+        return shorter, phi, best, evaluations + 1, found
+
+    def unfinished(carry: Any) -> Array:
+        *_, evaluations, found = carry
+        descends = (slope < 0) & jnp.isfinite(slope) & jnp.isfinite(value)
+        return ~found & descends & (evaluations < max_evaluations)
+
+    carry = (jnp.asarray(first, dtype), value, (jnp.zeros((), dtype), value), jnp.zeros((), jnp.int32))
+    _, _, (length, phi), evaluations, found = jax.lax.while_loop(unfinished, body, (*carry, jnp.asarray(False)))
+    return LineSearch(length, phi, None, evaluations, found)
+
+
+def rounding_of(value: Float[Array, ""]) -> Float[Array, ""]:
+    """10 ε |J|: differences of J below this mean nothing."""
+    return 10 * jnp.finfo(value.dtype).eps * jnp.abs(value)
+
+
+def moved(params: Params, direction: Updates, length: Float[Array, ""]) -> Params:
+    """θ + α d, in the dtypes of θ, as a loop adds updates."""
+    return tree.add(params, scaled(direction, length, params))
+
+
+def scaled(direction: Updates, length: Float[Array, ""], like: Params) -> Updates:
+    """α d in the dtypes of `like`; zeros where α is 0, whatever d holds."""
+    step = jax.tree.map(lambda d: jnp.where(length > 0, length * d, 0), direction)
+    return tree.cast_like(step, like)
+
+
+def dot(a: Any, b: Any) -> Float[Array, ""]:
+    """The inner product of two trees, in float32 or wider."""
+    products = jax.tree.map(jnp.vdot, tree.widen(a), tree.widen(b))
+    return jnp.asarray(sum(jax.tree.leaves(products)))
+
+
+def _worst(trial: Point, finite: Array) -> Point:
+    """The trial, and an infinite height where J is not finite: its value and slope tell nothing."""
+    return Point(trial.length, jnp.where(finite, trial.value, jnp.inf), jnp.where(finite, trial.slope, jnp.inf))
+
+
+def _cubic(a: Point, b: Point) -> Array:
+    """The minimum of the cubic through two values and two slopes; nan where it has none (equation 3.59)."""
+    d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.length - b.length)
+    d2 = jnp.sign(b.length - a.length) * jnp.sqrt(d1**2 - a.slope * b.slope)
+    return b.length - (b.length - a.length) * (b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2)
+
+
+def _between(low: Point, high: Point, width: Array, rounding: Array) -> Array:
+    """The next trial within the bracket of which `width` was the former width."""
+    span = high.length - low.length
+    # Where the two values differ by rounding alone, the slopes still tell: their secant.
+    secant = low.length - low.slope * span / (high.slope - low.slope)
+    guess = jnp.where(jnp.abs(high.value - low.value) <= rounding, secant, _cubic(low, high))
+    fraction = jnp.clip((guess - low.length) / span, 0.1, 0.9)
+    # A bracket that shrank by less than a third, or a guess that is none, is halved; where nothing but the start is
+    # known to be finite, a tenth.
+    halved = jnp.isnan(fraction) | (jnp.abs(span) > 0.66 * width)
+    fraction = jnp.where(halved, jnp.where(jnp.isinf(high.value) & (low.length == 0), 0.1, 0.5), fraction)
+    return low.length + fraction * span
+
+
+def _further(low: Point, trial: Point) -> Array:
+    """The next trial beyond one where the descent is still steep: 2.1 to 5 times the stretch from `low` to it."""
+    guess = _cubic(low, trial)
+    stretch = trial.length - low.length
+    guess = jnp.where(guess > trial.length, guess, jnp.inf)
+    return jnp.clip(guess, trial.length + 1.1 * stretch, trial.length + 4 * stretch)

@@ -1,0 +1,118 @@
+"""L-BFGS: quasi-Newton steps from the latest m pairs of displacements and gradient differences.
+
+Of each pair (s, y), oldest first, the inverse Hessian's approximation becomes
+
+    H ← (I - ρ s yᵀ) H (I - ρ y sᵀ) + ρ s sᵀ,   ρ = 1 / sᵀy,   from H = γ I,  γ = sᵀy / yᵀy of the newest pair
+
+and is never formed: the two-loop recursion gives d = -H g in 4 m n multiplications. Then
+
+    θ ← θ + α d        α by a strong Wolfe line search, tried first at 1 (at 1/‖g‖ where there is no pair)
+
+A search that finds nothing lower empties the memory, so that the next step is one of steepest descent.
+
+References:
+    Nocedal & Wright, Numerical Optimization, 2nd edition, 2006, Algorithms 7.4 and 7.5.
+    Liu & Nocedal, On the limited memory BFGS method for large scale optimization, 1989.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxnn import checks, tree
+from jaxnn.optimisers import flat, quasi_newton, report
+from jaxnn.types import Optimiser, Params, Updates
+
+
+class LBFGSState(NamedTuple):
+    """What L-BFGS carries from step to step."""
+
+    step: Int[Array, ""]  # steps taken so far
+    learning_rate: Float[Array, ""]  # α of the latest step
+    params: Float[Array, " n"]  # θ at the latest update, in ravel order
+    grads: Float[Array, " n"]  # g there
+    s: Float[Array, "m n"]  # a ring of displacements; rows not in use are 0
+    y: Float[Array, "m n"]  # a ring of gradient differences
+    pairs: Int[Array, ""]  # stored since the memory was last empty; the newest is in row (pairs - 1) mod m
+    report: report.Report
+
+
+def lbfgs(*, memory: int = 10, max_evaluations: int = 25) -> Optimiser:
+    """L-BFGS with a strong Wolfe line search.
+
+    A full-batch method: pairs compare the gradient with the one before, and two minibatches' gradients differ by noise
+    more than by curvature. The loop takes value and gradient once more where the line search accepted, an evaluation
+    in about two. `report.evaluations` counts the search's own, each of value and gradient together.
+
+    Args:
+        memory: m ≥ 1, pairs kept.
+        max_evaluations: ≥ 1, within one line search.
+
+    Raises:
+        ValueError: an argument out of range; at the update, no parameters or no `value_fn`.
+    """
+    checks.whole(1, memory=memory, max_evaluations=max_evaluations)
+
+    def init(params: Params) -> LBFGSState:
+        n, dtype = flat.size(params)
+        one, (theta, g) = jnp.ones((), dtype), (jnp.zeros(n, dtype) for _ in range(2))
+        s, y = (jnp.zeros((memory, n), dtype) for _ in range(2))
+        return LBFGSState(tree.start(), one, theta, g, s, y, tree.start(), report.start(dtype))
+
+    def update(
+        grads: Updates,
+        state: LBFGSState,
+        params: Params = None,
+        *,
+        value: Any = None,
+        grad: Any = None,
+        value_fn: Any = None,
+        **words: Any,
+    ) -> tuple[Updates, LBFGSState]:
+        del words
+        at = flat.problem(grads, params, value, value_fn, "lbfgs")
+        new, row = quasi_newton.pair(at, state), state.pairs % memory
+        s = state.s.at[row].set(jnp.where(new.usable, new.s, state.s[row]))
+        y = state.y.at[row].set(jnp.where(new.usable, new.y, state.y[row]))
+        pairs = jnp.where(new.usable, tree.increment(state.pairs), state.pairs)
+
+        d = -two_loops(at.gradient, s, y, pairs)
+        grad = grads if grad is None else grad
+        updates, alpha, told = quasi_newton.search(
+            at, d, params, value_fn, grad, fresh=pairs == 0, max_evaluations=max_evaluations
+        )
+        s, y, pairs = tree.select(told.accepted, (s, y, pairs), jax.tree.map(jnp.zeros_like, (s, y, pairs)))
+        after = LBFGSState(tree.increment(state.step), alpha, at.theta, at.gradient, s, y, pairs, told)
+        return updates, after
+
+    return Optimiser(init, update)
+
+
+def two_loops(
+    g: Float[Array, " n"], s: Float[Array, "m n"], y: Float[Array, "m n"], pairs: Int[Array, ""]
+) -> Float[Array, " n"]:
+    """H g by the two-loop recursion (Algorithm 7.4).
+
+    Args:
+        g: what to multiply.
+        s: the ring of displacements. A row of zeros has ρ = 0 and changes nothing.
+        y: the ring of gradient differences.
+        pairs: how many were stored: the newest is in row (pairs - 1) mod m.
+    """
+    newest_first = (pairs - 1 - jnp.arange(len(s))) % len(s)
+    sy, newest = jnp.sum(s * y, axis=1), newest_first[0]
+    rho = tree.ratio(jnp.ones_like(sy), sy)
+
+    def backward(q: Array, i: Array) -> tuple[Array, Array]:
+        a = rho[i] * (s[i] @ q)
+        return q - a * y[i], a
+
+    def forward(r: Array, row: tuple[Array, Array]) -> tuple[Array, None]:
+        i, a = row
+        return r + (a - rho[i] * (y[i] @ r)) * s[i], None
+
+    q, a = jax.lax.scan(backward, g, newest_first)
+    gamma = jnp.where(pairs > 0, tree.ratio(sy[newest], y[newest] @ y[newest]), 1)
+    return jax.lax.scan(forward, gamma * q, (newest_first, a), reverse=True)[0]
