@@ -15,6 +15,7 @@ ROOMS = (
     "activations",
     "backprop",
     "checks",
+    "curvature",
     "data",
     "derivatives",
     "initialisers",
