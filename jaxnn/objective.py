@@ -89,8 +89,8 @@ def names(function: Callable[..., Any], word: str) -> bool:
     return parameter is not None and parameter.kind is not inspect.Parameter.POSITIONAL_ONLY
 
 
-def evaluate(objective: Callable[..., Any], params: Params, batch: Batch, key: Any = None) -> Array:
-    """J of an `Objective` or of a plain function, which is handed the key only if it names it."""
+def evaluate(objective: Callable[..., Any], params: Params, batch: Any, key: Any = None) -> Array:
+    """J of an `Objective`, or of a plain function of any batch, which is handed the key only if it names it."""
     value = objective(params, batch, **_key_word(objective, key))
     if jnp.shape(value) != ():
         raise ValueError(
