@@ -5,9 +5,8 @@ Along the direction d from θ, φ(α) = J(θ + α d) with φ'(0) = ∇J(θ)ᵀd 
     φ(α) ≤ φ(0) + c₁ α φ'(0)           sufficient decrease (Armijo)
     |φ'(α)| ≤ c₂ |φ'(0)|               the slope has flattened: α is not too short, and sᵀy > 0 for quasi-Newton methods
 
-Near a minimum differences of J drown in rounding while slopes do not. So Hager and Zhang's approximate condition is as
-good as the first: φ(α) ≤ φ(0) + δ and φ'(α) ≤ (2c₁ - 1) φ'(0), with δ = 10 ε |φ(0)| for the rounding of J. With it the
-gradient reaches rounding, too.
+Near a minimum differences of J drown in rounding while slopes do not. So where |φ(α) - φ(0)| ≤ δ = 10 ε |φ(0)|, Hager
+and Zhang's approximate condition φ'(α) ≤ (2c₁ - 1) φ'(0) is as good: with it the gradient reaches rounding, too.
 
 References:
     Nocedal & Wright, Numerical Optimization, 2nd edition, 2006, Algorithms 3.1, 3.5 and 3.6, equation 3.59.
@@ -69,7 +68,7 @@ def strong_wolfe(
         slope: φ'(0). Unless it is negative and finite, no step is taken: length 0, not found.
         first: the first trial length, > 0.
         c1: in (0, ½), for sufficient decrease.
-        c2: in (c1, 1), for the slope.
+        c2: in [c1, 1), for the slope.
         max_evaluations: ≥ 1.
 
     Raises:
@@ -77,8 +76,8 @@ def strong_wolfe(
     """
     checks.positive(first=first, c1=c1)
     checks.whole(1, max_evaluations=max_evaluations)
-    if not c1 < c2 < 1 or c1 >= 0.5:
-        raise ValueError(f"The constants must satisfy 0 < c1 < c2 < 1 and c1 < ½, got c1={c1!r} and c2={c2!r}.")
+    if not c1 <= c2 < 1 or c1 >= 0.5:
+        raise ValueError(f"The constants must satisfy 0 < c1 ≤ c2 < 1 and c1 < ½, got c1={c1!r} and c2={c2!r}.")
     dtype = jnp.result_type(*jax.tree.leaves(direction))
     start = Point(jnp.zeros((), dtype), jnp.asarray(value, dtype), jnp.asarray(slope, dtype))
     rounding = rounding_of(start.value)
@@ -92,7 +91,8 @@ def strong_wolfe(
         trial, grad = at(length)
         finite = jnp.isfinite(trial.value) & jnp.isfinite(trial.slope)
         enough = trial.value <= start.value + c1 * length * start.slope
-        approximately = (trial.value <= start.value + rounding) & (trial.slope <= (2 * c1 - 1) * start.slope)
+        level = jnp.abs(trial.value - start.value) <= rounding
+        approximately = level & (trial.slope <= (2 * c1 - 1) * start.slope)
         too_high = ~(finite & (enough | approximately) & (trial.value <= low.value + rounding))
         found = ~too_high & (jnp.abs(trial.slope) <= -c2 * start.slope)
         # Away from `high`, or back if there is none yet: the minimum lies between the trial and the former low point.
@@ -158,12 +158,12 @@ def backtracking(
     def body(carry: Any) -> Any:
         length, _, best, evaluations, _ = carry
         phi = jnp.asarray(value_fn(moved(params, direction, length)), dtype)
+        finite = jnp.isfinite(phi)
         drowned = (-length * slope <= rounding) & (jnp.abs(phi - value) <= rounding)
-        found = (phi <= value + c1 * length * slope) | drowned
-        lower = found | (phi < best[1])
-        best = tree.select(lower, (length, phi), best)
+        found = finite & ((phi <= value + c1 * length * slope) | drowned)
+        best = tree.select(found | (finite & (phi < best[1])), (length, phi), best)
         parabola = -slope * length**2 / (2 * (phi - value - slope * length))
-        shorter = jnp.where(jnp.isfinite(phi), jnp.clip(parabola, 0.1 * length, 0.5 * length), 0.1 * length)
+        shorter = jnp.where(finite, jnp.clip(parabola, 0.1 * length, 0.5 * length), 0.1 * length)
         return shorter, phi, best, evaluations + 1, found
 
     def unfinished(carry: Any) -> Array:
