@@ -104,19 +104,26 @@ def _key_word(function: Callable[..., Any], key: Any) -> dict[str, Any]:
     return {} if key is None or not names(function, "key") else {"key": key}
 
 
-def l2(strength: Scalar) -> Callable[[Params], Array]:
+@dataclass(frozen=True, eq=False)
+class L2:
+    """The penalty ½ λ ‖θ‖² over all parameters: gradient λ θ, Hessian λ I. Methods that know it need not derive it."""
+
+    strength: Scalar  # λ
+
+    def __call__(self, params: Params) -> Array:
+        """R(params), a scalar."""
+        squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(params)]
+        return 0.5 * self.strength * jnp.sum(jnp.stack(squares))
+
+
+def l2(strength: Scalar) -> L2:
     """The penalty ½ λ ‖θ‖² over all parameters, whose gradient is λ θ.
 
     Args:
         strength: λ ≥ 0.
     """
     checks.non_negative(strength=strength)
-
-    def penalty(params: Params) -> Array:
-        squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(params)]
-        return 0.5 * strength * jnp.sum(jnp.stack(squares))
-
-    return penalty
+    return L2(strength)
 
 
 def _describe(batch: Any) -> str:
