@@ -16,12 +16,13 @@ from types import MappingProxyType
 from jaxnn import checks
 from jaxnn.optimisers import TABLE
 from jaxnn.verify import accuracy, exact, lectures, networks, twins
+from jaxnn.verify.certificates import Certificate, certify
 from jaxnn.verify.libraries import LIBRARIES, missing
 from jaxnn.verify.libraries import versions as library_versions
 from jaxnn.verify.recognition import identify
 from jaxnn.verify.table import Row, Table, versions
 
-__all__ = ["GROUPS", "Row", "Table", "all", "course", "gradients", "identify", "optimisers"]
+__all__ = ["GROUPS", "Certificate", "Row", "Table", "all", "certify", "course", "gradients", "identify", "optimisers"]
 
 
 def optimisers(*, against: Sequence[str] | None = None, rule: str | None = None) -> Table:

@@ -150,7 +150,7 @@ def osborne2(params: Any, t: PerRow) -> PerRow:
     return x1 * jnp.exp(-t * x5) + peaks + x4 * jnp.exp(-((t - x11) ** 2) * x8)
 
 
-def _formulae(name: str, residuals: Residuals, start: Sequence[float], *minima: float) -> Problem:
+def _formulae(name: str, residuals: Residuals, start: Sequence[float | int], *minima: float) -> Problem:
     """A problem whose residuals are written one by one: row i is residual i, and its target 0."""
 
     def predict(params: Any, i: Any) -> PerRow:
@@ -160,7 +160,7 @@ def _formulae(name: str, residuals: Residuals, start: Sequence[float], *minima: 
     return Problem(name, predict, np.arange(m), np.zeros(m), np.array(start, float), minima)
 
 
-def _data(name: str, predict: Any, x: Any, y: Any, start: Sequence[float], *minima: float) -> Problem:
+def _data(name: str, predict: Any, x: Any, y: Any, start: Sequence[float | int], *minima: float) -> Problem:
     return Problem(name, predict, np.asarray(x), np.asarray(y, float), np.array(start, float), minima)
 
 

@@ -1,0 +1,101 @@
+"""J as a function of one vector, compiled, and how far rounding moves it: what certificates look at.
+
+Every parameter is known to a relative ε only, ε being the rounding of its format. So J, ∇J and ∇²J are evaluated again
+where each parameter is off by so much, up or down by chance: what changes then cannot be decided. This takes in what
+roundings inside the evaluation do, since they fall differently, and what the exact function would do between
+neighbouring parameters, which no arithmetic can tell apart.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn import derivatives
+from jaxnn.derivatives import flat
+from jaxnn.objective import evaluate
+from jaxnn.types import Params
+
+NEIGHBOURS = 4  # evaluations with parameters off by a rounding
+
+
+class Rounding(NamedTuple):
+    """J and its gradient, float64 NumPy, and by how much they change when parameters are off by a rounding."""
+
+    value: float
+    gradient: np.ndarray  # (n,)
+    value_change: float  # the largest of |J' - J|
+    gradient_change: float  # the largest of ‖∇J' - ∇J‖
+
+
+class Landscape:
+    """J(θ) of a vector θ (n,), with its derivatives; what comes out is float64 NumPy, whatever it was computed in.
+
+    Attributes:
+        theta: the parameters as a vector, (n,), in their widest dtype.
+        unravel: from such a vector to a tree like the parameters.
+        dtype: the coarsest of their dtypes, in words.
+        eps: its relative rounding.
+    """
+
+    def __init__(
+        self,
+        objective: Callable[..., Any],
+        params: Params,
+        batch: Any,
+        key: Any = None,
+        compiler_options: dict[str, Any] | None = None,
+    ) -> None:
+        params = flat.floating(params)
+        self.theta = flat.ravel(params)
+        self.unravel = flat.unravel(params)
+        coarsest = max((leaf.dtype for leaf in jax.tree.leaves(params)), key=lambda dtype: float(jnp.finfo(dtype).eps))
+        self.eps, self.dtype = float(jnp.finfo(coarsest).eps), str(coarsest)
+        # arrays are given to the compiled functions, so that they do not become constants in them; the rest stays
+        leaves, structure = jax.tree.flatten(batch)
+        arrays = [leaf if isinstance(leaf, jax.Array | np.ndarray) else None for leaf in leaves]
+
+        def of(theta: Any, given: Any) -> Any:
+            back = [leaf if array is None else array for leaf, array in zip(leaves, given, strict=True)]
+            return evaluate(objective, self.unravel(theta), jax.tree.unflatten(structure, back), key)
+
+        def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+            program = jax.jit(function, compiler_options=compiler_options)
+            return lambda *given: jax.tree.map(lambda x: np.asarray(x, np.float64), program(*given, arrays))
+
+        def hessian(theta: Any, given: Any) -> Any:
+            return jax.hessian(lambda theta: of(theta, given))(theta)
+
+        def product(theta: Any, v: Any, given: Any) -> Any:
+            return derivatives.hvp(lambda theta: of(theta, given), theta, v)
+
+        self.at_each = compiled(lambda points, given: jax.lax.map(jax.value_and_grad(lambda t: of(t, given)), points))
+        self.values = compiled(lambda points, given: jax.lax.map(lambda theta: of(theta, given), points))
+        self.hessian = compiled(hessian)
+        self.product = compiled(product)
+        self.compiled, self.traced_product = compiled, product
+
+    @property
+    def size(self) -> int:
+        """How many parameters there are."""
+        return int(self.theta.size)
+
+    def point(self, theta: Any) -> Any:
+        """A vector, or vectors as rows, in the dtype of the parameters."""
+        return jnp.asarray(theta, self.theta.dtype)
+
+    def neighbours(self, k: int) -> np.ndarray:
+        """θ with each parameter off by a rounding, up or down by chance, (k, n); the same for every call."""
+        signs = np.random.default_rng(0).choice((-1.0, 1.0), size=(k, self.size))
+        return np.asarray(self.theta, np.float64) * (1 + signs * self.eps)
+
+    def rounding(self) -> Rounding:
+        """J and its gradient, and what roundings of the parameters do to them."""
+        here = np.asarray(self.theta, np.float64)
+        values, gradients = self.at_each(self.point(np.vstack([here[None], self.neighbours(NEIGHBOURS)])))
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told by the certificate
+            value_change = float(np.abs(values - values[0]).max())
+            gradient_change = float(np.linalg.norm(gradients - gradients[0], axis=1).max())
+        return Rounding(float(values[0]), gradients[0], value_change, gradient_change)
