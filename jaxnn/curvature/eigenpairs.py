@@ -17,7 +17,7 @@ References:
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -75,7 +75,7 @@ def eigenpairs(
     *,
     key: Any,
     dtype: Any = None,
-    which: Literal["largest", "smallest", "magnitude", "both"] = "largest",
+    which: str = "largest",
     steps: int | None = None,
     tolerance: float | None = None,
     sweeps: int = MOST_SWEEPS,
@@ -157,8 +157,8 @@ def extreme_eigenpairs(
         tolerance=tolerance,
         sweeps=sweeps,
     )
-    ends = [Eigenpair(both.values[i], both.vectors[i], both.residuals[i]) for i in (0, -1)]
-    return Extremes(*ends, both.products)
+    smallest, largest = (Eigenpair(both.values[i], both.vectors[i], both.residuals[i]) for i in (0, -1))
+    return Extremes(smallest, largest, both.products)
 
 
 def outside(n: int, steps: int, *, failure: float = 1e-6) -> float:

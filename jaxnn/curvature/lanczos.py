@@ -72,7 +72,7 @@ def begin(start: Float[Array, " n"], steps: int) -> Space:
         jnp.zeros((steps, n), dtype),
         jnp.zeros((steps, steps), dtype),
         jnp.zeros(steps, dtype),
-        start / tree.norm(start),
+        unit,
     )
 
 
