@@ -1,6 +1,22 @@
 """Derivatives of a scalar function of a pytree, and whether they are right."""
 
+from jaxnn.derivatives.budget import MemoryBudgetError
+from jaxnn.derivatives.dense import hessian, hessian_blocks, hessian_diagonal
 from jaxnn.derivatives.differences import Curve, GradientCheck, check_gradient
-from jaxnn.derivatives.products import hvp
+from jaxnn.derivatives.gauss_newton import empirical_fisher, fisher, gauss_newton_matrix
+from jaxnn.derivatives.products import gauss_newton_vp, hvp
 
-__all__ = ["Curve", "GradientCheck", "check_gradient", "hvp"]
+__all__ = [
+    "Curve",
+    "GradientCheck",
+    "MemoryBudgetError",
+    "check_gradient",
+    "empirical_fisher",
+    "fisher",
+    "gauss_newton_matrix",
+    "gauss_newton_vp",
+    "hessian",
+    "hessian_blocks",
+    "hessian_diagonal",
+    "hvp",
+]

@@ -114,6 +114,15 @@ def output_curvature(
     Raises:
         ValueError: outputs of another shape; weights of another shape or, where they are known, below 0.
     """
+    gradient, hessian = example_curvature(objective, outputs, targets)
+    share = shares(len(gradient), weight, gradient.dtype)
+    return share[:, None] * gradient, share[:, None, None] * hessian
+
+
+def example_curvature(
+    objective: Objective, outputs: Array, targets: Any
+) -> tuple[Float[Array, "batch k"], Float[Array, "batch k k"]]:
+    """∇ℓ and ∇²ℓ of each example by its outputs, as `output_curvature` has them before they are weighted."""
     rows, k = outputs.shape[0], width(outputs)
     outputs = outputs.astype(tree.wide_dtype(outputs.dtype))
 
@@ -124,8 +133,7 @@ def output_curvature(
     flat_outputs, targets = outputs.reshape(rows, k), jax.tree.map(jnp.asarray, targets)
     gradient = jax.vmap(jax.grad(loss))(flat_outputs, targets)
     hessian = jax.vmap(jax.hessian(loss))(flat_outputs, targets)
-    share = shares(rows, weight, outputs.dtype)
-    return share[:, None] * gradient, share[:, None, None] * (0.5 * (hessian + hessian.mT))
+    return gradient, 0.5 * (hessian + hessian.mT)
 
 
 def shares(rows: int, weight: Any, dtype: Any) -> Float[Array, " batch"]:

@@ -43,7 +43,7 @@ class Lines:
         except LOOKS_AT_VALUES:
             value = f(params)
             self.traceable = False
-        self.out = _scalar_dtype(value)
+        self.out = scalar_dtype(value)
         dtypes = [leaf.dtype for leaf in jax.tree.leaves(params)] + [self.out]
         self.dtype = max(dtypes, key=lambda dtype: float(jnp.finfo(dtype).eps))  # the coarsest
         self.finest = min(dtypes, key=lambda dtype: float(jnp.finfo(dtype).eps))
@@ -110,7 +110,7 @@ def _move(x: Any, v: Any, step: Any) -> Any:
     return jnp.sign(move) * (jax.lax.optimization_barrier(jnp.abs(x) + jnp.abs(move)) - jnp.abs(x))
 
 
-def _scalar_dtype(value: Any) -> Any:
+def scalar_dtype(value: Any) -> Any:
     """The dtype of a function's value, if that is one real floating-point number."""
     leaves = jax.tree.leaves(value)
     if len(leaves) != 1 or leaves[0] is not value:

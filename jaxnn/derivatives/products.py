@@ -13,7 +13,10 @@ from typing import Any
 
 import jax
 
-from jaxnn.types import Params
+from jaxnn import tree
+from jaxnn.derivatives.jacobians import needs_split
+from jaxnn.objective import Objective, split, weighted_mean
+from jaxnn.types import Batch, Params
 
 
 def hvp(f: Callable[[Params], Any], params: Params, v: Params) -> Params:
@@ -28,3 +31,38 @@ def hvp(f: Callable[[Params], Any], params: Params, v: Params) -> Params:
         H v, like params.
     """
     return jax.jvp(jax.grad(f), (params,), (v,))[1]
+
+
+def gauss_newton_vp(objective: Any, params: Params, batch: Batch, v: Params, key: Any = None) -> Params:
+    """Gauss-Newton's matrix Jᵀ Λ J + ∇²R at the parameters, times v.
+
+    Rows may depend on each other, and the loss need not be one of ours.
+
+    Args:
+        objective: an `Objective`.
+        params: where.
+        batch: (inputs, targets) or (inputs, targets, weight).
+        v: like params.
+        key: for a `predict` that names it.
+
+    Returns:
+        G v, like params.
+
+    Raises:
+        ValueError: a plain function for an objective.
+    """
+    return gauss_newton_operator(needs_split(objective, "gauss_newton_vp"), params, batch, key)(v)
+
+
+def gauss_newton_operator(
+    objective: Objective, params: Params, batch: Batch, key: Any = None
+) -> Callable[[Params], Params]:
+    """The function v -> G v, for many vectors: it is linearised once. Arguments as for `gauss_newton_vp`."""
+    x, y, weight = split(batch)
+    outputs, push = jax.linearize(lambda p: objective.outputs(p, x, key), params)  # v -> J v
+    pull = jax.linear_transpose(push, params)  # u -> Jᵀ u
+    _, bend = jax.linearize(jax.grad(lambda o: weighted_mean(objective.loss(o, y), weight)), outputs)  # u -> Λ u
+    if objective.penalty is None:
+        return lambda v: pull(bend(push(v)))[0]
+    _, stiffen = jax.linearize(jax.grad(objective.penalty), params)  # v -> ∇²R v
+    return lambda v: tree.add(pull(bend(push(v)))[0], stiffen(v))
