@@ -5,6 +5,9 @@
     updates, state = optimiser.update(grads, state, params)
     params = apply_updates(params, updates)
 
+Rules take a gradient (`TABLE`); methods evaluate the objective themselves (`METHODS`: Newton, Gauss-Newton,
+Levenberg-Marquardt, quasi-Newton), and are at home in `training.minimise`.
+
 `optax.GradientTransformationExtraArgs(*adam(1e-3))` is optax's own type; our loops take optax's optimisers as they are.
 """
 
@@ -15,7 +18,25 @@ from jaxnn.optimisers.accumulate import AccumulateState, accumulate
 from jaxnn.optimisers.combine import chain, masked
 from jaxnn.optimisers.inject import InjectState, inject
 from jaxnn.optimisers.links import add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero
+from jaxnn.optimisers.methods import (
+    METHODS,
+    BFGSState,
+    GaussNewtonState,
+    LBFGSState,
+    LevenbergMarquardtState,
+    NewtonCGState,
+    NewtonState,
+    SaddleFreeNewtonState,
+    bfgs,
+    gauss_newton,
+    lbfgs,
+    levenberg_marquardt,
+    newton,
+    newton_cg,
+    saddle_free_newton,
+)
 from jaxnn.optimisers.presets import PRESETS, preset
+from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.rules import (
     TABLE,
     AdaDeltaState,
@@ -46,6 +67,7 @@ from jaxnn.tree import add as apply_updates
 from jaxnn.types import Optimiser
 
 __all__ = [
+    "METHODS",
     "PRESETS",
     "TABLE",
     "AMSGradState",
@@ -54,13 +76,21 @@ __all__ = [
     "AdaGradState",
     "AdamState",
     "AdamaxState",
+    "BFGSState",
+    "GaussNewtonState",
     "InjectState",
+    "LBFGSState",
+    "LevenbergMarquardtState",
     "LionState",
     "MomentumState",
     "NadamState",
+    "NewtonCGState",
+    "NewtonState",
     "Optimiser",
     "RMSPropState",
+    "Report",
     "SGDState",
+    "SaddleFreeNewtonState",
     "accumulate",
     "adadelta",
     "adagrad",
@@ -70,28 +100,35 @@ __all__ = [
     "add_weight_decay",
     "amsgrad",
     "apply_updates",
+    "bfgs",
     "chain",
     "clip_by_global_norm",
     "clip_by_value",
+    "gauss_newton",
     "get",
     "inject",
+    "lbfgs",
+    "levenberg_marquardt",
     "lion",
     "masked",
     "momentum",
     "nadam",
     "nesterov",
+    "newton",
+    "newton_cg",
     "preset",
     "radam",
     "rmsprop",
+    "saddle_free_newton",
     "set_to_zero",
     "sgd",
 ]
 
 
 def get(name: str) -> Any:
-    """The factory of that name.
+    """The factory of that name: of a first-order rule (`TABLE`) or of a method that evaluates J itself (`METHODS`).
 
     Raises:
         ValueError: unknown name; the nearest known one is offered.
     """
-    return checks.one_of(name, TABLE, "optimiser")
+    return checks.one_of(name, {**TABLE, **METHODS}, "optimiser")

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers.words import understood
+from jaxnn.optimisers.words import passes_on, understood
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
 
@@ -33,6 +33,7 @@ def accumulate(inner: OptimiserLike, *, steps: int) -> Optimiser:
     def init(params: Params) -> AccumulateState:
         return AccumulateState(tree.start(), tree.zeros(params), inner.init(params))
 
+    @passes_on
     def update(
         grads: Updates, state: AccumulateState, params: Params = None, **words: Any
     ) -> tuple[Updates, AccumulateState]:

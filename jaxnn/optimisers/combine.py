@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from jaxnn.optimisers.words import understood
+from jaxnn.optimisers.words import PARTS_OF_J, passes_on, understood
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
 
@@ -22,6 +22,7 @@ def chain(*links: OptimiserLike) -> Optimiser:
     def init(params: Params) -> tuple[Any, ...]:
         return tuple(link.init(params) for link in links)
 
+    @passes_on
     def update(
         grads: Updates, state: tuple[Any, ...], params: Params = None, **words: Any
     ) -> tuple[Updates, tuple[Any, ...]]:
@@ -56,11 +57,18 @@ def masked(inner: OptimiserLike, mask: Any) -> Optimiser:
     def init(params: Params) -> Any:
         return inner.init(hidden(params)[1])
 
+    @passes_on
     def update(grads: Updates, state: Any, params: Params = None, **words: Any) -> tuple[Updates, Any]:
         chosen, seen = hidden(grads)
         seen_params = None if params is None else hidden(params)[1]
+        words = {name: word for name, word in words.items() if name not in PARTS_OF_J}  # they know all parameters
         if "grad" in words:
             words["grad"] = hidden(words["grad"])[1]
+        if "value_fn" in words:  # of the visible part alone, the rest staying where it is
+            whole = words["value_fn"]
+            words["value_fn"] = lambda part: whole(
+                jax.tree.map(lambda flag, p, v: v if flag else p, chosen, params, _fill(part, chosen))
+            )
         updates, state = inner.update(seen, state, seen_params, **understood(inner, words))
         back = jax.tree.map(lambda flag, g, u: u if flag else g, chosen, grads, _fill(updates, chosen))
         return back, state

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jaxnn.optimisers.words import understood
+from jaxnn.optimisers.words import passes_on, understood
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
 
@@ -41,6 +41,7 @@ def inject(factory: Callable[..., OptimiserLike], **hyperparameters: Any) -> Opt
         values = {name: jnp.array(value, jnp.result_type(float)) for name, value in numbers.items()}
         return InjectState(values, factory(**values, **fixed).init(params))
 
+    @passes_on
     def update(grads: Updates, state: InjectState, params: Params = None, **words: Any) -> tuple[Updates, InjectState]:
         optimiser = factory(**state.hyperparameters, **fixed)
         updates, inner = optimiser.update(grads, state.inner, params, **understood(optimiser, words))

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from jaxnn.types import OptimiserLike
 
 ALWAYS = ("value", "grad", "value_fn")
+PARTS_OF_J = ("objective", "batch", "key")
 
 Update = TypeVar("Update", bound=Callable[..., Any])
 
@@ -34,6 +35,6 @@ def understood(optimiser: OptimiserLike, words: Mapping[str, Any]) -> dict[str, 
 
 
 def passes_on(update: Update) -> Update:
-    """Marks the update of an optimiser made of others: it takes every word, and hands each part those it understands."""
+    """Marks the update of an optimiser made of others: it takes every word, and each part gets its own."""
     update.passes_on = True  # type: ignore[attr-defined]
     return update

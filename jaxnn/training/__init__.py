@@ -2,6 +2,7 @@
 
 step        a pure function (state, batch) -> (state, info)
 run         many steps in one scan: jit it, vmap it, differentiate it
+minimise    the whole data at every step, to the limit of the precision: for second-order methods
 fit         a whole run: progress, validation, early stopping, checkpoints, interrupts
 save, load  a model as one file that holds no code
 """
@@ -9,9 +10,11 @@ save, load  a model as one file that holds no code
 from jaxnn.training.epochs import Carry
 from jaxnn.training.fitting import Epoch, Fit, fit
 from jaxnn.training.history import History
+from jaxnn.training.minimise import Path, Solution, minimise
 from jaxnn.training.model import Model, load, save
 from jaxnn.training.ordering import batches, order
 from jaxnn.training.steps import Info, TrainState, init, run, step
+from jaxnn.training.stopping import Stop
 from jaxnn.training.storage import flatten, unflatten
 
 __all__ = [
@@ -21,12 +24,16 @@ __all__ = [
     "History",
     "Info",
     "Model",
+    "Path",
+    "Solution",
+    "Stop",
     "TrainState",
     "batches",
     "fit",
     "flatten",
     "init",
     "load",
+    "minimise",
     "order",
     "run",
     "save",

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn import tree
 from jaxnn.objective import Objective, evaluate, split, weighted_mean
-from jaxnn.optimisers.words import understood
+from jaxnn.optimisers.words import passes_on, understood
 from jaxnn.training.ordering import order
 from jaxnn.training.steps import TrainState, gather, init, learning_rate, step
 from jaxnn.types import Batch, Optimiser, OptimiserLike, Params
@@ -280,6 +280,7 @@ def outputs_of(objective: Objective, params: Params, x: Any) -> Array:
 def _slowed(optimiser: OptimiserLike, factor: Array) -> Optimiser:
     """The optimiser with every update multiplied by `factor`."""
 
+    @passes_on
     def update(grads: Any, state: Any, params: Any, **words: Any) -> tuple[Any, Any]:
         updates, state = optimiser.update(grads, state, params, **understood(optimiser, words))
         return jax.tree.map(lambda u: u * factor.astype(u.dtype), updates), state

@@ -56,7 +56,8 @@ def step(
     Args:
         objective: J(params, batch), an `Objective` or any function that gives a scalar. If it names `key`, every
             evaluation within a step gets the same key, and every step another.
-        optimiser: ours or optax's. Its update is sent `value`, `grad` and `value_fn` (params -> J on this batch).
+        optimiser: ours or optax's. Its update is sent `value`, `grad` and `value_fn` (params -> J on this batch), and
+            if it names them `objective`, `batch` and `key` too.
     """
 
     def take(state: TrainState, batch: Batch) -> tuple[TrainState, Info]:
@@ -67,7 +68,8 @@ def step(
             return evaluate(objective, params, batch, key)
 
         value, grad = jax.value_and_grad(value_fn)(state.params)
-        words = understood(optimiser, {"value": value, "grad": grad, "value_fn": value_fn})
+        sent = {"value": value, "grad": grad, "value_fn": value_fn, "objective": objective, "batch": batch, "key": key}
+        words = understood(optimiser, sent)
         updates, opt_state = optimiser.update(grad, state.opt_state, state.params, **words)
         params = tree.add(state.params, updates)
         info = Info(value, _norm(grad), learning_rate(opt_state))

@@ -1,0 +1,93 @@
+"""BFGS: quasi-Newton steps with a dense approximation H of the inverse Hessian.
+
+    y = g - g₋,  s = θ - θ₋,  ρ = 1 / sᵀy
+    H ← (I - ρ s yᵀ) H (I - ρ y sᵀ) + ρ s sᵀ       before the first such update, H = γ I with γ = sᵀy / yᵀy
+    θ ← θ - α H g                                  α by a strong Wolfe line search, tried first at 1
+
+Of all symmetric matrices with H y = s this one is the nearest to the last, in a norm weighted by the curvature. A
+search that finds nothing lower forgets H, so that the next step is one of steepest descent.
+
+References:
+    Nocedal & Wright, Numerical Optimization, 2nd edition, 2006, Algorithm 6.1, equations 6.17 and 6.20.
+    Broyden 1970; Fletcher 1970; Goldfarb 1970; Shanno 1970.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxnn import checks, tree
+from jaxnn.derivatives import budget
+from jaxnn.optimisers import flat, quasi_newton, report
+from jaxnn.types import Optimiser, Params, Updates
+
+
+class BFGSState(NamedTuple):
+    """What BFGS carries from step to step."""
+
+    step: Int[Array, ""]  # steps taken so far
+    learning_rate: Float[Array, ""]  # α of the latest step
+    params: Float[Array, " n"]  # θ at the latest update, in ravel order
+    grads: Float[Array, " n"]  # g there
+    inverse: Float[Array, "n n"]  # H
+    pairs: Int[Array, ""]  # taken in since H was last the identity
+    report: report.Report
+
+
+def bfgs(*, max_evaluations: int = 25, memory_bytes: int | None = None) -> Optimiser:
+    """BFGS with a strong Wolfe line search: for some thousand parameters at most; beyond, `lbfgs`.
+
+    A full-batch method, like `lbfgs`, and at the same cost in evaluations; each step costs 4 n² multiplications more.
+
+    Args:
+        max_evaluations: ≥ 1, of value and gradient, within one line search.
+        memory_bytes: what H may take; half of this machine's memory if None.
+
+    Raises:
+        ValueError: an argument out of range; at the update, no parameters or no `value_fn`.
+        MemoryBudgetError: at the start, H is larger than that.
+    """
+    checks.whole(1, max_evaluations=max_evaluations)
+
+    def init(params: Params) -> BFGSState:
+        n, dtype = flat.size(params)
+        budget.check_square("BFGS's inverse Hessian", n, dtype, memory_bytes, "lbfgs, which keeps a few vectors")
+        one, (theta, g) = jnp.ones((), dtype), (jnp.zeros(n, dtype) for _ in range(2))
+        return BFGSState(tree.start(), one, theta, g, jnp.eye(n, dtype=dtype), tree.start(), report.start(dtype))
+
+    def update(
+        grads: Updates,
+        state: BFGSState,
+        params: Params = None,
+        *,
+        value: Any = None,
+        grad: Any = None,
+        value_fn: Any = None,
+        **words: Any,
+    ) -> tuple[Updates, BFGSState]:
+        del words
+        at = flat.problem(grads, params, value, value_fn, "bfgs")
+        new = quasi_newton.pair(at, state)
+        gamma = jnp.where(state.pairs == 0, tree.ratio(new.s @ new.y, new.y @ new.y), 1)
+        inverse = jnp.where(new.usable, product_form(gamma * state.inverse, new.s, new.y), state.inverse)
+        pairs = jnp.where(new.usable, tree.increment(state.pairs), state.pairs)
+
+        d = -inverse @ at.gradient
+        grad = grads if grad is None else grad
+        updates, alpha, told = quasi_newton.search(
+            at, d, params, value_fn, grad, fresh=pairs == 0, max_evaluations=max_evaluations
+        )
+        identity = jnp.eye(len(d), dtype=d.dtype)
+        inverse, pairs = tree.select(told.accepted, (inverse, pairs), (identity, jnp.zeros_like(pairs)))
+        after = BFGSState(tree.increment(state.step), alpha, at.theta, at.gradient, inverse, pairs, told)
+        return updates, after
+
+    return Optimiser(init, update)
+
+
+def product_form(inverse: Float[Array, "n n"], s: Float[Array, " n"], y: Float[Array, " n"]) -> Float[Array, "n n"]:
+    """(I - ρ s yᵀ) H (I - ρ y sᵀ) + ρ s sᵀ multiplied out: O(n²), and symmetric to the last bit."""
+    rho, hy = 1 / (s @ y), inverse @ y
+    cross = jnp.outer(s, hy)
+    return inverse - rho * (cross + cross.T) + rho * (1 + rho * (y @ hy)) * jnp.outer(s, s)

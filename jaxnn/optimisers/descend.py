@@ -1,0 +1,40 @@
+"""From a direction of descent to a step that takes J down: backtracking, and the report of it."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxnn import linesearch, tree
+from jaxnn.optimisers.flat import Flat
+from jaxnn.optimisers.report import Report
+
+
+def downhill(at: Flat, direction: Array, curved: Array, *, damping: Any) -> tuple[Array, Array, Report]:
+    """The step α d, with α = 1 or shorter until J has fallen enough; no step where d is none of descent.
+
+    Args:
+        at: J near the parameters.
+        direction: d (n,).
+        curved: B d for the model gᵀs + ½ sᵀBs that d was made by (n,), for the predicted reduction.
+        damping: what the report tells.
+
+    Returns:
+        The step (n,), α and the report.
+    """
+    known = jnp.all(jnp.isfinite(direction))
+    direction, curved = jnp.where(known, direction, 0.0), jnp.where(known, curved, 0.0)
+    slope = jnp.vdot(at.gradient, direction)
+    found = linesearch.backtracking(at.value_at, jnp.zeros_like(direction), direction, value=at.value, slope=slope)
+    rate = found.step_length
+    predicted = -rate * slope - 0.5 * rate**2 * jnp.vdot(direction, curved)
+    taken = found.found
+    told = Report(
+        predicted_reduction=predicted,
+        gain_ratio=tree.ratio(at.value - found.value, predicted),
+        damping=jnp.asarray(damping, slope.dtype),
+        evaluations=found.evaluations,
+        accepted=taken,
+        at_limit=~taken,
+    )
+    return jnp.where(taken, rate * direction, 0.0), rate, told

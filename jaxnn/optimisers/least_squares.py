@@ -1,0 +1,123 @@
+"""The model of Levenberg-Marquardt and Gauss-Newton: JᵀΛJ or, where outputs are fewer than parameters, JJᵀ.
+
+    in the parameters    (JᵀΛJ + ∇²R + D) s = -g                 n × n
+    in the outputs       s = -D⁻¹ Bᵀ (B D⁻¹ Bᵀ + I)⁻¹ r          m × m, B = Λ^½ J, g = Bᵀ r
+
+The second needs a diagonal Λ > 0 and no penalty, hence a squared error: Λ = 2w, r = √(2w) (o - y), w normalised.
+Either system is positive definite; where rounding says otherwise its factor is NaN, and so is the step.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jax.scipy.linalg import cho_solve
+from jaxtyping import Array, Float
+
+from jaxnn import losses, tree
+from jaxnn.derivatives import gauss_newton_matrix
+from jaxnn.derivatives.jacobians import needs_split, output_curvature, output_jacobian
+from jaxnn.objective import Objective, split
+from jaxnn.optimisers.flat import Flat
+from jaxnn.types import Batch, Params
+
+BEND = 0.75  # the longest acceleration, by the step that it bends: Transtrum & Sethna's α
+
+
+class Model(NamedTuple):
+    """Gauss-Newton's model of J around the parameters."""
+
+    diagonal: Float[Array, " n"]  # of JᵀΛJ + ∇²R
+    step: Callable[[Array], tuple[Array, Array]]  # damping (n,) -> (s, the reduction it predicts)
+
+
+def model(
+    at: Flat, objective: Any, params: Params, batch: Batch, key: Any, *, own_gradient: bool, geodesic: bool
+) -> Model:
+    """The model in whichever of the two sizes is smaller.
+
+    Args:
+        at: J near the parameters.
+        objective: J's parts.
+        params: like the gradients of `at`.
+        batch: of this step.
+        key: of this step, for a `predict` that names it.
+        own_gradient: whether the gradient of `at` is J's own, or one that a chain has changed.
+        geodesic: bend the steps.
+
+    Raises:
+        ValueError: an objective without the split, or none.
+    """
+    objective = needs_split(objective, "levenberg_marquardt")
+    outputs = jax.eval_shape(lambda p: objective.outputs(p, split(batch)[0], key), params)
+    squared = objective.loss is losses.squared_error and objective.penalty is None
+    small = own_gradient and squared and outputs.size < at.theta.size
+    solver, diagonal = (_in_outputs if small else _in_parameters)(at, objective, params, batch, key)
+
+    def step(damping: Array) -> tuple[Array, Array]:
+        solve, s = solver(damping)
+        predicted = 0.5 * jnp.vdot(s, damping * s - at.gradient)
+        if geodesic:
+            s = _bent(s, solve, objective, params, batch, key)
+        return s, predicted
+
+    return Model(diagonal, step)
+
+
+def _in_parameters(at: Flat, objective: Objective, params: Params, batch: Batch, key: Any) -> tuple[Any, Array]:
+    matrix = gauss_newton_matrix(objective, params, batch, key=key).astype(at.gradient.dtype)
+
+    def solver(damping: Array) -> tuple[Callable[[Array], Array], Array]:
+        factor = jnp.linalg.cholesky(matrix + jnp.diag(damping))
+
+        def solve(b: Array) -> Array:
+            return cho_solve((factor, True), b)
+
+        return solve, solve(-at.gradient)
+
+    return solver, jnp.diagonal(matrix)
+
+
+def _in_outputs(at: Flat, objective: Objective, params: Params, batch: Batch, key: Any) -> tuple[Any, Array]:
+    x, y, weight = split(batch)
+    transposed = output_jacobian(objective, params, batch, key).astype(at.gradient.dtype)  # (n, m)
+    outputs = objective.outputs(params, x, key)
+    slope, curvature = output_curvature(objective, outputs, y, weight)
+    root = jnp.sqrt(jnp.diagonal(curvature, axis1=1, axis2=2)).ravel().astype(transposed.dtype)
+    b = transposed * root  # Bᵀ
+    r = tree.ratio(slope.ravel().astype(root.dtype), root)
+
+    def solver(damping: Array) -> tuple[Callable[[Array], Array], Array]:
+        scaled = b / damping[:, None]
+        factor = jnp.linalg.cholesky(b.T @ scaled + jnp.eye(b.shape[1], dtype=b.dtype))
+
+        def solve(v: Array) -> Array:  # Woodbury
+            return (v - b @ cho_solve((factor, True), scaled.T @ v)) / damping
+
+        return solve, -scaled @ cho_solve((factor, True), r)
+
+    return solver, jnp.sum(b**2, axis=1)
+
+
+def _bent(s: Array, solve: Any, objective: Objective, params: Params, batch: Batch, key: Any) -> Array:
+    """S + ½ a, where a is short enough to be believed."""
+    x, y, weight = split(batch)
+    _, unravel = ravel_pytree(tree.widen(params))
+    along = tree.cast_like(unravel(s), params)
+
+    def outputs(p: Params) -> Array:
+        return objective.outputs(p, x, key)
+
+    def velocity(p: Params) -> Array:
+        return jax.jvp(outputs, (p,), (along,))[1]
+
+    second = jax.jvp(velocity, (params,), (along,))[1]
+    o, pull = jax.vjp(outputs, params)
+    _, curvature = output_curvature(objective, o, y, weight)
+    pushed = jnp.einsum("bij,bj->bi", curvature, second.reshape(curvature.shape[:2]))
+    force, _ = ravel_pytree(tree.widen(pull(pushed.reshape(o.shape).astype(o.dtype))[0]))
+    a = solve(-force.astype(s.dtype))
+    short = jnp.linalg.norm(a) <= BEND * jnp.linalg.norm(s)
+    return jnp.where(short & jnp.all(jnp.isfinite(a)), s + 0.5 * a, s)

@@ -1,0 +1,115 @@
+"""Levenberg-Marquardt: Gauss-Newton's step, damped until it reduces J.
+
+With J(θ) = Σᵢ wᵢ ℓ(oᵢ, yᵢ) / Σ w, the outputs' Jacobian J = ∂o/∂θ, the loss's curvature Λ and g = ∇J:
+
+    (JᵀΛJ + λ D) s = -g                       D = I, or the largest diag(JᵀΛJ) seen so far
+    ρ = (J(θ) - J(θ + s)) / ½ sᵀ(λ D s - g)   gain ratio: actual reduction over the model's
+    ρ > 0:  θ ← θ + s,  λ ← λ max(⅓, 1 - (2ρ - 1)³),  ν ← 2          Nielsen's rule; λ₀ = τ max diag(JᵀΛJ)
+    else:   λ ← λ ν,  ν ← 2ν,  and again with the same JᵀΛJ
+
+Marquardt's rule is λ ← λ/10 and λ ← 10 λ. With fewer outputs than parameters, and a squared error, the system is solved
+in the outputs: s = -D⁻¹Jᵀ(J D⁻¹ Jᵀ + λ I)⁻¹ r. With geodesic acceleration the step is bent along the outputs' second
+derivative in its own direction: s + ½ a, (JᵀΛJ + λ D) a = -JᵀΛ ∂²o/∂s², taken where |a| ≤ ¾ |s|.
+
+References:
+    Levenberg 1944; Marquardt 1963; Moré, The Levenberg-Marquardt algorithm, 1978 (D).
+    Madsen, Nielsen & Tingleff, Methods for non-linear least squares problems, 2004, algorithm 3.16.
+    Transtrum & Sethna, Improvements to the Levenberg-Marquardt algorithm, 2012, arXiv:1201.5885 (geodesic).
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxnn import checks, tree
+from jaxnn.optimisers import flat, least_squares, report, trials
+from jaxnn.types import Optimiser, Params, Updates
+
+
+class LevenbergMarquardtState(NamedTuple):
+    """What Levenberg-Marquardt carries from step to step."""
+
+    step: Int[Array, ""]  # steps taken so far
+    learning_rate: Float[Array, ""]  # 1: it has none
+    damping: Float[Array, ""]  # λ of the next step
+    growth: Float[Array, ""]  # ν
+    scale: Float[Array, " n"]  # the diagonal of D
+    report: report.Report
+
+
+def levenberg_marquardt(
+    *, rule: str = "nielsen", scale: str = "identity", damping: Any = 1e-3, geodesic: bool = False
+) -> Optimiser:
+    """Levenberg-Marquardt for an `Objective` of any convex loss: MATLAB's `trainlm`, for a squared error.
+
+    Its update takes the words `value`, `value_fn`, `objective` and `batch`, which our loops send. The batch should be
+    the same at every step: λ learns from gain ratios, which the noise of minibatches drowns.
+
+    Args:
+        rule: how λ follows the gain ratio: "nielsen" or "marquardt".
+        scale: D: "identity", or "diagonal", which makes the steps independent of the parameters' units.
+        damping: τ > 0; the first λ is τ max diag(JᵀΛJ), or τ where D is the diagonal.
+        geodesic: bend each step by the outputs' second derivative.
+
+    Raises:
+        ValueError: an unknown rule or scale, damping out of range; at the update, an objective without the split.
+    """
+    adapt = checks.one_of(rule, {"nielsen": nielsen, "marquardt": marquardt}, "rule")
+    diagonal = checks.one_of(scale, {"identity": False, "diagonal": True}, "scale")
+    checks.positive(damping=damping)
+
+    def init(params: Params) -> LevenbergMarquardtState:
+        n, dtype = flat.size(params)
+        one = jnp.ones((), dtype)
+        return LevenbergMarquardtState(tree.start(), one, one, 2 * one, jnp.zeros(n, dtype), report.start(dtype))
+
+    def update(
+        grads: Updates,
+        state: LevenbergMarquardtState,
+        params: Params = None,
+        *,
+        value: Any = None,
+        grad: Any = None,
+        value_fn: Any = None,
+        objective: Any = None,
+        batch: Any = None,
+        key: Any = None,
+        **words: Any,
+    ) -> tuple[Updates, LevenbergMarquardtState]:
+        del words
+        at = flat.problem(grads, params, value, value_fn, "levenberg_marquardt")
+        own_gradient = grad is None or grad is grads
+        model = least_squares.model(at, objective, params, batch, key, own_gradient=own_gradient, geodesic=geodesic)
+        largest = jnp.max(model.diagonal)
+        seen = jnp.maximum(state.scale, model.diagonal)
+        d = jnp.maximum(seen, jnp.finfo(seen.dtype).eps * largest) if diagonal else jnp.ones_like(seen)
+        first = damping * (1.0 if diagonal else jnp.where(largest > 0, largest, 1.0))
+        region = (jnp.where(state.step == 0, first, state.damping), state.growth)
+
+        taken = trials.until_taken(
+            lambda region: model.step(region[0] * d),
+            lambda region, gain, _: adapt(*region, gain),
+            region,
+            at,
+        )
+        least = jnp.finfo(seen.dtype).eps ** 2 * jnp.where(diagonal, 1.0, largest)
+        lam, growth = jnp.maximum(taken.region[0], least), taken.region[1]
+        after = LevenbergMarquardtState(
+            tree.increment(state.step), state.learning_rate, lam, growth, seen, taken.report(lam)
+        )
+        return at.updates(taken.step), after
+
+    return Optimiser(init, update)
+
+
+def nielsen(damping: Array, growth: Array, gain: Array) -> tuple[Array, Array]:
+    """λ and ν after a trial: smoothly smaller the truer the model was, ever faster larger while it fails."""
+    taken = gain > trials.ACCEPTABLE
+    shrunk = damping * jnp.maximum(1 / 3, 1 - (2 * gain - 1) ** 3)
+    return jnp.where(taken, shrunk, damping * growth), jnp.where(taken, 2.0, 2.0 * growth).astype(growth.dtype)
+
+
+def marquardt(damping: Array, growth: Array, gain: Array) -> tuple[Array, Array]:
+    """λ a tenth after a success, tenfold after a failure; ν is not used."""
+    return damping * jnp.where(gain > trials.ACCEPTABLE, 0.1, 10.0).astype(damping.dtype), growth

@@ -1,0 +1,42 @@
+"""The methods by name: optimisers that evaluate the objective themselves, and ask for the whole data at every step."""
+
+from types import MappingProxyType
+from typing import Any
+
+from jaxnn.optimisers.bfgs import BFGSState, bfgs
+from jaxnn.optimisers.gauss_newton import GaussNewtonState, gauss_newton
+from jaxnn.optimisers.lbfgs import LBFGSState, lbfgs
+from jaxnn.optimisers.levenberg_marquardt import LevenbergMarquardtState, levenberg_marquardt
+from jaxnn.optimisers.newton import NewtonState, newton
+from jaxnn.optimisers.newton_cg import NewtonCGState, newton_cg
+from jaxnn.optimisers.saddle_free_newton import SaddleFreeNewtonState, saddle_free_newton
+
+__all__ = [
+    "METHODS",
+    "BFGSState",
+    "GaussNewtonState",
+    "LBFGSState",
+    "LevenbergMarquardtState",
+    "NewtonCGState",
+    "NewtonState",
+    "SaddleFreeNewtonState",
+    "bfgs",
+    "gauss_newton",
+    "lbfgs",
+    "levenberg_marquardt",
+    "newton",
+    "newton_cg",
+    "saddle_free_newton",
+]
+
+METHODS: MappingProxyType[str, Any] = MappingProxyType(
+    {
+        "levenberg_marquardt": levenberg_marquardt,
+        "gauss_newton": gauss_newton,
+        "newton": newton,
+        "saddle_free_newton": saddle_free_newton,
+        "newton_cg": newton_cg,
+        "lbfgs": lbfgs,
+        "bfgs": bfgs,
+    }
+)

@@ -1,0 +1,127 @@
+"""Newton-CG: Newton's step within a trust region by truncated conjugate gradients, from products B v alone.
+
+    s ≈ argmin gᵀs + ½ sᵀB s,  ‖s‖_M ≤ Δ          Steihaug's conjugate gradients, until ‖g + B s‖ ≤ min(½, √‖g‖) ‖g‖
+    ρ = (J(θ) - J(θ + s)) / (m(0) - m(s))          gain ratio: actual reduction over the model's
+    Δ ← ¼ ‖s‖_M if ρ < ¼;  2Δ if ρ > ¾ and s is at the boundary
+    θ ← θ + s   if ρ > 10⁻⁴; else again within the smaller region
+
+B is the Hessian, whose negative curvature is followed to the boundary, or Gauss-Newton's part of it, which has none.
+J is linearised once in an iteration, for all its products. The residual asked for falls with the gradient, so that
+convergence is superlinear while far from the minimum few products are spent.
+
+M is a diagonal of positive numbers with mean 1, so that Δ keeps the parameters' units: the identity, or |diag ∇²J|.
+
+References:
+    Steihaug, The conjugate gradient method and trust regions in large scale optimization, 1983.
+    Nocedal & Wright, Numerical Optimization, 2nd edition, 2006, Algorithms 4.1 and 7.2, equation 7.3 (forcing).
+    Martens, Deep learning via Hessian-free optimization, 2010: curvature="gauss_newton".
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxnn import checks, tree
+from jaxnn.optimisers import flat, products, report, trials
+from jaxnn.optimisers.subproblems.steihaug import BOUNDARY, NEGATIVE_CURVATURE, steihaug
+from jaxnn.types import Optimiser, Params, Updates
+
+
+class NewtonCGState(NamedTuple):
+    """What Newton-CG carries from step to step."""
+
+    step: Int[Array, ""]  # steps taken so far
+    learning_rate: Float[Array, ""]  # 1: it has none
+    radius: Float[Array, ""]  # Δ of the next step
+    report: report.Report
+
+
+class _Trial(NamedTuple):
+    taken: trials.Taken  # its region is Δ of the next trial
+    products: Int[Array, ""]
+
+
+def newton_cg(
+    *,
+    curvature: str = "hessian",
+    preconditioner: str | Callable[..., Any] | None = None,
+    radius: Any = 1.0,
+    max_iterations: int | None = None,
+) -> Optimiser:
+    """Newton-CG with a trust region: second order for as many parameters as a gradient can be taken of.
+
+    A full-batch method: a gain ratio compares two values of J, which must be of one batch, and Δ learns from it. It
+    stays at a stationary point even if that is a saddle: where the gradient is 0 there is no first direction.
+    `report.evaluations` counts values of J and products B v, those of the exact diagonal included.
+
+    Args:
+        curvature: B, "hessian" or "gauss_newton"; the latter needs an `Objective`.
+        preconditioner: None; "diagonal", |diag ∇²J| of any function, at the price of n products, as many as conjugate
+            gradients take at worst, so that it pays only for few parameters of very different scales; or a function
+            (objective, params, batch) -> (n,), whose magnitudes are taken, for a diagonal that costs less, as
+            `derivatives.mlp_hessian_diagonal` does.
+        radius: Δ > 0 of the first step.
+        max_iterations: ≥ 1, of conjugate gradients in one trial; None: n, at most 1000.
+
+    Raises:
+        ValueError: an argument out of range; at the update, no parameters or no `value_fn`; for "gauss_newton", an
+            objective that does not keep prediction and loss apart.
+    """
+    product_of = checks.one_of(curvature, products.CURVATURES, "curvature")
+    diagonal_of = products.diagonal(preconditioner)
+    checks.positive(radius=radius)
+    checks.whole(1, max_iterations=1 if max_iterations is None else max_iterations)
+
+    def init(params: Params) -> NewtonCGState:
+        _, dtype = flat.size(params)
+        start = jnp.asarray(radius, dtype)
+        return NewtonCGState(tree.start(), jnp.ones((), dtype), start, report.start(dtype, damping=start))
+
+    def update(
+        grads: Updates,
+        state: NewtonCGState,
+        params: Params = None,
+        *,
+        value: Any = None,
+        value_fn: Any = None,
+        objective: Any = None,
+        batch: Any = None,
+        **words: Any,
+    ) -> tuple[Updates, NewtonCGState]:
+        del words
+        at = flat.problem(grads, params, value, value_fn, "newton_cg")
+        g, n = at.gradient, at.theta.size
+        product = product_of(at, params, value_fn, objective, batch)
+        m = products.metric(diagonal_of(at, params, value_fn, objective, batch))
+        norm = tree.norm(g / jnp.sqrt(m))
+        tolerance = jnp.minimum(0.5, jnp.sqrt(norm)) * norm  # of the residual: forcing
+
+        def trial(last: _Trial) -> _Trial:
+            delta, tries = last.taken.region, last.taken.trials
+            solved = steihaug(
+                product, g, delta, preconditioner=m, tolerance=tolerance, max_iterations=max_iterations or min(n, 1000)
+            )
+            gain, drowned = trials.gain_ratio(at, at.value_at(solved.step), solved.predicted_reduction)
+            length = tree.norm(jnp.sqrt(m) * solved.step)
+            edge = (solved.exit_code == BOUNDARY) | (solved.exit_code == NEGATIVE_CURVATURE)
+            shorter = 0.25 * jnp.where(jnp.isfinite(length), length, delta)
+            adapted = jnp.where(gain < 0.25, shorter, jnp.where((gain > 0.75) & edge, 2 * delta, delta))
+            delta = jnp.where(drowned, delta, adapted)
+            accepted = gain > trials.ACCEPTABLE
+            taken = trials.Taken(solved.step, solved.predicted_reduction, gain, delta, tries + 1, accepted)
+            return _Trial(taken, last.products + solved.iterations)
+
+        nan, none = jnp.asarray(jnp.nan, g.dtype), jnp.zeros((), jnp.int32)
+        spent = jnp.asarray(n if preconditioner == "diagonal" else 0, jnp.int32)
+        start = _Trial(trials.Taken(jnp.zeros_like(g), nan, nan, state.radius, none, none > 0), spent)
+        taken, spent = jax.lax.while_loop(
+            lambda last: ~last.taken.accepted & (last.taken.trials < trials.TRIALS), trial, start
+        )
+        step = jnp.where(taken.accepted, taken.step, 0.0)
+        told = taken.report(taken.region, spent)
+        return at.updates(step), NewtonCGState(tree.increment(state.step), state.learning_rate, taken.region, told)
+
+    return Optimiser(init, update)

@@ -1,0 +1,81 @@
+"""One step of Newton's method, by each of its four methods.
+
+Every function takes J near the parameters, H, the state's region (α, Δ or σ) and D, and returns the step, its length α,
+the next region and the report.
+"""
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxnn.optimisers import trials
+from jaxnn.optimisers.descend import downhill
+from jaxnn.optimisers.flat import Flat
+from jaxnn.optimisers.report import Report
+from jaxnn.optimisers.subproblems import secular
+from jaxnn.optimisers.subproblems.shifted import shifted_solve
+
+Taken: TypeAlias = tuple[Array, Array, Array, Report]
+
+
+def pure(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
+    """S = -(H + αI)⁻¹ g, as Algorithm 8.8 prints it; no step where that matrix is singular."""
+    s = jnp.linalg.solve(hessian + region * jnp.diag(d), -at.gradient)
+    solved = jnp.all(jnp.isfinite(s))
+    s = jnp.where(solved, s, 0.0)
+    predicted = -jnp.vdot(at.gradient, s) - 0.5 * jnp.vdot(s, hessian @ s)
+    actual = at.value - at.value_at(s)
+    told = Report(predicted, actual / predicted, region, jnp.asarray(1, jnp.int32), solved, ~solved)
+    return s, jnp.ones_like(region), region, told
+
+
+def line_search(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
+    """(H + τI) s = -g with the first τ that makes it definite, then as far along s as J falls."""
+    del d
+    direction, shift, _ = shifted_solve(hessian, at.gradient)
+    s, rate, told = downhill(at, direction, hessian @ direction, damping=shift)
+    return s, rate, region, told
+
+
+def trust_region(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
+    """The model's minimiser within |D^½ s| ≤ Δ."""
+    root = jnp.sqrt(d)
+    scaled, slope = hessian / (root[:, None] * root), at.gradient / root
+
+    def propose(radius: Array) -> tuple[Array, Array]:
+        found = secular.trust_region(scaled, slope, radius)
+        return found.step / root, found.predicted
+
+    def adapt(radius: Array, gain: Array, step: Array) -> Array:
+        length = jnp.linalg.norm(root * step)
+        length = jnp.where(jnp.isfinite(length), length, radius)
+        larger = jnp.where(length >= 0.8 * radius, 2 * radius, radius)
+        return jnp.where(gain < 0.25, 0.25 * length, jnp.where(gain > 0.75, larger, radius))
+
+    taken = trials.until_taken(propose, adapt, region, at)
+    return taken.step, jnp.ones_like(region), taken.region, taken.report(taken.region)
+
+
+def cubic(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
+    """The minimiser of the model plus ⅓ σ |s|³."""
+    del d
+
+    def propose(sigma: Array) -> tuple[Array, Array]:
+        found = secular.cubic(hessian, at.gradient, sigma)
+        return found.step, found.predicted
+
+    def adapt(sigma: Array, gain: Array, step: Array) -> Array:
+        del step
+        return jnp.where(gain < 0.1, 4 * sigma, jnp.where(gain > 0.9, 0.25 * sigma, sigma))
+
+    taken = trials.until_taken(propose, adapt, region, at)
+    sigma = jnp.maximum(taken.region, jnp.finfo(region.dtype).tiny * 1e8)
+    return taken.step, jnp.ones_like(region), sigma, taken.report(sigma)
+
+
+METHODS: MappingProxyType[str, Callable[[Flat, Array, Array, Array], Any]] = MappingProxyType(
+    {"pure": pure, "line_search": line_search, "trust_region": trust_region, "cubic": cubic}
+)

@@ -1,0 +1,63 @@
+"""An objective summed over chunks of its rows: the same J and the same derivatives, in the memory of one chunk.
+
+    J = Σ_chunks Σᵢ wᵢ ℓᵢ / Σ w + R
+
+The chunks are evaluated one after another and recomputed for the derivative (`jax.checkpoint`), so that no intermediate
+of more than one chunk is ever held. The last chunk is filled up with copies of a row, which count with weight 0.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxnn import tree
+from jaxnn.objective import Objective, split
+from jaxnn.types import Batch, Params
+
+
+@dataclass(frozen=True)
+class Chunked(Objective):
+    """An `Objective` that looks at so many rows at once."""
+
+    rows_at_once: int = 1024
+
+    @classmethod
+    def of(cls, objective: Callable[..., Any], rows_at_once: int) -> "Chunked":
+        """The chunked twin of an objective.
+
+        Raises:
+            ValueError: a plain function, which cannot be told how its rows add up.
+        """
+        if not isinstance(objective, Objective):
+            raise ValueError(
+                "rows_at_once needs the split into predict and loss: pass an Objective(predict, loss) as the objective."
+            )
+        return cls(objective.predict, objective.loss, objective.penalty, rows_at_once)
+
+    def mean_loss(self, params: Params, batch: Batch, key: Any = None) -> Array:
+        """The weighted mean loss, chunk by chunk."""
+        x, y, weight = split(batch)
+        rows = jax.tree.leaves(x)[0].shape[0]
+        chunks = -(-rows // self.rows_at_once)
+        filled = jnp.minimum(jnp.arange(chunks * self.rows_at_once), rows - 1)
+
+        def cut(part: Any) -> Any:
+            return jnp.asarray(part)[filled].reshape(chunks, self.rows_at_once, *jnp.shape(part)[1:])
+
+        real = jnp.arange(chunks * self.rows_at_once) < rows
+        weights = jnp.where(real, 1.0 if weight is None else jnp.asarray(weight)[filled], 0.0).reshape(chunks, -1)
+
+        @jax.checkpoint
+        def total(x: Any, y: Any, w: Array) -> Array:
+            losses = self.loss(self.outputs(params, x, key), y)
+            losses = losses.astype(tree.wide_dtype(losses.dtype))
+            return jnp.sum(jnp.where(w > 0, w.astype(losses.dtype) * losses, 0))
+
+        cuts = jax.tree.map(cut, (x, y))
+        totals = jax.lax.map(lambda part: total(*part), (*cuts, weights))
+        mass = jnp.sum(weights)
+        return jnp.sum(totals) / jnp.where(mass > 0, mass, 1).astype(totals.dtype)

@@ -1,0 +1,263 @@
+"""`minimise`: the whole data at every step, one compiled loop, until nothing is left to gain.
+
+    until a rule of `Stop` holds:  θ ← θ + update(∇J(θ), …)
+
+For methods that evaluate the objective themselves (Newton's family, Gauss-Newton, Levenberg-Marquardt, quasi-Newton);
+any other optimiser runs in it as well, with full batches. It is pure: jit it, vmap it over starts.
+"""
+
+import inspect
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxnn import checks, tree
+from jaxnn.objective import Objective, evaluate, split
+from jaxnn.optimisers import newton
+from jaxnn.optimisers.report import Report
+from jaxnn.optimisers.words import understood
+from jaxnn.training import prepare, stopping
+from jaxnn.training.chunks import Chunked
+from jaxnn.training.stopping import Stop
+from jaxnn.types import Batch, OptimiserLike, OptState, Params
+
+ROWS_COMPARED = 3  # of a predict that is to work row by row
+
+
+class Path(NamedTuple):
+    """What happened at every step: arrays of shape (steps + 1,), the start first; nan where there is nothing to tell.
+
+    Under jit or vmap they have shape (max_steps + 1,), nan after the last step.
+    """
+
+    value: Float[Array, "*steps"]  # J
+    gradient_norm: Float[Array, "*steps"]  # ‖∇J‖₂
+    damping: Float[Array, "*steps"]  # λ, σ or trust radius after the step
+    gain_ratio: Float[Array, "*steps"]  # of the step that led here
+    predicted_reduction: Float[Array, "*steps"]  # likewise
+    evaluations: Float[Array, "*steps"]  # of J, gradients and products within that step, beyond one value and gradient
+
+
+class Solution(NamedTuple):
+    """Where a minimisation ended."""
+
+    params: Params
+    value: Float[Array, "*starts"]  # J there
+    gradient_norm: Float[Array, "*starts"]  # ‖∇J‖₂ there
+    steps: Int[Array, "*starts"]  # taken
+    stop: Any  # why it ended: words, or a `Stop` under jit and vmap, whose `words()` tell afterwards
+    history: Path
+    value_error: Float[Array, "*starts"]  # by which J changes when every parameter is off by a rounding
+    gradient_error: Float[Array, "*starts"]  # by which ∇J does, its norm: what lies below is not decidable
+    state: OptState  # the optimiser's
+
+
+class _Run(NamedTuple):
+    params: Params
+    opt_state: OptState
+    value: Array
+    grad: Any
+    steps: Array
+    watch: stopping.Watch
+    path: Path
+
+
+def minimise(
+    objective: Callable[..., Any],
+    params: Params,
+    batch: Any,
+    optimiser: OptimiserLike | None = None,
+    *,
+    max_steps: int = 1000,
+    gradient_tolerance: Any = 0.0,
+    rows_at_once: int | None = None,
+    key: Any = None,
+) -> Solution:
+    """Minimises J on the whole of a data set.
+
+    The first call with an objective and an optimiser compiles a program for them; further calls with the same two
+    objects and shapes reuse it. Inside jit and vmap nothing is checked or warned of, and `stop` is a `Stop`.
+
+    Args:
+        objective: J(params, batch), an `Objective` or any function giving a scalar. Gauss-Newton methods need the
+            `Objective`, with a `predict` that takes each row on its own.
+        params: where to start: any pytree of floating-point arrays, one flat array included.
+        batch: (inputs, targets) or (inputs, targets, weight); whatever a plain J takes.
+        optimiser: by default `optimisers.newton(method="trust_region")`.
+        max_steps: whole number ≥ 1.
+        gradient_tolerance: ≥ 0; ends the run when ‖∇J‖₂ is not above it. With 0, a method that knows its predicted
+            reduction goes on for as long as steps mean anything in this precision.
+        rows_at_once: J and its gradient are summed over so many rows at a time, exactly, in the memory of those.
+        key: for an objective that names one (dropout); the same for every evaluation.
+
+    Returns:
+        A `Solution`. Divergence is no exception: `stop` says so.
+
+    Raises:
+        ValueError: a start that is not finite, integer parameters, shapes or labels that do not fit, an objective that
+            is no scalar or lacks the split that the optimiser needs, a predict that mixes rows.
+        TypeError: arguments of the wrong kind.
+    """
+    optimiser = newton(method="trust_region") if optimiser is None else optimiser
+    checks.whole(1, max_steps=max_steps)
+    checks.non_negative(gradient_tolerance=gradient_tolerance)
+    if not isinstance(optimiser, OptimiserLike):
+        raise TypeError(
+            f"optimiser must have init and update, as optimisers.levenberg_marquardt() has; got {optimiser!r}."
+        )
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((params, batch, gradient_tolerance)))
+    if not traced:
+        params, batch = _checked(objective, params, batch, optimiser)
+    if rows_at_once is not None:
+        checks.whole(1, rows_at_once=rows_at_once)
+        objective = Chunked.of(objective, rows_at_once)
+    solution = _run(objective, optimiser, int(max_steps), params, batch, gradient_tolerance, key)
+    return solution if traced else _told(solution, float(gradient_tolerance))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _run(
+    objective: Callable[..., Any],
+    optimiser: OptimiserLike,
+    max_steps: int,
+    params: Params,
+    batch: Any,
+    gradient_tolerance: Any,
+    key: Any,
+) -> Solution:
+    def value_fn(p: Params) -> Array:
+        return evaluate(objective, p, batch, key)
+
+    value_and_grad = jax.value_and_grad(value_fn)
+
+    def step(run: _Run) -> _Run:
+        sent = {"value": run.value, "grad": run.grad, "value_fn": value_fn}
+        sent |= {"objective": objective, "batch": batch, "key": key}
+        updates, opt_state = optimiser.update(run.grad, run.opt_state, run.params, **understood(optimiser, sent))
+        arrived = tree.add(run.params, updates)
+        value, grad = value_and_grad(arrived)
+        finite = jnp.isfinite(value) & tree.all_finite(grad) & tree.all_finite(arrived)
+        told = report(opt_state)
+        steps = run.steps + 1
+        watch = stopping.decide(
+            run.watch,
+            told,
+            before=(run.params, run.value),
+            after=(arrived, value),
+            grad=grad,
+            finite=finite,
+            steps=steps,
+            gradient_tolerance=gradient_tolerance,
+            max_steps=max_steps,
+        )
+        path = _recorded(run.path, steps, value, grad, told)
+        # what has diverged is not arrived at: the last finite parameters are what there is
+        params, value, grad = tree.select(finite, (arrived, value, grad), (run.params, run.value, run.grad))
+        return _Run(params, _strong(opt_state), value, grad, steps, watch, path)
+
+    value, grad = value_and_grad(params)
+    empty = jnp.full(max_steps + 1, jnp.nan, value.dtype)
+    start = _Run(
+        params=params,
+        opt_state=_strong(optimiser.init(params)),
+        value=value,
+        grad=grad,
+        steps=jnp.zeros((), jnp.int32),
+        watch=stopping.begin(value, grad, gradient_tolerance),
+        path=_recorded(Path(*[empty] * len(Path._fields)), 0, value, grad, None),
+    )
+    end = jax.lax.while_loop(lambda run: run.watch.code == stopping.GOING_ON, step, start)
+    moved = jax.tree.map(_nudged, end.params)
+    other_value, other_grad = value_and_grad(moved)
+    return Solution(
+        params=end.params,
+        value=end.value,
+        gradient_norm=tree.norm(end.grad),
+        steps=end.steps,
+        stop=Stop(end.watch.code),
+        history=end.path,
+        value_error=jnp.abs(other_value - end.value),
+        gradient_error=tree.norm(jax.tree.map(jnp.subtract, other_grad, end.grad)),
+        state=end.opt_state,
+    )
+
+
+def report(opt_state: OptState) -> Report | None:
+    """The report within an optimiser's state, the first one found; None for a rule that makes none."""
+    found = [leaf for leaf in jax.tree.leaves(opt_state, is_leaf=_is_report) if _is_report(leaf)]
+    return found[0] if found else None
+
+
+def _is_report(node: Any) -> bool:
+    return isinstance(node, Report)
+
+
+def _recorded(path: Path, step: Any, value: Array, grad: Any, told: Report | None) -> Path:
+    known = (value, tree.norm(grad))
+    rest = () if told is None else (told.damping, told.gain_ratio, told.predicted_reduction, told.evaluations)
+    columns = [column.at[step].set(x.astype(column.dtype)) for column, x in zip(path, (*known, *rest), strict=False)]
+    return Path(*columns, *path[len(columns) :])
+
+
+def _strong(state: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), state)
+
+
+def _nudged(leaf: Array) -> Array:
+    """The leaf with every entry moved by its rounding, up and down in turn."""
+    signs = jnp.where(jnp.arange(leaf.size).reshape(leaf.shape) % 3 == 0, 1.0, -1.0).astype(leaf.dtype)
+    return leaf * (1 + signs * jnp.finfo(leaf.dtype).eps)
+
+
+def _checked(objective: Callable[..., Any], params: Params, batch: Any, optimiser: OptimiserLike) -> tuple[Params, Any]:
+    """Parameters and data as device arrays, after everything that a compiled loop could not say."""
+    batch = prepare.on_device(batch, "data") if isinstance(objective, Objective) else jax.tree.map(jnp.asarray, batch)
+    prepare.rehearse(objective, params, batch, "data")
+    params = jax.tree.map(jnp.asarray, params)
+    value = jax.eval_shape(lambda p, b: evaluate(objective, p, b), params, batch)
+    told = report(jax.eval_shape(optimiser.init, params))
+    if told is not None and value.dtype == jnp.float32:
+        warnings.warn(
+            "float32: second-order methods end where J can no longer be told apart, after about four digits of the "
+            "parameters; value_error and gradient_error of the solution say how far. For fourteen digits run in "
+            "float64: with jax.enable_x64(True), parameters and data included.",
+            stacklevel=3,
+        )
+    if isinstance(objective, Objective) and "objective" in inspect.signature(optimiser.update).parameters:
+        _check_rows(objective, params, batch)
+    return params, batch
+
+
+def _check_rows(objective: Objective, params: Params, batch: Batch) -> None:
+    """Refuses a predict whose rows depend on each other: Gauss-Newton's Jacobian is taken row by row."""
+    x = split(batch)[0]
+    few = jax.tree.map(lambda part: part[:ROWS_COMPARED], x)
+    one = jax.tree.map(lambda part: part[:1], x)
+    together, alone = objective.outputs(params, few), objective.outputs(params, one)
+    if alone.shape != (1, *together.shape[1:]):
+        raise ValueError(f"predict must give one row for each row of x: for 1 row it gave shape {alone.shape}.")
+    a, b = np.asarray(together[:1], np.float64), np.asarray(alone, np.float64)
+    rounding = 1e4 * float(jnp.finfo(together.dtype).eps) * max(1.0, float(np.nan_to_num(np.abs(b)).max()))
+    if not np.allclose(a, b, rtol=0, atol=rounding, equal_nan=True):
+        raise ValueError(
+            "predict must take each row on its own: the first row's outputs change with the rows beside it "
+            f"({a.ravel()[0]:.6g} and {b.ravel()[0]:.6g}). Use newton or lbfgs, which take J as a whole."
+        )
+
+
+def _told(solution: Solution, gradient_tolerance: float) -> Solution:
+    """The solution for a person: the reason in words, the history as long as the run."""
+    steps = int(solution.steps)
+    reason = stopping.told(
+        solution.stop,
+        steps=steps,
+        gradient_norm=float(solution.gradient_norm),
+        gradient_tolerance=gradient_tolerance,
+    )
+    return solution._replace(stop=reason, history=Path(*(column[: steps + 1] for column in solution.history)))

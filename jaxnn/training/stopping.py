@@ -1,0 +1,145 @@
+"""When a minimisation is over, and why, in words.
+
+The rules, the weightiest first; ε is the precision's, s the step, r the reduction that a model predicts:
+
+    diverged     J, ∇J or θ is not finite
+    gradient     ‖∇J‖₂ ≤ gradient_tolerance
+    stuck        the method found no acceptable step, however short
+    reduction    r ≤ 100 ε² |J|: steps of ε of the way to the minimum remain
+    step         |sᵢ| ≤ ε max(|θᵢ|, ε ‖θ‖∞) for all i: the parameters no longer change
+    rounding     r ≤ 10 ε |J|, and it has not become less for ten steps: what moves is rounding
+    budget       max_steps
+
+The middle three are relative, hence the same for parameters and objectives in any unit, and are asked of methods only
+that report on their steps: a rule such as Adam may take a small step and a large one next.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxnn import tree
+from jaxnn.optimisers.flat import ROUNDINGS
+from jaxnn.optimisers.report import Report
+from jaxnn.types import Params
+
+PATIENCE = 10  # steps in the midst of rounding without a lesser prediction
+GOING_ON, DIVERGED, GRADIENT, STUCK, REDUCTION, STEP, ROUNDING, BUDGET = range(8)
+WORDS = (
+    "still going on",
+    "diverged: J or its gradient is no longer finite; the parameters are the last finite ones",
+    "converged: the gradient's norm is within gradient_tolerance",
+    "stuck: no step reduces J, even the shortest that the method tries",
+    "converged: the reduction that the model predicts is below the precision of J",
+    "converged: the step is below the precision of the parameters",
+    "converged as far as rounding allows: the predicted reduction is within the rounding of J, and no longer shrinks",
+    "max_steps used up",
+)
+
+
+class Stop(NamedTuple):
+    """Why a run ended, as data: what a compiled or vmapped run can return."""
+
+    code: Int[Array, "*starts"]  # an index of WORDS
+
+    def words(self) -> Any:
+        """The reason in words, or an array of reasons, one for each start."""
+        codes = np.asarray(self.code)
+        return WORDS[int(codes)] if codes.ndim == 0 else np.array(WORDS)[codes]
+
+
+class Watch(NamedTuple):
+    """What the rules remember from step to step."""
+
+    code: Int[Array, ""]
+    least: Float[Array, ""]  # the least prediction, or gradient, in the midst of rounding
+    since: Int[Array, ""]  # steps since then
+
+
+def begin(value: Array, grad: Params, gradient_tolerance: Any) -> Watch:
+    """Before the first step; the start may be stationary, or not finite."""
+    norm = tree.norm(grad)
+    code = jnp.where(norm <= gradient_tolerance, GRADIENT, GOING_ON)
+    code = jnp.where(jnp.isfinite(value) & tree.all_finite(grad), code, DIVERGED)
+    return Watch(code.astype(jnp.int32), jnp.asarray(jnp.inf, norm.dtype), jnp.zeros((), jnp.int32))
+
+
+def decide(
+    watch: Watch,
+    told: Report | None,
+    *,
+    before: tuple[Params, Array],
+    after: tuple[Params, Array],
+    grad: Params,
+    finite: Bool[Array, ""],
+    steps: Array,
+    gradient_tolerance: Any,
+    max_steps: int,
+) -> Watch:
+    """Asks all rules after a step.
+
+    Args:
+        watch: what is remembered.
+        told: the method's report; None for an optimiser that makes none.
+        before: parameters and J before the step.
+        after: parameters and J after it.
+        grad: ∇J after it.
+        finite: whether all that is.
+        steps: taken so far.
+        gradient_tolerance: ≥ 0.
+        max_steps: the budget.
+    """
+    norm = tree.norm(grad)
+    least, since = watch.least, watch.since
+    holds = {BUDGET: steps >= max_steps}
+    if told is not None:
+        value, eps = after[1], jnp.finfo(after[1].dtype).eps
+        change = jnp.abs(before[1] - value)
+        modelled = jnp.isfinite(told.predicted_reduction)
+        reduction = jnp.where(modelled, told.predicted_reduction, change)
+        measure = jnp.where(modelled, reduction, norm)
+        drowned = reduction <= ROUNDINGS * eps * jnp.abs(value)
+        better = drowned & (measure < least)
+        least = jnp.where(better, measure, least).astype(least.dtype)
+        since = jnp.where(better | ~drowned, 0, since + 1)
+        holds |= {
+            ROUNDING: since >= PATIENCE,
+            STEP: told.accepted & _unmoved(before[0], after[0]),
+            REDUCTION: told.accepted & modelled & (reduction <= 100 * eps**2 * jnp.abs(value)),
+            STUCK: told.at_limit,
+        }
+    holds |= {GRADIENT: norm <= gradient_tolerance, DIVERGED: ~finite}
+    code = watch.code
+    for each, condition in holds.items():  # the later ones have the last word
+        code = jnp.where(condition, each, code)
+    return Watch(code.astype(jnp.int32), least, since.astype(jnp.int32))
+
+
+def told(stop: Stop, *, steps: int, gradient_norm: float, gradient_tolerance: float) -> str:
+    """The reason with its figures, for a person."""
+    code = int(stop.code)
+    count = f"{steps} step" + ("" if steps == 1 else "s")
+    if code == GRADIENT:
+        return f"{WORDS[code]}: {gradient_norm:.3g} ≤ {gradient_tolerance:.3g} after {count}"
+    if code == BUDGET:
+        return f"{WORDS[code]}: {count}, the gradient's norm is {gradient_norm:.3g}"
+    return f"{WORDS[code]}; {count}, the gradient's norm is {gradient_norm:.3g}"
+
+
+def _unmoved(before: Params, after: Params) -> Array:
+    """Whether no parameter moved by more than its rounding; one of 0 by more than ε² of the largest."""
+    pairs = list(zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True))
+    largest = _largest([jnp.max(jnp.abs(b), initial=0.0) for b, _ in pairs])
+    small = [
+        jnp.all(jnp.abs(a - b) <= jnp.finfo(b.dtype).eps * jnp.maximum(jnp.abs(b), jnp.finfo(b.dtype).eps * largest))
+        for b, a in pairs
+    ]
+    return jnp.all(jnp.stack(small))
+
+
+def _largest(values: Sequence[Array]) -> Array:
+    return jnp.max(jnp.stack([jnp.asarray(v, jnp.result_type(float)) for v in values]))
