@@ -5,6 +5,13 @@ from jaxnn.derivatives.dense import hessian, hessian_blocks, hessian_diagonal
 from jaxnn.derivatives.differences import Curve, GradientCheck, check_gradient
 from jaxnn.derivatives.gauss_newton import empirical_fisher, fisher, gauss_newton_matrix
 from jaxnn.derivatives.products import gauss_newton_vp, hvp
+from jaxnn.derivatives.structured import (
+    kinked_units,
+    mlp_hessian,
+    mlp_hessian_blocks,
+    mlp_hessian_diagonal,
+    mlp_hessian_trace,
+)
 
 __all__ = [
     "Curve",
@@ -19,4 +26,9 @@ __all__ = [
     "hessian_blocks",
     "hessian_diagonal",
     "hvp",
+    "kinked_units",
+    "mlp_hessian",
+    "mlp_hessian_blocks",
+    "mlp_hessian_diagonal",
+    "mlp_hessian_trace",
 ]

@@ -1,0 +1,20 @@
+"""The structured exact Hessian of a multi-layer perceptron: the recursion, the blocks, the whole.
+
+recursion   how J bends with the pre-activations of every layer: the mathematics
+blocks      sums over examples of products of what the recursion gives, and their places in the matrix
+chunks      a part of the examples at a time
+network     is the objective's prediction that MLP?
+penalties   the penalty's own curvature
+hessians    what is public
+kinks       units at which there is no Hessian
+"""
+
+from jaxnn.derivatives.structured.hessians import (
+    mlp_hessian,
+    mlp_hessian_blocks,
+    mlp_hessian_diagonal,
+    mlp_hessian_trace,
+)
+from jaxnn.derivatives.structured.kinks import kinked_units
+
+__all__ = ["kinked_units", "mlp_hessian", "mlp_hessian_blocks", "mlp_hessian_diagonal", "mlp_hessian_trace"]
