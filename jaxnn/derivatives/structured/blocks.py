@@ -28,7 +28,7 @@ from jaxnn.derivatives.structured.recursion import Curvature, Forward, curvature
 class Sums(NamedTuple):
     """Every block as it is summed: not all of its entries, each of them once."""
 
-    diagonal: tuple[Float[Array, "pairs_d pairs_n"], ...]  # of every layer
+    diagonal: tuple[Float[Array, "_ _"], ...]  # of every layer
     neighbours: tuple[tuple[Array, Array], ...]  # (d_m d_l, n_m n_l) and (n_m n_l, d_l) for m = l + 1
     distant: tuple[Float[Array, "d_m_n_m_n_l d_l"], ...]  # for m > l + 1, in the order of `distant_pairs`
 
@@ -38,12 +38,12 @@ def distant_pairs(depth: int) -> list[tuple[int, int]]:
     return [(m, l) for m in range(depth) for l in reversed(range(m - 1))]
 
 
-def diagonal_sums(params: mlp.Params, passed: Forward, last: Curvature) -> tuple[Float[Array, "pairs_d pairs_n"], ...]:
+def diagonal_sums(params: mlp.Params, passed: Forward, last: Curvature) -> tuple[Float[Array, "_ _"], ...]:
     """The blocks of one layer each, Σ R_{l,ik} ã_{l,j} ã_{l,p} for j ≤ p and i ≤ k."""
     return _diagonal_sums(passed, curvatures(params, passed, last))
 
 
-def entry_sums(params: mlp.Params, passed: Forward, last: Curvature) -> tuple[Float[Array, "d_l n_l"], ...]:
+def entry_sums(params: mlp.Params, passed: Forward, last: Curvature) -> tuple[Float[Array, "_ _"], ...]:
     """The entries on the diagonal, Σ R_{l,ii} ã²_{l,j}: of the first layer, R's diagonal is all that is needed."""
     curved = curvatures(params, passed, last, lowest=1)
     diagonals = [jnp.einsum("iin->in", r) for _, r in curved]

@@ -86,7 +86,7 @@ def mlp_hessian_blocks(
     activation: Activations,
     kind: Kind = "hessian",
     block_bytes: int | None = None,
-) -> tuple[Float[Array, "p_l p_l"], ...]:
+) -> tuple[Float[Array, "_ _"], ...]:
     """The blocks of the Hessian on its diagonal, one for every layer; arguments as for `mlp_hessian`.
 
     Returns:

@@ -26,8 +26,8 @@ def added_to_matrix(penalty: Penalty, params: Params, matrix: Float[Array, "n n"
 
 
 def added_to_blocks(
-    penalty: Penalty, params: Params, blocks: tuple[Float[Array, "p_l p_l"], ...]
-) -> tuple[Float[Array, "p_l p_l"], ...]:
+    penalty: Penalty, params: Params, blocks: tuple[Float[Array, "_ _"], ...]
+) -> tuple[Float[Array, "_ _"], ...]:
     """The blocks of the layers, plus the penalty's."""
     if penalty is None:
         return blocks
