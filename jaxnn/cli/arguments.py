@@ -53,6 +53,16 @@ OPTIMISERS = (
     "radam",
     "lion",
 )
+METHODS = (
+    "levenberg_marquardt",
+    "bayesian_regularisation",
+    "gauss_newton",
+    "newton",
+    "saddle_free_newton",
+    "newton_cg",
+    "lbfgs",
+    "bfgs",
+)
 SCHEDULES = (
     "constant",
     "exponential_decay",

@@ -1,7 +1,6 @@
 """A whole run as a practitioner would do it: split, preprocess, train, keep the best, judge it beside simple models."""
 
 import functools
-import os
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -11,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import activations, checks, data, initialisers, losses, metrics, mlp, preprocessing, training
+from jaxnn.cli import arguments
 from jaxnn.cli import recipe as recipes
 from jaxnn.cli.recipe import Recipe
 from jaxnn.cli.source import Source
 from jaxnn.cli.text import counted
-from jaxnn.objective import Objective
+from jaxnn.derivatives.budget import machine_memory
+from jaxnn.objective import Objective, l2
 from jaxnn.preprocessing.raw import Values, read_column, reads_as_number, rows_told
 from jaxnn.version import __version__
 
@@ -120,9 +121,10 @@ def train(
     if recipe.dropout or recipe.input_dropout:
         predict = functools.partial(predict, dropout=(recipe.input_dropout, *(recipe.dropout,) * len(hidden)))
     batch = parts.batch(parts.split.train)
+    penalty = l2(recipe.weight_decay) if recipe.weight_decay and recipe.optimiser in arguments.METHODS else None
     fit = training.fit(
-        Objective(predict, losses.softmax_cross_entropy if classes else losses.squared_error),
-        recipes.make_optimiser(recipe, rows=len(batch[0])),
+        Objective(predict, losses.softmax_cross_entropy if classes else losses.squared_error, penalty),
+        recipes.make_optimiser(recipe, rows=len(batch[0]), activation=functions),
         params,
         batch,
         epochs=recipe.epochs,
@@ -142,7 +144,7 @@ def check_memory(parts: Parts, recipe: Recipe) -> None:
     Raises:
         ValueError: its parameters, `COPIES` times in single precision, are more than half of the memory.
     """
-    memory = _memory()
+    memory = machine_memory()
     n_out = len(parts.preprocessing.class_names) if parts.problem == "classes" else 1
     sizes = (parts.x.shape[1], *recipe.hidden, n_out)
     parameters = sum((n_in + 1) * n for n_in, n in pairwise(sizes))
@@ -152,14 +154,6 @@ def check_memory(parts: Parts, recipe: Recipe) -> None:
             f"A network of {parameters:,} parameters needs about {needed / 1e9:,.1f} GB to be trained, more than half"
             f" of this machine's {memory / 1e9:,.1f} GB: give smaller --hidden layers."
         )
-
-
-def _memory() -> int | None:
-    """The bytes of this machine's memory; None where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _first_params(key: Any, sizes: tuple[int, ...], names: tuple[str, ...]) -> mlp.Params:

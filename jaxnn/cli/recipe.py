@@ -1,6 +1,7 @@
 """How a network is to be trained: what the options say, and what suits the number of rows where they say nothing."""
 
 import argparse
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,14 +16,14 @@ class Recipe(NamedTuple):
     Attributes:
         hidden: units of each hidden layer; () is a linear model.
         activation: one name, or one for each hidden layer.
-        optimiser: a name in `optimisers.TABLE`.
-        learning_rate: > 0, the schedule's largest.
+        optimiser: a name in `optimisers.TABLE`, or in `optimisers.METHODS`, which evaluate the objective themselves.
+        learning_rate: > 0, the schedule's largest; a method has none.
         schedule: a name in `schedules.TABLE`, stretched over all epochs.
         epochs: at most.
         batch_size: rows per step.
         dropout: rate of dropped hidden units, in [0, 1).
         input_dropout: rate of dropped inputs, in [0, 1).
-        weight_decay: ≥ 0, as the optimiser understands it.
+        weight_decay: ≥ 0, as the optimiser understands it; for a method, of an L2 penalty in the objective.
         patience: epochs without improvement after which training ends; 0 for never.
     """
 
@@ -51,9 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--optimiser",
-        type=arguments.name_from(arguments.OPTIMISERS, "optimiser"),
+        type=arguments.name_from((*arguments.OPTIMISERS, *arguments.METHODS), "optimiser"),
         metavar="NAME",
-        help=f"(adamw): {', '.join(arguments.OPTIMISERS)}",
+        help=f"(adamw): {', '.join(arguments.OPTIMISERS)}; on all rows at every step, with a step length of their own: "
+        f"{', '.join(arguments.METHODS)}",
     )
     add("--learning-rate", type=arguments.positive, metavar="RATE", help="the largest one (by the optimiser)")
     add(
@@ -83,7 +85,12 @@ def complete(options: Any, *, rows: int, problem: str) -> Recipe:
     """
     chosen = defaults(rows, problem)
     optimiser = options.optimiser or chosen.optimiser
-    if optimiser != chosen.optimiser:
+    if optimiser in arguments.METHODS:
+        _refuse_words_of_rules(options, optimiser)
+        chosen = chosen._replace(**METHOD)
+        hidden = chosen.hidden if optimiser in MATRIX_FREE else HIDDEN_OF_MATRIX
+        chosen = chosen._replace(hidden=hidden)
+    elif optimiser != chosen.optimiser:
         chosen = chosen._replace(learning_rate=LEARNING_RATES[optimiser], weight_decay=0.0)
     given = {name: getattr(options, name) for name in Recipe._fields}
     chosen = chosen._replace(**{name: value for name, value in given.items() if value is not None})
@@ -142,10 +149,48 @@ LEARNING_RATES = {
 }
 
 
-def make_optimiser(recipe: Recipe, *, rows: int) -> Any:
-    """The update rule, with its schedule stretched over all the steps of `epochs` epochs."""
-    from jaxnn import optimisers
+# What suits methods that follow curvature: smooth activations, all rows at once, few steps. They soon fit the noise of a
+# table as well: the validation rows say when to stop.
+METHOD: dict[str, Any] = {
+    "activation": ("tanh",),
+    "learning_rate": 1.0,
+    "batch_size": 2**31 - 1,
+    "epochs": 200,
+    "weight_decay": 0.0,
+    "patience": 20,
+}
+HIDDEN_OF_MATRIX = (16,)  # of those that factorise a matrix of all parameters
+MATRIX_FREE = ("newton_cg", "lbfgs")
 
+
+def _refuse_words_of_rules(options: Any, optimiser: str) -> None:
+    """Raises ValueError for an option that means nothing to a method."""
+    for word, why in {
+        "learning_rate": "finds the length of its own step",
+        "schedule": "finds the length of its own step",
+        "batch_size": "takes all rows at every step",
+        "dropout": "needs the same objective at every step, and dropout changes it",
+        "input_dropout": "needs the same objective at every step, and dropout changes it",
+    }.items():
+        if getattr(options, word) is not None:
+            raise ValueError(f"{optimiser} {why}: leave out --{word.replace('_', '-')}.")
+
+
+def make_optimiser(recipe: Recipe, *, rows: int, activation: Any = ()) -> Any:
+    """The update rule, with its schedule stretched over all the steps of `epochs` epochs; or the method.
+
+    Args:
+        recipe: every choice.
+        rows: to train on.
+        activation: of the hidden layers, as functions: by them Newton's Hessian is formed layer by layer.
+    """
+    from jaxnn import derivatives, optimisers
+
+    if recipe.optimiser in arguments.METHODS:
+        factory = optimisers.get(recipe.optimiser)
+        if recipe.optimiser in ("newton", "saddle_free_newton"):
+            return factory(hessian=functools.partial(derivatives.mlp_hessian, activation=activation))
+        return factory()
     steps = recipe.epochs * -(-rows // min(recipe.batch_size, rows))
     return optimisers.get(recipe.optimiser)(_schedule(recipe, steps), weight_decay=recipe.weight_decay)
 

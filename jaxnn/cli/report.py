@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from jaxnn.cli import arguments
 from jaxnn.cli.text import counted, fact, listed, printable, table
 
 
@@ -94,12 +95,14 @@ def recipe(parts: Any, chosen: Any) -> None:
     dropout = f", dropout {chosen.dropout:g}" if chosen.dropout else ""
     input_dropout = f", dropout of inputs {chosen.input_dropout:g}" if chosen.input_dropout else ""
     patience = f", or {chosen.patience} without improvement" if chosen.patience else ""
-    fact(
-        "training",
-        f"{chosen.optimiser}, learning rate {chosen.learning_rate:g} ({chosen.schedule}), "
-        f"weight decay {chosen.weight_decay:g}{dropout}{input_dropout}, {chosen.batch_size} rows a step, "
-        f"at most {chosen.epochs} epochs{patience}",
-    )
+    if chosen.optimiser in arguments.METHODS:
+        told = f"L2 penalty {chosen.weight_decay:g}, all {chosen.batch_size} rows a step"
+    else:
+        told = (
+            f"learning rate {chosen.learning_rate:g} ({chosen.schedule}), weight decay {chosen.weight_decay:g}"
+            f"{dropout}{input_dropout}, {chosen.batch_size} rows a step"
+        )
+    fact("training", f"{chosen.optimiser}, {told}, at most {chosen.epochs} epochs{patience}")
 
 
 def notes(fit: Any) -> None:

@@ -20,6 +20,7 @@ from jaxnn.optimisers.inject import InjectState, inject
 from jaxnn.optimisers.links import add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero
 from jaxnn.optimisers.methods import (
     METHODS,
+    BayesianRegularisationState,
     BFGSState,
     GaussNewtonState,
     LBFGSState,
@@ -27,6 +28,7 @@ from jaxnn.optimisers.methods import (
     NewtonCGState,
     NewtonState,
     SaddleFreeNewtonState,
+    bayesian_regularisation,
     bfgs,
     gauss_newton,
     lbfgs,
@@ -77,6 +79,7 @@ __all__ = [
     "AdamState",
     "AdamaxState",
     "BFGSState",
+    "BayesianRegularisationState",
     "GaussNewtonState",
     "InjectState",
     "LBFGSState",
@@ -100,6 +103,7 @@ __all__ = [
     "add_weight_decay",
     "amsgrad",
     "apply_updates",
+    "bayesian_regularisation",
     "bfgs",
     "chain",
     "clip_by_global_norm",

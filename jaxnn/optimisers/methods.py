@@ -3,6 +3,7 @@
 from types import MappingProxyType
 from typing import Any
 
+from jaxnn.optimisers.bayesian import BayesianRegularisationState, bayesian_regularisation
 from jaxnn.optimisers.bfgs import BFGSState, bfgs
 from jaxnn.optimisers.gauss_newton import GaussNewtonState, gauss_newton
 from jaxnn.optimisers.lbfgs import LBFGSState, lbfgs
@@ -14,12 +15,14 @@ from jaxnn.optimisers.saddle_free_newton import SaddleFreeNewtonState, saddle_fr
 __all__ = [
     "METHODS",
     "BFGSState",
+    "BayesianRegularisationState",
     "GaussNewtonState",
     "LBFGSState",
     "LevenbergMarquardtState",
     "NewtonCGState",
     "NewtonState",
     "SaddleFreeNewtonState",
+    "bayesian_regularisation",
     "bfgs",
     "gauss_newton",
     "lbfgs",
@@ -32,6 +35,7 @@ __all__ = [
 METHODS: MappingProxyType[str, Any] = MappingProxyType(
     {
         "levenberg_marquardt": levenberg_marquardt,
+        "bayesian_regularisation": bayesian_regularisation,
         "gauss_newton": gauss_newton,
         "newton": newton,
         "saddle_free_newton": saddle_free_newton,

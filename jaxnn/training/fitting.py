@@ -8,6 +8,7 @@ last good epoch.
 import inspect
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ from jaxnn.training.epochs import (
 )
 from jaxnn.training.history import COLUMNS, History, Records
 from jaxnn.training.interrupt import listening
+from jaxnn.training.minimise import report
 from jaxnn.training.progress import reporter
 from jaxnn.training.steps import TrainState
 from jaxnn.training.storage import check_writable
@@ -173,6 +175,12 @@ def fit(
     limits = Limits(0, int(epochs), NEVER if patience is None else int(patience), float(min_delta))
     run = _Run(plan, key, data, validation, limits, records, on_host, tuple(hooks))
     run.carry = start(optimiser, params, key)
+    if plan.batch_size < rows and report(run.carry.train.opt_state) is not None:
+        warnings.warn(
+            f"The optimiser compares values of J from step to step, and with {plan.batch_size} of {rows} rows a step "
+            f"their noise drowns what it looks for: give batch_size={rows}, or use training.minimise.",
+            stacklevel=2,
+        )
     if checkpoint is not None:
         run.checkpoints = Checkpoints(checkpoint, plan, run.carry, data, validation, key)
         run.checkpoints.prepare(resume=resume)

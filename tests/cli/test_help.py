@@ -16,6 +16,7 @@ LOADED = f"import sys\nprint([name for name in {HEAVY} if name in sys.modules])"
     [
         (arguments.ACTIVATIONS, activations.TABLE),
         (arguments.OPTIMISERS, optimisers.TABLE),
+        (arguments.METHODS, optimisers.METHODS),
         (arguments.SCHEDULES, schedules.TABLE),
         (arguments.METRICS, metrics.HIGHER_IS_BETTER),
         (arguments.DATA_SETS, data.NAMES),

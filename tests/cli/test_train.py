@@ -273,3 +273,39 @@ def test_a_column_that_counts_the_rows_is_told(run, tmp_path, first, told):
     result = run("train", "table.csv", "--target", "stroke", *FAST)
     assert result.status == 0
     assert ("--drop id leaves it out" in result.out) == told
+
+
+@pytest.mark.parametrize("optimiser", ["levenberg_marquardt", "newton", "lbfgs"])
+def test_a_method_is_one_word(optimiser, run, patients):
+    """cost = 3 pressure + noise of 1 % of its spread: a method that works sees that in a few steps."""
+    result = run("train", patients, *COST, "--optimiser", optimiser, "--hidden", "3", "--epochs", "20")
+    assert result.status == 0
+    assert f"{optimiser}, L2 penalty 0, all 36 rows a step, at most 20 epochs" in result.out
+    assert float(result.out.splitlines()[-1].removeprefix("test R² ")) > 0.9
+
+
+def test_every_method_can_be_made():
+    options = type("Options", (), dict.fromkeys(recipe.Recipe._fields))()
+    for name in arguments.METHODS:
+        options.optimiser = name
+        chosen = recipe.complete(options, rows=500, problem="numbers")
+        assert callable(recipe.make_optimiser(chosen, rows=500, activation=(np.tanh,)).update)
+        assert (chosen.batch_size, chosen.activation) == (500, ("tanh",))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--learning-rate", "0.1"), "newton finds the length of its own step: leave out --learning-rate."),
+        (("--schedule", "cosine"), "newton finds the length of its own step: leave out --schedule."),
+        (("--batch-size", "16"), "newton takes all rows at every step: leave out --batch-size."),
+        (("--dropout", "0.1"), "newton needs the same objective at every step"),
+    ],
+)
+def test_words_of_rules_mean_nothing_to_a_method(words, told, refused, patients):
+    assert told in refused("train", patients, *COST, "--optimiser", "newton", *words)
+
+
+def test_bayesian_regularisation_is_for_numbers(refused, patients):
+    told = refused("train", patients, *STROKE, "--optimiser", "bayesian_regularisation", "--hidden", "3")
+    assert "bayesian_regularisation chooses the penalty of a squared error" in told
