@@ -54,6 +54,7 @@ def strong_wolfe(
     c1: float = 1e-4,
     c2: float = 0.9,
     max_evaluations: int = 25,
+    rounding: Scalar | None = None,
 ) -> LineSearch:
     """A step length that satisfies the strong Wolfe conditions, by bracketing and zoom with safeguarded interpolation.
 
@@ -70,6 +71,7 @@ def strong_wolfe(
         c1: in (0, ½), for sufficient decrease.
         c2: in [c1, 1), for the slope.
         max_evaluations: ≥ 1.
+        rounding: δ ≥ 0, below which differences of J mean nothing; None: 10 ε |φ(0)|.
 
     Raises:
         ValueError: constants out of range.
@@ -80,20 +82,20 @@ def strong_wolfe(
         raise ValueError(f"The constants must satisfy 0 < c1 ≤ c2 < 1 and c1 < ½, got c1={c1!r} and c2={c2!r}.")
     dtype = jnp.result_type(*jax.tree.leaves(direction))
     start = Point(jnp.zeros((), dtype), jnp.asarray(value, dtype), jnp.asarray(slope, dtype))
-    rounding = rounding_of(start.value)
+    noise = 10 * jnp.finfo(dtype).eps * jnp.abs(start.value) if rounding is None else jnp.asarray(rounding, dtype)
 
     def at(length: Array) -> tuple[Point, Params]:
         phi, grad = jax.value_and_grad(value_fn)(moved(params, direction, length))
-        return Point(length, phi.astype(dtype), dot(grad, direction)), grad
+        return Point(length, jnp.asarray(phi, dtype), dot(grad, direction)), grad
 
     def body(carry: Any) -> Any:
         length, low, high, low_grad, bracketed, width, evaluations, _ = carry
         trial, grad = at(length)
         finite = jnp.isfinite(trial.value) & jnp.isfinite(trial.slope)
         enough = trial.value <= start.value + c1 * length * start.slope
-        level = jnp.abs(trial.value - start.value) <= rounding
+        level = jnp.abs(trial.value - start.value) <= noise
         approximately = level & (trial.slope <= (2 * c1 - 1) * start.slope)
-        too_high = ~(finite & (enough | approximately) & (trial.value <= low.value + rounding))
+        too_high = ~(finite & (enough | approximately) & (trial.value <= low.value + noise))
         found = ~too_high & (jnp.abs(trial.slope) <= -c2 * start.slope)
         # Away from `high`, or back if there is none yet: the minimum lies between the trial and the former low point.
         passed = ~too_high & (trial.slope * jnp.where(bracketed, high.length - low.length, 1) >= 0)
@@ -101,7 +103,7 @@ def strong_wolfe(
         high = tree.select(too_high, _worst(trial, finite), tree.select(passed, low, high))
         further = _further(low, trial)
         low, low_grad = tree.select(too_high, (low, low_grad), (trial, grad))
-        length = jnp.where(bracketed, _between(low, high, width, rounding), further)
+        length = jnp.where(bracketed, _between(low, high, width, noise), further)
         return length, low, high, low_grad, bracketed, jnp.abs(high.length - low.length), evaluations + 1, found
 
     def unfinished(carry: Any) -> Array:
@@ -114,7 +116,11 @@ def strong_wolfe(
     no = jnp.asarray(False)
     carry = (jnp.asarray(first, dtype), start, nowhere, unknown, no, nowhere.length, jnp.zeros((), jnp.int32), no)
     _, low, _, grad, *_, evaluations, found = jax.lax.while_loop(unfinished, body, carry)
-    return LineSearch(low.length, low.value, grad, evaluations, found)
+    lower = found | (
+        low.value < start.value
+    )  # a step too short to show satisfies the first condition by rounding alone
+    length, value, grad = tree.select(lower, (low.length, low.value, grad), (start.length, start.value, unknown))
+    return LineSearch(length, value, grad, evaluations, found)
 
 
 def backtracking(
@@ -127,6 +133,7 @@ def backtracking(
     first: Scalar = 1.0,
     c1: float = 1e-4,
     max_evaluations: int = 40,
+    rounding: Scalar | None = None,
 ) -> LineSearch:
     """A step length of sufficient decrease: for directions that bring their own length, as Newton's does.
 
@@ -143,6 +150,7 @@ def backtracking(
         first: the first trial length, > 0.
         c1: in (0, 1).
         max_evaluations: ≥ 1.
+        rounding: δ ≥ 0, below which differences of J mean nothing; None: 10 ε |φ(0)|.
 
     Raises:
         ValueError: constants out of range.
@@ -153,13 +161,13 @@ def backtracking(
         raise ValueError(f"c1 must be in (0, 1), got {c1!r}.")
     dtype = jnp.result_type(*jax.tree.leaves(direction))
     value, slope = jnp.asarray(value, dtype), jnp.asarray(slope, dtype)
-    rounding = rounding_of(value)
+    noise = 10 * jnp.finfo(dtype).eps * jnp.abs(value) if rounding is None else jnp.asarray(rounding, dtype)
 
     def body(carry: Any) -> Any:
         length, _, best, evaluations, _ = carry
         phi = jnp.asarray(value_fn(moved(params, direction, length)), dtype)
         finite = jnp.isfinite(phi)
-        drowned = (-length * slope <= rounding) & (jnp.abs(phi - value) <= rounding)
+        drowned = (-length * slope <= noise) & (jnp.abs(phi - value) <= noise)
         found = finite & ((phi <= value + c1 * length * slope) | drowned)
         best = tree.select(found | (finite & (phi < best[1])), (length, phi), best)
         parabola = -slope * length**2 / (2 * (phi - value - slope * length))
@@ -174,11 +182,6 @@ def backtracking(
     carry = (jnp.asarray(first, dtype), value, (jnp.zeros((), dtype), value), jnp.zeros((), jnp.int32))
     _, _, (length, phi), evaluations, found = jax.lax.while_loop(unfinished, body, (*carry, jnp.asarray(False)))
     return LineSearch(length, phi, None, evaluations, found)
-
-
-def rounding_of(value: Float[Array, ""]) -> Float[Array, ""]:
-    """10 ε |J|: differences of J below this mean nothing."""
-    return 10 * jnp.finfo(value.dtype).eps * jnp.abs(value)
 
 
 def moved(params: Params, direction: Updates, length: Float[Array, ""]) -> Params:
@@ -210,12 +213,12 @@ def _cubic(a: Point, b: Point) -> Array:
     return b.length - (b.length - a.length) * (b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2)
 
 
-def _between(low: Point, high: Point, width: Array, rounding: Array) -> Array:
+def _between(low: Point, high: Point, width: Array, noise: Array) -> Array:
     """The next trial within the bracket of which `width` was the former width."""
     span = high.length - low.length
     # Where the two values differ by rounding alone, the slopes still tell: their secant.
     secant = low.length - low.slope * span / (high.slope - low.slope)
-    guess = jnp.where(jnp.abs(high.value - low.value) <= rounding, secant, _cubic(low, high))
+    guess = jnp.where(jnp.abs(high.value - low.value) <= noise, secant, _cubic(low, high))
     fraction = jnp.clip((guess - low.length) / span, 0.1, 0.9)
     # A bracket that shrank by less than a third, or a guess that is none, is halved; where nothing but the start is
     # known to be finite, a tenth.
