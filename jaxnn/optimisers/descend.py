@@ -25,7 +25,9 @@ def downhill(at: Flat, direction: Array, curved: Array, *, damping: Any) -> tupl
     known = jnp.all(jnp.isfinite(direction))
     direction, curved = jnp.where(known, direction, 0.0), jnp.where(known, curved, 0.0)
     slope = jnp.vdot(at.gradient, direction)
-    found = linesearch.backtracking(at.value_at, jnp.zeros_like(direction), direction, value=at.value, slope=slope)
+    found = linesearch.backtracking(
+        at.value_at, jnp.zeros_like(direction), direction, value=at.value, slope=slope, rounding=at.rounding
+    )
     rate = found.step_length
     predicted = -rate * slope - 0.5 * rate**2 * jnp.vdot(direction, curved)
     taken = found.found
@@ -33,7 +35,7 @@ def downhill(at: Flat, direction: Array, curved: Array, *, damping: Any) -> tupl
         predicted_reduction=predicted,
         gain_ratio=tree.ratio(at.value - found.value, predicted),
         damping=jnp.asarray(damping, slope.dtype),
-        evaluations=found.evaluations,
+        evaluations=found.evaluations + 1,  # for the rounding
         accepted=taken,
         at_limit=~taken,
     )

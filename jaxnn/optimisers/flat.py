@@ -31,18 +31,37 @@ class Flat(NamedTuple):
 
 
 def problem(
-    grads: Updates, params: Params | None, value: Any, value_fn: Callable[[Params], Any] | None, who: str
+    grads: Updates,
+    params: Params | None,
+    value: Any,
+    value_fn: Callable[[Params], Any] | None,
+    who: str,
+    *,
+    grad: Updates | None = None,
 ) -> Flat:
     """The problem of one iteration, from the words that a loop sends.
 
+    Args:
+        grads: what a chain makes of ∇J, or ∇J.
+        params: θ.
+        value: J(θ), if the loop has it.
+        value_fn: params -> J.
+        who: the method, as messages name it.
+        grad: ∇J, for a method whose matrix belongs to J itself; None if it may be changed.
+
     Raises:
-        ValueError: the parameters or `value_fn` were not given.
+        ValueError: the parameters or `value_fn` were not given; the gradients are not J's own.
     """
     given(params, who)
     if value_fn is None:
         raise ValueError(
             f"{who} evaluates the objective: call update(grads, state, params, value=J, value_fn=params -> J), as "
             "training.step, training.fit and training.minimise do."
+        )
+    if grad is not None and not _same(grads, grad):
+        raise ValueError(
+            f"{who} needs the gradient of J itself, since its matrix is J's: put no link that changes gradients before "
+            "it in a chain. Weight decay belongs into J: Objective(predict, loss, l2(strength))."
         )
     theta, _ = ravel_pytree(tree.widen(params))
     gradient, unravel = ravel_pytree(tree.widen(grads))
@@ -55,6 +74,11 @@ def problem(
 
     value = jnp.asarray(value_fn(params) if value is None else value, gradient.dtype)
     return Flat(theta, gradient, value, _rounding(theta, value, value_at), value_at, updates)
+
+
+def _same(grads: Updates, grad: Updates) -> bool:
+    """Whether they are the very same arrays: what a trace can tell."""
+    return all(a is b for a, b in zip(jax.tree.leaves(grads), jax.tree.leaves(grad), strict=True))
 
 
 def _rounding(theta: Array, value: Array, value_at: Callable[[Array], Array]) -> Array:
@@ -92,8 +116,8 @@ def hessian(
     n = at.theta.size
     if given is None:
         return derivatives.hessian(value_fn, params).astype(at.gradient.dtype)
-    if batch is None:
-        raise ValueError("A `hessian` of (objective, params, batch) needs both words, which training's loops send.")
+    if objective is None:
+        raise ValueError("A `hessian` of (objective, params, batch) needs these words, which training's loops send.")
     matrix = jnp.asarray(given(objective, params, batch))
     if matrix.shape != (n, n):
         raise ValueError(f"hessian(objective, params, batch) must be ({n}, {n}), in ravel order, got {matrix.shape}.")

@@ -60,6 +60,7 @@ def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
         params: Params = None,
         *,
         value: Any = None,
+        grad: Any = None,
         value_fn: Any = None,
         objective: Any = None,
         batch: Any = None,
@@ -67,7 +68,7 @@ def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
         **words: Any,
     ) -> tuple[Updates, GaussNewtonState]:
         del words
-        at = flat.problem(grads, params, value, value_fn, "gauss_newton")
+        at = flat.problem(grads, params, value, value_fn, "gauss_newton", grad=grad)
         needs_split(objective, "gauss_newton")
         g = gauss_newton_matrix(objective, params, batch, key=key).astype(at.gradient.dtype)
         g = g + damping * jnp.eye(at.theta.size, dtype=g.dtype)

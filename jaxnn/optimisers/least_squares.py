@@ -33,9 +33,7 @@ class Model(NamedTuple):
     step: Callable[[Array], tuple[Array, Array]]  # damping (n,) -> (s, the reduction it predicts)
 
 
-def model(
-    at: Flat, objective: Any, params: Params, batch: Batch, key: Any, *, own_gradient: bool, geodesic: bool
-) -> Model:
+def model(at: Flat, objective: Any, params: Params, batch: Batch, key: Any, *, geodesic: bool) -> Model:
     """The model in whichever of the two sizes is smaller.
 
     Args:
@@ -44,7 +42,6 @@ def model(
         params: like the gradients of `at`.
         batch: of this step.
         key: of this step, for a `predict` that names it.
-        own_gradient: whether the gradient of `at` is J's own, or one that a chain has changed.
         geodesic: bend the steps.
 
     Raises:
@@ -53,14 +50,14 @@ def model(
     objective = needs_split(objective, "levenberg_marquardt")
     outputs = jax.eval_shape(lambda p: objective.outputs(p, split(batch)[0], key), params)
     squared = objective.loss is losses.squared_error and objective.penalty is None
-    small = own_gradient and squared and outputs.size < at.theta.size
+    small = squared and outputs.size < at.theta.size
     solver, diagonal = (_in_outputs if small else _in_parameters)(at, objective, params, batch, key)
 
     def step(damping: Array) -> tuple[Array, Array]:
         solve, s = solver(damping)
         predicted = 0.5 * jnp.vdot(s, damping * s - at.gradient)
         if geodesic:
-            s = _bent(s, solve, objective, params, batch, key)
+            s = _bent(s, damping, solve, objective, params, batch, key)
         return s, predicted
 
     return Model(diagonal, step)
@@ -101,8 +98,8 @@ def _in_outputs(at: Flat, objective: Objective, params: Params, batch: Batch, ke
     return solver, jnp.sum(b**2, axis=1)
 
 
-def _bent(s: Array, solve: Any, objective: Objective, params: Params, batch: Batch, key: Any) -> Array:
-    """S + ½ a, where a is short enough to be believed."""
+def _bent(s: Array, damping: Array, solve: Any, objective: Objective, params: Params, batch: Batch, key: Any) -> Array:
+    """S + ½ a, where a is short enough to be believed, measured as the damping does."""
     x, y, weight = split(batch)
     _, unravel = ravel_pytree(tree.widen(params))
     along = tree.cast_like(unravel(s), params)
@@ -119,5 +116,6 @@ def _bent(s: Array, solve: Any, objective: Objective, params: Params, batch: Bat
     pushed = jnp.einsum("bij,bj->bi", curvature, second.reshape(curvature.shape[:2]))
     force, _ = ravel_pytree(tree.widen(pull(pushed.reshape(o.shape).astype(o.dtype))[0]))
     a = solve(-force.astype(s.dtype))
-    short = jnp.linalg.norm(a) <= BEND * jnp.linalg.norm(s)
+    root = jnp.sqrt(damping)
+    short = jnp.linalg.norm(root * a) <= BEND * jnp.linalg.norm(root * s)
     return jnp.where(short & jnp.all(jnp.isfinite(a)), s + 0.5 * a, s)

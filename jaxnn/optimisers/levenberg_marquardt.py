@@ -9,7 +9,7 @@ With J(θ) = Σᵢ wᵢ ℓ(oᵢ, yᵢ) / Σ w, the outputs' Jacobian J = ∂o/�
 
 Marquardt's rule is λ ← λ/10 and λ ← 10 λ. With fewer outputs than parameters, and a squared error, the system is solved
 in the outputs: s = -D⁻¹Jᵀ(J D⁻¹ Jᵀ + λ I)⁻¹ r. With geodesic acceleration the step is bent along the outputs' second
-derivative in its own direction: s + ½ a, (JᵀΛJ + λ D) a = -JᵀΛ ∂²o/∂s², taken where |a| ≤ ¾ |s|.
+derivative in its own direction: s + ½ a, (JᵀΛJ + λ D) a = -JᵀΛ ∂²o/∂s², taken where |a| ≤ ¾ |s|, lengths |D^½ ·|.
 
 References:
     Levenberg 1944; Marquardt 1963; Moré, The Levenberg-Marquardt algorithm, 1978 (D).
@@ -78,9 +78,8 @@ def levenberg_marquardt(
         **words: Any,
     ) -> tuple[Updates, LevenbergMarquardtState]:
         del words
-        at = flat.problem(grads, params, value, value_fn, "levenberg_marquardt")
-        own_gradient = grad is None or grad is grads
-        model = least_squares.model(at, objective, params, batch, key, own_gradient=own_gradient, geodesic=geodesic)
+        at = flat.problem(grads, params, value, value_fn, "levenberg_marquardt", grad=grad)
+        model = least_squares.model(at, objective, params, batch, key, geodesic=geodesic)
         largest = jnp.max(model.diagonal)
         seen = jnp.maximum(state.scale, model.diagonal)
         d = jnp.maximum(seen, jnp.finfo(seen.dtype).eps * largest) if diagonal else jnp.ones_like(seen)

@@ -84,13 +84,14 @@ def newton(
         params: Params = None,
         *,
         value: Any = None,
+        grad: Any = None,
         value_fn: Any = None,
         objective: Any = None,
         batch: Any = None,
         **words: Any,
     ) -> tuple[Updates, NewtonState]:
         del words
-        at = flat.problem(grads, params, value, value_fn, "newton")
+        at = flat.problem(grads, params, value, value_fn, "newton", grad=grad)
         matrix = flat.hessian(at, hessian, value_fn, objective, params, batch)
         seen = jnp.maximum(state.scale, jnp.abs(jnp.diagonal(matrix)))
         d = jnp.where(seen > 0, seen, 1.0) if diagonal and method == "trust_region" else jnp.ones_like(seen)

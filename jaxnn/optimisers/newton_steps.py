@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxnn import tree
 from jaxnn.optimisers import trials
 from jaxnn.optimisers.descend import downhill
 from jaxnn.optimisers.flat import Flat
@@ -28,7 +29,7 @@ def pure(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
     s = jnp.where(solved, s, 0.0)
     predicted = -jnp.vdot(at.gradient, s) - 0.5 * jnp.vdot(s, hessian @ s)
     actual = at.value - at.value_at(s)
-    told = Report(predicted, actual / predicted, region, jnp.asarray(1, jnp.int32), solved, ~solved)
+    told = Report(predicted, tree.ratio(actual, predicted), region, jnp.asarray(1, jnp.int32), solved, ~solved)
     return s, jnp.ones_like(region), region, told
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 class Report(NamedTuple):
     """Of one iteration, all of whose trial points are tried within one update."""
 
-    predicted_reduction: Float[Array, ""]  # of J by the model, for the step taken; nan where the method has no model
+    predicted_reduction: Float[Array, ""]  # of J by the model, < 0 where pure Newton goes up; nan without a model
     gain_ratio: Float[Array, ""]  # actual reduction / predicted; nan likewise
     damping: Float[Array, ""]  # λ, σ or trust radius of the next step; nan likewise
     evaluations: Int[Array, ""]  # of J, gradients and Hessian products, beyond the loop's own

@@ -55,13 +55,14 @@ def saddle_free_newton(*, hessian: Callable[..., Any] | None = None, damping: An
         params: Params = None,
         *,
         value: Any = None,
+        grad: Any = None,
         value_fn: Any = None,
         objective: Any = None,
         batch: Any = None,
         **words: Any,
     ) -> tuple[Updates, SaddleFreeNewtonState]:
         del words
-        at = flat.problem(grads, params, value, value_fn, "saddle_free_newton")
+        at = flat.problem(grads, params, value, value_fn, "saddle_free_newton", grad=grad)
         curvatures, v = jnp.linalg.eigh(flat.hessian(at, hessian, value_fn, objective, params, batch))
         size = jnp.abs(curvatures)
         nothing = at.theta.size * jnp.finfo(size.dtype).eps * jnp.max(size)

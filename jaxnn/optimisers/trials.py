@@ -32,17 +32,17 @@ class Taken(NamedTuple):
     step: Float[Array, " n"]  # 0 where none was acceptable
     predicted: Float[Array, ""]
     gain: Float[Array, ""]
-    region: Any  # for the next iteration
+    region: Any  # for the next iteration; where none was acceptable, as it was
     trials: Int[Array, ""]
     accepted: Bool[Array, ""]
 
     def report(self, damping: Any, evaluations: Any = 0) -> Report:
-        """The report of this iteration; `evaluations` are those beside one value for each trial."""
+        """The report of this iteration; `evaluations` are those beside one for each trial and one for rounding."""
         return Report(
             predicted_reduction=self.predicted,
             gain_ratio=self.gain,
             damping=jnp.asarray(damping, self.step.dtype),
-            evaluations=jnp.asarray(self.trials + evaluations, jnp.int32),
+            evaluations=jnp.asarray(self.trials + 1 + evaluations, jnp.int32),
             accepted=self.accepted,
             at_limit=~self.accepted,
         )
@@ -81,4 +81,7 @@ def until_taken(
     nan = jnp.asarray(jnp.nan, at.value.dtype)
     start = Taken(jnp.zeros_like(at.theta), nan, nan, region, jnp.zeros((), jnp.int32), jnp.asarray(False))
     taken = jax.lax.while_loop(lambda t: ~t.accepted & (t.trials < TRIALS), trial, start)
-    return taken._replace(step=jnp.where(taken.accepted, taken.step, 0.0))
+    return taken._replace(
+        step=jnp.where(taken.accepted, taken.step, 0.0),
+        region=tree.select(taken.accepted, taken.region, region),  # not poisoned for another batch
+    )

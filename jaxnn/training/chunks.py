@@ -52,12 +52,13 @@ class Chunked(Objective):
         weights = jnp.where(real, 1.0 if weight is None else jnp.asarray(weight)[filled], 0.0).reshape(chunks, -1)
 
         @jax.checkpoint
-        def total(x: Any, y: Any, w: Array) -> Array:
-            losses = self.loss(self.outputs(params, x, key), y)
+        def total(chunk: Array, x: Any, y: Any, w: Array) -> Array:
+            own = None if key is None else jax.random.fold_in(key, chunk)
+            losses = self.loss(self.outputs(params, x, own), y)
             losses = losses.astype(tree.wide_dtype(losses.dtype))
             return jnp.sum(jnp.where(w > 0, w.astype(losses.dtype) * losses, 0))
 
         cuts = jax.tree.map(cut, (x, y))
-        totals = jax.lax.map(lambda part: total(*part), (*cuts, weights))
+        totals = jax.lax.map(lambda part: total(*part), (jnp.arange(chunks), *cuts, weights))
         mass = jnp.sum(weights)
         return jnp.sum(totals) / jnp.where(mass > 0, mass, 1).astype(totals.dtype)

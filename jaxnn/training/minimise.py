@@ -111,14 +111,13 @@ def minimise(
         raise TypeError(
             f"optimiser must have init and update, as optimisers.levenberg_marquardt() has; got {optimiser!r}."
         )
-    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((params, batch, gradient_tolerance)))
-    if not traced:
+    if not _traced((params, batch, gradient_tolerance, key)):
         params, batch = _checked(objective, params, batch, optimiser)
     if rows_at_once is not None:
         checks.whole(1, rows_at_once=rows_at_once)
         objective = Chunked.of(objective, rows_at_once)
     solution = _run(objective, optimiser, int(max_steps), params, batch, gradient_tolerance, key)
-    return solution if traced else _told(solution, float(gradient_tolerance))
+    return solution if _traced(solution) else _told(solution, float(gradient_tolerance))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -188,6 +187,10 @@ def _run(
     )
 
 
+def _traced(values: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+
+
 def report(opt_state: OptState) -> Report | None:
     """The report within an optimiser's state, the first one found; None for a rule that makes none."""
     found = [leaf for leaf in jax.tree.leaves(opt_state, is_leaf=_is_report) if _is_report(leaf)]
@@ -221,8 +224,11 @@ def _checked(objective: Callable[..., Any], params: Params, batch: Any, optimise
     prepare.rehearse(objective, params, batch, "data")
     params = jax.tree.map(jnp.asarray, params)
     value = jax.eval_shape(lambda p, b: evaluate(objective, p, b), params, batch)
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise ValueError(f"The objective must be a floating-point number, got {value.dtype}.")
     told = report(jax.eval_shape(optimiser.init, params))
-    if told is not None and value.dtype == jnp.float32:
+    narrow = min(jnp.finfo(leaf.dtype).bits for leaf in (value, *jax.tree.leaves(params))) < 64
+    if told is not None and narrow:
         warnings.warn(
             "float32: second-order methods end where J can no longer be told apart, after about four digits of the "
             "parameters; value_error and gradient_error of the solution say how far. For fourteen digits run in "
@@ -254,6 +260,11 @@ def _check_rows(objective: Objective, params: Params, batch: Batch) -> None:
 def _told(solution: Solution, gradient_tolerance: float) -> Solution:
     """The solution for a person: the reason in words, the history as long as the run."""
     steps = int(solution.steps)
+    if steps == 0 and int(solution.stop.code) == stopping.DIVERGED:
+        raise ValueError(
+            f"The start is not finite: J = {float(solution.value):.6g}, and the gradient's norm is "
+            f"{float(solution.gradient_norm):.6g}. Start where both are finite numbers."
+        )
     reason = stopping.told(
         solution.stop,
         steps=steps,

@@ -5,9 +5,9 @@ The rules, the weightiest first; ε is the precision's, s the step, r the reduct
     diverged     J, ∇J or θ is not finite
     gradient     ‖∇J‖₂ ≤ gradient_tolerance
     stuck        the method found no acceptable step, however short
-    reduction    r ≤ 100 ε² |J|: steps of ε of the way to the minimum remain
+    reduction    |r| ≤ 100 ε² |J|: steps of ε of the way to the minimum remain
     step         |sᵢ| ≤ ε max(|θᵢ|, ε ‖θ‖∞) for all i: the parameters no longer change
-    rounding     r ≤ 10 ε |J|, and it has not become less for ten steps: what moves is rounding
+    rounding     |r| ≤ 10 ε |J|, and it has not become less for ten steps: what moves is rounding
     budget       max_steps
 
 The middle three are relative, hence the same for parameters and objectives in any unit, and are asked of methods only
@@ -100,7 +100,7 @@ def decide(
         value, eps = after[1], jnp.finfo(after[1].dtype).eps
         change = jnp.abs(before[1] - value)
         modelled = jnp.isfinite(told.predicted_reduction)
-        reduction = jnp.where(modelled, told.predicted_reduction, change)
+        reduction = jnp.where(modelled, jnp.abs(told.predicted_reduction), change)  # < 0 up to a saddle
         measure = jnp.where(modelled, reduction, norm)
         drowned = reduction <= ROUNDINGS * eps * jnp.abs(value)
         better = drowned & (measure < least)

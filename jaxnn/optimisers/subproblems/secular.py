@@ -12,7 +12,8 @@ between two bounds: at the lower one there is no factor or |s| > ℓ, at the upp
 
 The hard case: g has no part along H's lowest eigenvector z, and |s(λ)| stays below ℓ down to -λ_min. The solution is
 then s + τz with |s + τz| = ℓ. An inverse iteration finds z with the factor at hand, and the step is taken once H + λI
-is so nearly singular that τz costs little: τ² zᵀ(H + λI)z ≤ κ (-gᵀs + λℓ²). Nothing is inverted, and no eigenvectors
+is so nearly singular that τz costs little: τ² zᵀ(H + λI)z ≤ κ (-gᵀs + λℓ²), or λℓ²/3 in the cubic model: κ times
+twice the reduction. Nothing is inverted, and no eigenvectors
 are computed.
 
 References:
@@ -38,10 +39,10 @@ class Step(NamedTuple):
     """A model's minimiser."""
 
     step: Float[Array, " n"]
-    predicted: Float[Array, ""]  # the model's reduction, ≥ 0
+    predicted: Float[Array, ""]  # the model's reduction, ≥ 0; -∞ where no factor was found: H or g is not finite
     shift: Float[Array, ""]  # λ
     factorisations: Int[Array, ""]
-    solved: Bool[Array, ""]  # to `TOLERANCE`; else the step is the best one met
+    solved: Bool[Array, ""]  # to `TOLERANCE`; else the step is the best one met, 0 if there was none
 
 
 class _Search(NamedTuple):
@@ -121,7 +122,8 @@ def _solve(
 
         interior = inside & (lam == 0) if within else jnp.asarray(False)
         near = definite & (jnp.abs(norm - ell) <= TOLERANCE * ell)
-        hard = inside & ~interior & (costs <= TOLERANCE * (lam * ell**2 - jnp.vdot(gradient, s)))
+        worth = lam * ell**2 * (1 if within else 1 / 3) - jnp.vdot(gradient, s)
+        hard = inside & ~interior & (costs <= TOLERANCE * worth)
         trial = jnp.where(hard, s + tau * z, s)
         if within:  # what is a little too long is drawn back to the ball
             trial = trial * jnp.minimum(1.0, ell / jnp.maximum(jnp.linalg.norm(trial), tiny))
@@ -150,10 +152,8 @@ def _solve(
             shift = jnp.where(inside & (low <= 0) & (newton <= 0), 0.0, shift)
         return _Search(shift, low, high, found)
 
-    zero = jnp.zeros((), dtype)
-    nothing = Step(jnp.zeros(n, dtype), zero, zero, jnp.zeros((), jnp.int32), ~jnp.any(gradient != 0))
-    if within:  # also at a saddle, where g = 0: down the lowest eigenvector
-        nothing = nothing._replace(solved=jnp.asarray(False))
+    none = jnp.where(jnp.any(gradient != 0), -jnp.inf, 0.0).astype(dtype)
+    nothing = Step(jnp.zeros(n, dtype), none, jnp.zeros((), dtype), jnp.zeros((), jnp.int32), jnp.asarray(False))
     low = jnp.maximum(low, -jnp.min(jnp.diagonal(hessian)))
     high = jnp.maximum(high, low)
     search = _Search(low, low, high, nothing)
