@@ -116,11 +116,9 @@ def strong_wolfe(
     no = jnp.asarray(False)
     carry = (jnp.asarray(first, dtype), start, nowhere, unknown, no, nowhere.length, jnp.zeros((), jnp.int32), no)
     _, low, _, grad, *_, evaluations, found = jax.lax.while_loop(unfinished, body, carry)
-    lower = found | (
-        low.value < start.value
-    )  # a step too short to show satisfies the first condition by rounding alone
-    length, value, grad = tree.select(lower, (low.length, low.value, grad), (start.length, start.value, unknown))
-    return LineSearch(length, value, grad, evaluations, found)
+    # A step too short to show in J satisfies the first condition by rounding alone.
+    low, grad = tree.select(found | (low.value < start.value), (low, grad), (start, unknown))
+    return LineSearch(low.length, low.value, grad, evaluations, found)
 
 
 def backtracking(

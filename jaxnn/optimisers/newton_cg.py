@@ -89,12 +89,13 @@ def newton_cg(
         value_fn: Any = None,
         objective: Any = None,
         batch: Any = None,
+        key: Any = None,
         **words: Any,
     ) -> tuple[Updates, NewtonCGState]:
         del words
         at = flat.problem(grads, params, value, value_fn, "newton_cg")
         g, n = at.gradient, at.theta.size
-        product = product_of(at, params, value_fn, objective, batch)
+        product = product_of(at, params, value_fn, objective, batch, key)
         m = products.metric(diagonal_of(at, params, value_fn, objective, batch))
         norm = tree.norm(g / jnp.sqrt(m))
         tolerance = jnp.minimum(0.5, jnp.sqrt(norm)) * norm  # of the residual: forcing

@@ -1,7 +1,6 @@
 """Curvature of one iteration as a linear map on vectors in ravel order, and diagonals to precondition it with.
 
-What does not depend on the vector is computed once: by `jax.linearize` of the gradient, or of Gauss-Newton's product,
-which is linear in the vector already.
+What does not depend on the vector is computed once, by `jax.linearize`.
 """
 
 from collections.abc import Callable
@@ -13,32 +12,31 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from jaxnn import checks, derivatives, tree
+from jaxnn.derivatives.jacobians import needs_split
+from jaxnn.derivatives.products import gauss_newton_operator
 from jaxnn.optimisers.flat import Flat
 from jaxnn.types import Params
 
 Product = Callable[[Array], Array]  # v (n,) -> B v (n,)
 
 
-def hessian(at: Flat, params: Params, value_fn: Any, objective: Any, batch: Any) -> Product:
+def hessian(at: Flat, params: Params, value_fn: Any, objective: Any, batch: Any, key: Any) -> Product:
     """Products with the Hessian of `value_fn`."""
-    del objective, batch
+    del objective, batch, key
     _, push = jax.linearize(jax.grad(value_fn), params)
     return lambda v: _ravelled(push(at.updates(v)))
 
 
-def gauss_newton(at: Flat, params: Params, value_fn: Any, objective: Any, batch: Any) -> Product:
+def gauss_newton(at: Flat, params: Params, value_fn: Any, objective: Any, batch: Any, key: Any) -> Product:
     """Products with Gauss-Newton's part of the Hessian of an `Objective`.
 
     Raises:
         ValueError: the objective does not keep prediction and loss apart.
     """
     del value_fn
-
-    def product(v: Params) -> Params:
-        return derivatives.gauss_newton_vp(objective, params, batch, v)
-
-    _, push = jax.linearize(product, jax.tree.map(jnp.zeros_like, params))
-    return lambda v: _ravelled(push(at.updates(v)))
+    objective = needs_split(objective, 'newton_cg(curvature="gauss_newton")')
+    multiplied = gauss_newton_operator(objective, params, batch, key)
+    return lambda v: _ravelled(multiplied(at.updates(v)))
 
 
 CURVATURES = {"hessian": hessian, "gauss_newton": gauss_newton}

@@ -52,7 +52,7 @@ def steihaug(
     *,
     preconditioner: Float[Array, " n"] | None = None,
     tolerance: Any = 0.0,
-    max_iterations: int | None = None,
+    max_iterations: int | Int[Array, ""] | None = None,
 ) -> Steihaug:
     """An approximate minimum of the quadratic model within the trust region; pure, under `jit` and `vmap`.
 
