@@ -7,6 +7,7 @@ any other optimiser runs in it as well, with full batches. It is pure: jit it, v
 """
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -76,6 +77,7 @@ def minimise(
     *,
     max_steps: int = 1000,
     gradient_tolerance: Any = 0.0,
+    goal: Any = -math.inf,
     rows_at_once: int | None = None,
     key: Any = None,
 ) -> Solution:
@@ -93,6 +95,7 @@ def minimise(
         max_steps: whole number ≥ 1.
         gradient_tolerance: ≥ 0; ends the run when ‖∇J‖₂ is not above it. With 0, a method that knows its predicted
             reduction goes on for as long as steps mean anything in this precision.
+        goal: ends the run when J is not above it; by default there is none.
         rows_at_once: J and its gradient are summed over so many rows at a time, exactly, in the memory of those.
         key: for an objective that names one (dropout); the same for every evaluation.
 
@@ -111,12 +114,12 @@ def minimise(
         raise TypeError(
             f"optimiser must have init and update, as optimisers.levenberg_marquardt() has; got {optimiser!r}."
         )
-    if not _traced((params, batch, gradient_tolerance, key)):
+    if not _traced((params, batch, gradient_tolerance, goal, key)):
         params, batch = _checked(objective, params, batch, optimiser)
     if rows_at_once is not None:
         checks.whole(1, rows_at_once=rows_at_once)
         objective = Chunked.of(objective, rows_at_once)
-    solution = _run(objective, optimiser, int(max_steps), params, batch, gradient_tolerance, key)
+    solution = _run(objective, optimiser, int(max_steps), params, batch, stopping.Limits(gradient_tolerance, goal), key)
     return solution if _traced(solution) else _told(solution, float(gradient_tolerance))
 
 
@@ -127,7 +130,7 @@ def _run(
     max_steps: int,
     params: Params,
     batch: Any,
-    gradient_tolerance: Any,
+    limits: stopping.Limits,
     key: Any,
 ) -> Solution:
     def value_fn(p: Params) -> Array:
@@ -152,7 +155,7 @@ def _run(
             grad=grad,
             finite=finite,
             steps=steps,
-            gradient_tolerance=gradient_tolerance,
+            limits=limits,
             max_steps=max_steps,
         )
         path = _recorded(run.path, steps, value, grad, told)
@@ -168,7 +171,7 @@ def _run(
         value=value,
         grad=grad,
         steps=jnp.zeros((), jnp.int32),
-        watch=stopping.begin(value, grad, gradient_tolerance),
+        watch=stopping.begin(value, grad, limits),
         path=_recorded(Path(*[empty] * len(Path._fields)), 0, value, grad, None),
     )
     end = jax.lax.while_loop(lambda run: run.watch.code == stopping.GOING_ON, step, start)

@@ -4,6 +4,7 @@ The rules, the weightiest first; ε is the precision's, s the step, r the reduct
 
     diverged     J, ∇J or θ is not finite
     gradient     ‖∇J‖₂ ≤ gradient_tolerance
+    goal         J ≤ goal
     stuck        the method found no acceptable step, however short
     reduction    |r| ≤ 100 ε² |J|: steps of ε of the way to the minimum remain
     step         |sᵢ| ≤ ε max(|θᵢ|, ε ‖θ‖∞) for all i: the parameters no longer change
@@ -28,11 +29,12 @@ from jaxnn.optimisers.report import Report
 from jaxnn.types import Params
 
 PATIENCE = 10  # steps in the midst of rounding without a lesser prediction
-GOING_ON, DIVERGED, GRADIENT, STUCK, REDUCTION, STEP, ROUNDING, BUDGET = range(8)
+GOING_ON, DIVERGED, GRADIENT, GOAL, STUCK, REDUCTION, STEP, ROUNDING, BUDGET = range(9)
 WORDS = (
     "still going on",
     "diverged: J or its gradient is no longer finite; the parameters are the last finite ones",
     "converged: the gradient's norm is within gradient_tolerance",
+    "goal reached: J is not above it",
     "stuck: no step reduces J, even the shortest that the method tries",
     "converged: the reduction that the model predicts is below the precision of J",
     "converged: the step is below the precision of the parameters",
@@ -52,6 +54,13 @@ class Stop(NamedTuple):
         return WORDS[int(codes)] if codes.ndim == 0 else np.array(WORDS)[codes]
 
 
+class Limits(NamedTuple):
+    """What the user asked for; data, which change without compiling again."""
+
+    gradient_tolerance: Any  # of ‖∇J‖₂
+    goal: Any  # of J
+
+
 class Watch(NamedTuple):
     """What the rules remember from step to step."""
 
@@ -60,10 +69,11 @@ class Watch(NamedTuple):
     since: Int[Array, ""]  # steps since then
 
 
-def begin(value: Array, grad: Params, gradient_tolerance: Any) -> Watch:
+def begin(value: Array, grad: Params, limits: Limits) -> Watch:
     """Before the first step; the start may be stationary, or not finite."""
     norm = tree.norm(grad)
-    code = jnp.where(norm <= gradient_tolerance, GRADIENT, GOING_ON)
+    code = jnp.where(value <= limits.goal, GOAL, GOING_ON)
+    code = jnp.where(norm <= limits.gradient_tolerance, GRADIENT, code)
     code = jnp.where(jnp.isfinite(value) & tree.all_finite(grad), code, DIVERGED)
     return Watch(code.astype(jnp.int32), jnp.asarray(jnp.inf, norm.dtype), jnp.zeros((), jnp.int32))
 
@@ -77,7 +87,7 @@ def decide(
     grad: Params,
     finite: Bool[Array, ""],
     steps: Array,
-    gradient_tolerance: Any,
+    limits: Limits,
     max_steps: int,
 ) -> Watch:
     """Asks all rules after a step.
@@ -90,7 +100,7 @@ def decide(
         grad: ∇J after it.
         finite: whether all that is.
         steps: taken so far.
-        gradient_tolerance: ≥ 0.
+        limits: what the user asked for.
         max_steps: the budget.
     """
     norm = tree.norm(grad)
@@ -112,7 +122,7 @@ def decide(
             REDUCTION: told.accepted & modelled & (reduction <= 100 * eps**2 * jnp.abs(value)),
             STUCK: told.at_limit,
         }
-    holds |= {GRADIENT: norm <= gradient_tolerance, DIVERGED: ~finite}
+    holds |= {GOAL: after[1] <= limits.goal, GRADIENT: norm <= limits.gradient_tolerance, DIVERGED: ~finite}
     code = watch.code
     for each, condition in holds.items():  # the later ones have the last word
         code = jnp.where(condition, each, code)
