@@ -1,4 +1,4 @@
-"""The command line: `jaxnn demo | train | predict | show | verify`.
+"""The command line: `jaxnn demo | train | predict | show | verify | curvature`.
 
 Exit status:
     0           it did what was asked
@@ -22,11 +22,18 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from jaxnn.cli import demo, predict, show, train, verify
+from jaxnn.cli import curvature, demo, predict, show, train, verify
 from jaxnn.cli.arguments import Parser, nearest
 from jaxnn.version import __version__
 
-COMMANDS = {"demo": demo, "train": train, "predict": predict, "show": show, "verify": verify}
+COMMANDS = {
+    "demo": demo,
+    "train": train,
+    "predict": predict,
+    "show": show,
+    "verify": verify,
+    "curvature": curvature,
+}
 EXAMPLE = "example:\n  jaxnn train digits --out digits.safetensors\n  jaxnn predict digits.safetensors digits"
 INPUT_AT_FAULT, INTERRUPTED, NOBODY_READS = 2, 130, 141
 

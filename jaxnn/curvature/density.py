@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 
 from jaxnn import checks
 from jaxnn.curvature.lanczos import lanczos
-from jaxnn.curvature.operator import Operator, hessian_of
+from jaxnn.curvature.operator import Operator, hessian_of, in_chunks
 from jaxnn.types import Batch, Params
 
 REACH = 6.0  # widths that the grid reaches beyond the nodes: the bells end there
@@ -36,9 +36,13 @@ class Density(NamedTuple):
     nodes: Float[Array, " m"]  # θ of all probes
     weights: Float[Array, " m"]  # of the nodes; they sum to 1
 
-    def share(self, low: float = -jnp.inf, high: float = jnp.inf) -> Array:
+    def share(self, low: Any = -jnp.inf, high: Any = jnp.inf) -> Array:
         """The share of the eigenvalues between two numbers, both excluded."""
         return jnp.sum(jnp.where((self.nodes > low) & (self.nodes < high), self.weights, 0))
+
+    def negative_share(self, within: float = 1e-6) -> Array:
+        """The share of the eigenvalues below 0 by more than `within` of the largest magnitude, as rounding is not."""
+        return self.share(high=-within * jnp.max(jnp.abs(self.nodes)))
 
 
 def spectral_density(
@@ -62,7 +66,8 @@ def spectral_density(
         probes: random vectors; the error falls as 1/√(probes · n).
         steps: of Lanczos' process for each probe, as many as there are parameters at most.
         points: of the grid, 2 or more.
-        width: the standard deviation of the bells; a 150th of the range of the nodes if None. Narrower than a few
+        width: the standard deviation of the bells; a 150th of the range of the nodes if None, and of
+            their magnitude where all are equal. Narrower than a few
             spacings of the grid they are no longer seen whole.
 
     Returns:
@@ -107,10 +112,12 @@ def broadened(nodes: Array, weights: Array, points: int, width: Any = None) -> t
     """A grid (points,) around the nodes, and on it the sum of bells whose areas are the weights."""
     low, high = jnp.min(nodes), jnp.max(nodes)
     if width is None:
-        width = jnp.where(high > low, (high - low) / 150, jnp.maximum(jnp.abs(high), 1) / 150)
+        scale = jnp.maximum(jnp.abs(low), jnp.abs(high))
+        several = high - low > jnp.finfo(nodes.dtype).eps ** 0.5 * scale
+        width = jnp.where(several, high - low, jnp.where(scale > 0, scale, 1)) / 150
     grid = jnp.linspace(low - REACH * width, high + REACH * width, points, dtype=nodes.dtype)
 
     def bells(point: Array) -> Array:
         return jnp.sum(weights * jnp.exp(-0.5 * ((point - nodes) / width) ** 2)) / (width * jnp.sqrt(2 * jnp.pi))
 
-    return grid, jax.lax.map(bells, grid, batch_size=64)
+    return grid, in_chunks(bells, grid)

@@ -211,8 +211,8 @@ def _searched(
     certain = k == 1 or m == n
 
     def sweep(search: _Search) -> _Search:
-        key_now = jax.random.fold_in(key, search.sweeps)
-        space = extend(product, _restarted(search, jax.random.fold_in(key_now, m)), search.filled, key_now)
+        drawn = jax.random.normal(jax.random.fold_in(key, search.sweeps), (n,), dtype)
+        space = extend(product, _restarted(search, drawn), search.filled, drawn)
         upper = jnp.triu(space.projected)
         values, coefficients = jnp.linalg.eigh(upper + jnp.triu(upper, 1).T)
         wanted_first = order(values)
@@ -248,12 +248,10 @@ def _searched(
         return jax.lax.while_loop(lambda search: ~search.done & (search.sweeps < most_sweeps), sweep, start)
 
 
-def _restarted(search: _Search, key: Any) -> Space:
+def _restarted(search: _Search, drawn: Array) -> Space:
     """The Ritz vectors worth keeping, and where to go on: what is left over, or if all has converged at random."""
-    m, n = search.space.basis.shape
-    rows = jnp.arange(m) < search.filled
+    rows = jnp.arange(len(search.values)) < search.filled
     basis = jnp.where(rows[:, None], search.coefficients.T @ search.space.basis, 0)
-    drawn = jax.random.normal(key, (n,), basis.dtype)
     for _ in range(2):
         drawn = drawn - (basis @ drawn) @ basis
     onwards = jnp.where(search.converged, drawn / tree.norm(drawn), search.space.next)

@@ -52,7 +52,7 @@ def lanczos(product: Product, start: Float[Array, " n"], steps: int, *, key: Any
         product: v -> H v on vectors (n,), H symmetric.
         start: (n,), not 0; its length does not matter.
         steps: m, from 1 to n.
-        key: of the fresh vectors after a breakdown; `jax.random.key(0)` if None.
+        key: of the random vectors after a breakdown; `jax.random.key(0)` if None.
 
     Returns:
         T and V. Where β is 0 the process broke down, and what follows belongs to another invariant space.
@@ -61,7 +61,8 @@ def lanczos(product: Product, start: Float[Array, " n"], steps: int, *, key: Any
         ValueError: `steps` is out of range.
     """
     check_steps(steps, start.shape[0])
-    space = extend(product, begin(start, steps), 0, jax.random.key(0) if key is None else key)
+    drawn = jax.random.normal(jax.random.key(0) if key is None else key, start.shape, start.dtype)
+    space = extend(product, begin(start, steps), 0, drawn)
     return Lanczos(jnp.diagonal(space.projected), space.betas, space.basis)
 
 
@@ -76,20 +77,24 @@ def begin(start: Float[Array, " n"], steps: int) -> Space:
     )
 
 
-def extend(product: Product, space: Space, filled: Any, key: Any) -> Space:
-    """Fills the space, whose first `filled` rows are there: each new one is H times the one before, made orthogonal."""
+def extend(product: Product, space: Space, filled: Any, drawn: Float[Array, " n"]) -> Space:
+    """Fills the space, whose first `filled` rows are there: each new one is H times the one before, made orthogonal.
+
+    After a breakdown it is a random vector: `drawn`, shifted by as many places as there are rows. Shifts of one vector
+    are independent, almost surely, and need no random numbers in the loop.
+    """
     m = space.basis.shape[0]
     # The basis is orthonormal to δ ≈ eps √m. What remains of H v is so to δ² / β, which must stay below δ.
     least = 10 * math.sqrt(m) * float(jnp.finfo(space.basis.dtype).eps)
 
     def step(j: Any, space: Space) -> Space:
         basis = space.basis.at[j].set(space.next)
-        rest, along = _orthogonal(product(space.next), basis)
+        both = jnp.stack([product(space.next), jnp.roll(drawn, j + 1)])
+        (rest, fresh), (along, _) = _orthogonal(both, basis)
         projected = space.projected.at[:, j].set(along)
         beta = tree.norm(rest)
         broken = beta <= least * jnp.max(jnp.abs(projected))
-        drawn, _ = _orthogonal(jax.random.normal(jax.random.fold_in(key, j), rest.shape, rest.dtype), basis)
-        direction = jnp.where(broken, tree.ratio(drawn, tree.norm(drawn)), tree.ratio(rest, beta))
+        direction = jnp.where(broken, tree.ratio(fresh, tree.norm(fresh)), tree.ratio(rest, beta))
         return Space(basis, projected, space.betas.at[j].set(jnp.where(broken, 0, beta)), direction)
 
     # A GPU's short cuts in products of matrices would cost the orthogonality, and with it all that is said above.
@@ -104,9 +109,9 @@ def check_steps(steps: int, n: int) -> None:
         raise ValueError(f"steps must be at most the number of parameters, {n}, got {steps}.")
 
 
-def _orthogonal(vector: Array, basis: Array) -> tuple[Array, Array]:
-    """The part of a vector orthogonal to the rows of a basis, and its coefficients along them."""
-    along = basis @ vector
-    vector = vector - along @ basis
-    again = basis @ vector
-    return vector - again @ basis, along + again
+def _orthogonal(vectors: Array, basis: Array) -> tuple[Array, Array]:
+    """The parts of vectors (k, n) orthogonal to the rows of a basis (m, n), and their coefficients along them (k, m)."""
+    along = vectors @ basis.T
+    vectors = vectors - along @ basis
+    again = vectors @ basis.T
+    return vectors - again @ basis, along + again

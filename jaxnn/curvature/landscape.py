@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxnn import checks, tree
-from jaxnn.curvature.operator import AT_ONCE
+from jaxnn.curvature.operator import in_chunks
 from jaxnn.curvature.summary import top_eigenpairs
 from jaxnn.derivatives import flat
 from jaxnn.types import Batch, Params
@@ -121,23 +121,19 @@ def eigen_directions(
 
 @partial(jax.jit, static_argnums=0)
 def _over_line(f: Any, params: Params, direction: Params, ts: Array) -> Array:
-    return _chunked(lambda t: f(_moved(params, (t, direction))), ts)
+    return in_chunks(lambda t: f(_moved(params, (t, direction))), ts)
 
 
 @partial(jax.jit, static_argnums=0)
 def _between(f: Any, a: Params, b: Params, ts: Array) -> Array:
-    return _chunked(lambda t: f(jax.tree.map(lambda p, q: ((1 - t) * p + t * q).astype(p.dtype), a, b)), ts)
+    return in_chunks(lambda t: f(jax.tree.map(lambda p, q: ((1 - t) * p + t * q).astype(p.dtype), a, b)), ts)
 
 
 @partial(jax.jit, static_argnums=0)
 def _over_plane(f: Any, params: Params, u: Params, v: Params, steps: Array) -> Array:
     x, y = jnp.meshgrid(steps, steps)
     points = jnp.stack([x.ravel(), y.ravel()], axis=1)
-    return _chunked(lambda xy: f(_moved(params, (xy[0], u), (xy[1], v))), points).reshape(x.shape)
-
-
-def _chunked(function: Callable[[Array], Any], points: Array) -> Array:
-    return jax.lax.map(function, points, batch_size=min(AT_ONCE, len(points)))
+    return in_chunks(lambda xy: f(_moved(params, (xy[0], u), (xy[1], v))), points).reshape(x.shape)
 
 
 def _moved(params: Params, *moves: tuple[Array, Params]) -> Params:

@@ -30,7 +30,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks
-from jaxnn.curvature.operator import Operator, hessian_of
+from jaxnn.curvature.operator import Operator, hessian_of, in_chunks
 from jaxnn.types import Batch, Params
 
 
@@ -89,9 +89,7 @@ def trace_of(operator: Operator, key: Any, products: int, method: str) -> Estima
 
 def _exact(operator: Operator) -> Estimate:
     n, dtype = operator.n, operator.dtype
-    diagonal = jax.lax.map(
-        lambda i: operator.product(jnp.zeros(n, dtype).at[i].set(1))[i], jnp.arange(n), batch_size=min(8, n)
-    )
+    diagonal = in_chunks(lambda i: operator.product(jnp.zeros(n, dtype).at[i].set(1))[i], jnp.arange(n))
     return Estimate(jnp.sum(diagonal), jnp.zeros((), dtype), jnp.asarray(n, jnp.int32))
 
 

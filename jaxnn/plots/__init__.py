@@ -9,20 +9,26 @@ from jaxnn.plots.composed import demo, training_report
 from jaxnn.plots.confusion import confusion
 from jaxnn.plots.curves import learning_curves
 from jaxnn.plots.examples import examples
+from jaxnn.plots.landscape import curvature_report, landscape, landscape_line
 from jaxnn.plots.regression import regression
 from jaxnn.plots.save import save
+from jaxnn.plots.spectrum import spectrum
 from jaxnn.plots.ulps import ulp_errors
 from jaxnn.plots.weights import first_layer
 
 __all__ = [
     "confusion",
+    "curvature_report",
     "decision_boundary",
     "demo",
     "examples",
     "first_layer",
+    "landscape",
+    "landscape_line",
     "learning_curves",
     "regression",
     "save",
+    "spectrum",
     "training_report",
     "ulp_errors",
 ]
