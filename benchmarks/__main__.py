@@ -6,11 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import table, training, update
+from benchmarks import hessian, table, training, update
 from benchmarks.harness import environment, measure
 from jaxnn import checks
 
-QUESTIONS = {question.name: question for question in (training.QUESTION, update.QUESTION)}
+QUESTIONS = {
+    question.name: question for question in (training.QUESTION, update.QUESTION, hessian.QUESTION, hessian.DIAGONAL)
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

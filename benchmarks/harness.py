@@ -5,7 +5,8 @@ an order that rotates from round to round. Whatever slows the machine down for a
 so that the ratio of two times of one round is steadier than either; what is reported is the median of those ratios.
 
 Where a library can be set up in several ways, as with one thread or two, all of them run a trial and the quickest takes
-the turns. The first call of each contender is also its witness: a number that shows that all did the same work.
+the turns. The first call of each contender is also its witness: a number that shows that all did the same work. A call
+that knows how much memory it sets aside while it runs says so in its attribute `temporary_bytes`.
 
 Beside the time on the clock stands the processor time of all threads together. Neighbours on the machine lengthen the
 first and hardly the second.
@@ -119,7 +120,8 @@ def _measured(
         call = calls[contender.name] = make(problem)
         witness = question.witness(problem, call())
         call()
-        found.append({"name": contender.name, "settings": contender.settings, "variant": variant, "witness": witness})
+        one = {"name": contender.name, "settings": contender.settings, "variant": variant, "witness": witness}
+        found.append({**one, "temporary_bytes": getattr(call, "temporary_bytes", None)})
     say(f"{question.name}, {problem.name}: {rounds} rounds of {len(calls)}")
     times = _rounds(calls, rounds)
     return {

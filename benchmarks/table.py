@@ -63,6 +63,7 @@ def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[s
     """The header, then a row for each contender."""
     moved = problem["bytes_moved"]
     rate = [] if moved is None else ["GB/s"]
+    told = any(contender.get("temporary_bytes") is not None for contender in problem["contenders"])
     yield [
         "",
         f"µs per {question['unit']}",
@@ -70,6 +71,7 @@ def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[s
         "quartiles",
         "processor µs",
         *rate,
+        *(["temporary MB"] if told else []),
         question["witness_name"],
         "settings",
     ]
@@ -87,6 +89,7 @@ def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[s
             spread,
             f"{median(contender['processor_seconds']) / problem['units'] * 1e6:,.1f}",
             *rate,
+            *([_megabytes(contender.get("temporary_bytes"))] if told else []),
             _number(contender["witness"]),
             contender["settings"] + ("" if contender["variant"] is None else f"; {contender['variant']}"),
         ]
@@ -94,6 +97,10 @@ def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[s
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
+
+
+def _megabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:,.1f}"
 
 
 def _aligned(row: list[str], widths: list[int]) -> str:

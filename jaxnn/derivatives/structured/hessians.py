@@ -6,7 +6,7 @@ and R, in which everything is linear; the penalty's Hessian is added at the end.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,6 @@ from jaxnn.derivatives.structured import blocks, chunks, network, penalties, rec
 from jaxnn.objective import Objective, split
 from jaxnn.types import Activation, Batch, Params
 
-Kind = Literal["hessian", "gauss_newton"]
 Activations = Activation | Sequence[Activation]
 
 
@@ -33,12 +32,12 @@ class _Task(NamedTuple):
 
 
 def mlp_hessian(
-    objective: Objective,
+    objective: Callable[..., Any],
     params: Params,
     batch: Batch,
     *,
     activation: Activations,
-    kind: Kind = "hessian",
+    kind: str = "hessian",
     block_bytes: int | None = None,
     memory_bytes: int | None = None,
 ) -> Float[Array, "n n"]:
@@ -54,8 +53,8 @@ def mlp_hessian(
     blocks of one layer equal Gauss-Newton's, blocks of two layers do not.
 
     Args:
-        objective: whose `predict` is `mlp.apply` with this activation, or its only output as (batch,); any loss of
-            each example's outputs, any penalty.
+        objective: an `Objective` whose `predict` is `mlp.apply` with this activation, or its only output as (batch,);
+            any loss of each example's outputs, any penalty.
         params: a tuple of `Layer`; biases may be None.
         batch: (x, targets) or (x, targets, weight), x (batch, n_in).
         activation: as `mlp.apply` takes it: an elementwise function with two derivatives, or one per hidden layer.
@@ -79,12 +78,12 @@ def mlp_hessian(
 
 
 def mlp_hessian_blocks(
-    objective: Objective,
+    objective: Callable[..., Any],
     params: Params,
     batch: Batch,
     *,
     activation: Activations,
-    kind: Kind = "hessian",
+    kind: str = "hessian",
     block_bytes: int | None = None,
 ) -> tuple[Float[Array, "_ _"], ...]:
     """The blocks of the Hessian on its diagonal, one for every layer; arguments as for `mlp_hessian`.
@@ -97,12 +96,12 @@ def mlp_hessian_blocks(
 
 
 def mlp_hessian_diagonal(
-    objective: Objective,
+    objective: Callable[..., Any],
     params: Params,
     batch: Batch,
     *,
     activation: Activations,
-    kind: Kind = "hessian",
+    kind: str = "hessian",
     block_bytes: int | None = None,
 ) -> Float[Array, " n"]:
     """The diagonal of the Hessian, exact, at the price of a few products with vectors; arguments as for `mlp_hessian`.
@@ -115,12 +114,12 @@ def mlp_hessian_diagonal(
 
 
 def mlp_hessian_trace(
-    objective: Objective,
+    objective: Callable[..., Any],
     params: Params,
     batch: Batch,
     *,
     activation: Activations,
-    kind: Kind = "hessian",
+    kind: str = "hessian",
     block_bytes: int | None = None,
 ) -> Float[Array, ""]:
     """The sum of the Hessian's diagonal and so of its eigenvalues, exact; arguments as for `mlp_hessian`."""

@@ -1,8 +1,10 @@
 """Units at a kink: where the Hessian of a network with ReLU is that of one piece of J."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -47,14 +49,15 @@ def kinked_units(
     if tolerance > _LARGEST:
         raise ValueError(f"tolerance must be at most {_LARGEST}, got {tolerance}: smooth activations bend beyond.")
     activations = network.per_layer(activation, params)
+    return _counts(activations, params, x, tolerance)
+
+
+@partial(jax.jit, static_argnums=0)
+def _counts(activations: tuple[Activation, ...], params: mlp.Params, x: Any, tolerance: Any) -> Array:
     _, kept = mlp.forward(params, x, activation=activations)
-    counts = [_count(sigma, z, tolerance) for sigma, z in zip(activations, kept.pre_activations, strict=True)]
-    return jnp.stack(counts) if counts else jnp.zeros(0, jnp.int32)
-
-
-def _count(sigma: Activation, z: Array, tolerance: float) -> Array:
-    slope = derivative(sigma)
-    at_kink = jnp.zeros(z.shape, bool)
-    for function in (slope, derivative(slope)):
-        at_kink |= jnp.abs(function(z + tolerance) - function(z - tolerance)) > _JUMP
-    return jnp.sum(at_kink, dtype=jnp.int32)
+    counts = []
+    for sigma, z in zip(activations, kept.pre_activations, strict=True):
+        slope = derivative(sigma)
+        jumps = (f(z + tolerance) - f(z - tolerance) for f in (slope, derivative(slope)))
+        counts.append(sum(jnp.abs(jump) > _JUMP for jump in jumps) > 0)
+    return jnp.array([jnp.sum(at_kink) for at_kink in counts], jnp.int32)

@@ -19,6 +19,7 @@ from jaxnn.objective import Objective, weighted_mean
 from jaxnn.types import Activation, Params
 
 _ROWS = 8
+_ROUNDINGS = 1e3
 _INSTEAD = "use derivatives.hessian, which takes any function"
 
 
@@ -92,45 +93,53 @@ def require_mlp(objective: Objective, params: mlp.Params, activations: tuple[Act
     Raises:
         ValueError: outputs differ by more than rounding, or an activation is not elementwise.
     """
+    rng = np.random.default_rng(0)
+    kind = params[0].w.dtype
+    drawn = jax.tree.map(lambda leaf: _normal(rng, leaf.shape, kind) / leaf.shape[0] ** ((leaf.ndim - 1) / 2), params)
+    x = _normal(rng, (_ROWS, params[0].w.shape[0]), kind)
+    directions = [_normal(rng, (_ROWS, layer.w.shape[1]), kind) for layer in params[:-1]]
     with jax.ensure_compile_time_eval(), jax.default_matmul_precision("highest"):
-        rng = np.random.default_rng(0)
-        drawn = jax.tree.map(lambda leaf: _normal(rng, leaf.shape, leaf.dtype) / max(1, leaf.ndim) ** 0.5, params)
-        drawn = tuple(layer._replace(w=layer.w / layer.w.shape[0] ** 0.5) for layer in drawn)
-        x = _normal(rng, (_ROWS, params[0].w.shape[0]), params[0].w.dtype)
-        expected, kept = mlp.forward(drawn, x, activation=activations)
-        for sigma, z in zip(activations, kept.pre_activations, strict=True):
-            _require_elementwise(sigma, z, _normal(rng, z.shape, z.dtype))
-        given = objective.outputs(drawn, x)
-        last = drawn[-1]
-        scale = jnp.max(jnp.abs((kept.inputs, *kept.hidden)[-1]) @ jnp.abs(last.w)) + 1
-    if any(isinstance(array, jax.core.Tracer) for array in (given, expected, scale)):
-        return  # a function that closes over values being traced: nothing can be known of it here
-    difference = np.abs(np.asarray(given, float).reshape(expected.shape) - np.asarray(expected, float))
-    if np.nanmax(difference, initial=0.0) > jnp.finfo(x.dtype).eps ** (2 / 3) * float(scale):
+        found = _both(objective, activations, drawn, x, directions)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(found)):
+        return  # predict closes over values that are being traced: nothing can be known of it here
+    difference, scale, mixed = jax.tree.map(float, found)
+    for sigma, share in zip(activations, mixed, strict=True):
+        if share > _ROUNDINGS * jnp.finfo(kind).eps:
+            raise ValueError(
+                f"activation must be elementwise, but {_name_of(sigma)} mixes the units of a layer: {_INSTEAD}."
+            )
+    if difference > jnp.finfo(kind).eps ** (2 / 3) * scale:
         names = ", ".join(map(_name_of, activations)) or "no hidden layer"
         raise ValueError(
             f"objective.predict must be mlp.apply with the activation that is given ({names}), but on drawn parameters "
-            f"and inputs they differ by {np.nanmax(difference):.2g}: give the activation that predict uses, or, where "
-            f"it does more than that, {_INSTEAD}."
+            f"and inputs they differ by {difference:.2g}: give the activation that predict uses, or, where it does "
+            f"more than that, {_INSTEAD}."
         )
 
 
-def _require_elementwise(sigma: Activation, z: Any, direction: Any) -> None:
-    """As a matrix, the derivative of an elementwise function is diagonal: what ones are mapped to is all of it."""
-    slope = jax.jvp(sigma, (z,), (jnp.ones_like(z),))[1]
-    change = jax.jvp(sigma, (z,), (direction,))[1]
-    if isinstance(change, jax.core.Tracer):
-        return
-    if not np.allclose(
-        change, slope * direction, rtol=1e-3, atol=1e-3 * float(jnp.max(jnp.abs(slope))), equal_nan=True
-    ):
-        raise ValueError(
-            f"activation must be elementwise, but {_name_of(sigma)} mixes the units of a layer: {_INSTEAD}."
-        )
+@partial(jax.jit, static_argnums=(0, 1))
+def _both(objective: Any, activations: Any, params: Any, x: Any, directions: Any) -> Any:
+    """The largest difference of the two outputs, their scale, and how far each activation is from elementwise.
+
+    As a matrix, the derivative of an elementwise function is diagonal: what ones are mapped to is all of it.
+    """
+    expected, kept = mlp.forward(params, x, activation=activations)
+    given = objective.outputs(params, x).reshape(expected.shape)
+    scale = 1 + jnp.max(jnp.abs((kept.inputs, *kept.hidden)[-1]) @ jnp.abs(params[-1].w))
+    mixed = []
+    for sigma, z, direction in zip(activations, kept.pre_activations, directions, strict=True):
+        slope, change = (jax.jvp(sigma, (z,), (tangent,))[1] for tangent in (jnp.ones_like(z), direction))
+        mixed.append(_largest(change - slope * direction) / (1 + _largest(slope)))
+    return _largest(given - expected), scale, mixed
 
 
-def _normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Any:
-    return jnp.asarray(rng.standard_normal(shape), dtype)
+def _largest(x: Any) -> Any:
+    """The largest magnitude of what is finite: a network of exponentials may overflow."""
+    return jnp.max(jnp.where(jnp.isfinite(x), jnp.abs(x), 0), initial=0)
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    return rng.standard_normal(shape).astype(dtype)
 
 
 def _name_of(function: Any) -> str:
