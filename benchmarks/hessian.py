@@ -9,6 +9,7 @@ yardstick.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -59,7 +60,8 @@ class Network(NamedTuple):
         return Objective(partial(mlp.apply, activation=jnp.tanh), loss)
 
 
-class Compiled(NamedTuple):
+@dataclass(frozen=True)
+class Compiled:
     """A compiled program of one argument, the parameters, which it is called with."""
 
     program: Any

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import training, update
+from benchmarks import hessian, training, update
 
 
 def variants(question):
@@ -25,3 +25,14 @@ def test_an_update_with_a_constant_gradient_moves_by_the_learning_rate(make):
         change = update.mean_change(problem, make(problem)())
         # The parameters are of order 1, so that float32 rounds their change to a few parts in 10⁵.
         np.testing.assert_allclose(change, update.LEARNING_RATE, rtol=1e-4)
+
+
+@pytest.mark.parametrize("way", ["torch.func.hessian", "jacrev of grad", "jvp of grad"])
+@pytest.mark.parametrize("classes", [True, False])
+def test_torch_computes_the_same_hessian(way, classes):
+    (problem,) = hessian.problems(True)
+    if not classes:
+        problem = problem._replace(classes=False, y=np.eye(10)[problem.y])
+    ours = hessian.jax_program(hessian.structured)(problem)()
+    theirs = hessian.torch_hessian(1, way, None if way == "torch.func.hessian" else 64)(problem)()
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-13)
