@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from jaxnn import checks, tree
@@ -77,8 +78,9 @@ def weighted_mean(values: Array, weight: Any) -> Array:
     weight = jnp.asarray(weight, values.dtype)
     if weight.shape != values.shape:
         raise ValueError(f"weight must have shape {values.shape}, one per example, got {weight.shape}.")
-    if not isinstance(weight, jax.core.Tracer) and bool((weight < 0).any()):
-        raise ValueError(f"weight must be ≥ 0, got {float(weight.min())}.")
+    # NumPy's comparison: within jit jax's own would be traced, of weights that the function has closed over too.
+    if not isinstance(weight, jax.core.Tracer) and (np.asarray(weight) < 0).any():
+        raise ValueError(f"weight must be ≥ 0, got {np.asarray(weight).min()}.")
     total = jnp.sum(weight)
     return jnp.sum(weight * values) / jnp.where(total > 0, total, 1)
 

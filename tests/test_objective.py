@@ -47,6 +47,10 @@ class TestValue:
         for ours, expected in zip(jax.tree.leaves(padded), jax.tree.leaves(whole), strict=True):
             np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
 
+    def test_a_jitted_function_may_close_over_weights(self):
+        batch = (jnp.asarray(X, jnp.float32), jnp.asarray(Y, jnp.float32), jnp.asarray(WEIGHT, jnp.float32))
+        np.testing.assert_allclose(jax.jit(lambda p: J(p, batch))(PARAMS), J(PARAMS, batch), rtol=1e-6)
+
     def test_whole_weights_are_repeated_rows(self):
         counts = np.array([1, 0, 2, 3, 1, 1])
         repeated = J(PARAMS, (np.repeat(X, counts, axis=0), np.repeat(Y, counts, axis=0)))

@@ -4,6 +4,7 @@ from jaxnn.derivatives.budget import MemoryBudgetError
 from jaxnn.derivatives.dense import hessian, hessian_blocks, hessian_diagonal
 from jaxnn.derivatives.differences import Curve, GradientCheck, check_gradient
 from jaxnn.derivatives.gauss_newton import empirical_fisher, fisher, gauss_newton_matrix
+from jaxnn.derivatives.hessian_check import HessianCheck, check_hessian
 from jaxnn.derivatives.products import gauss_newton_vp, hvp
 from jaxnn.derivatives.structured import (
     kinked_units,
@@ -16,8 +17,10 @@ from jaxnn.derivatives.structured import (
 __all__ = [
     "Curve",
     "GradientCheck",
+    "HessianCheck",
     "MemoryBudgetError",
     "check_gradient",
+    "check_hessian",
     "empirical_fisher",
     "fisher",
     "gauss_newton_matrix",

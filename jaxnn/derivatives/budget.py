@@ -45,7 +45,7 @@ def check_square(what: str, n: int, dtype: Any, memory_bytes: int | None, instea
         )
 
 
-def in_words(size: float) -> str:
+def in_words(size: int | float) -> str:
     """A number of bytes, such as "12.8 GB"; in powers of 1000."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if size < 1000 or unit == "TB":

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import checks
+from jaxnn.derivatives import flat
 from jaxnn.derivatives.complex_step import complex_step
 from jaxnn.derivatives.extrapolation import Slopes, slopes
 from jaxnn.derivatives.lines import LOOKS_AT_VALUES, Lines
@@ -183,7 +184,7 @@ def _not_finite(named: dict[str, Any]) -> str:
             bad = np.argwhere(~np.isfinite(np.asarray(leaf, np.float64)))
             if len(bad):
                 index = tuple(int(i) for i in bad[0])
-                return f"{name}{jax.tree_util.keystr(path)}{_index(index)} is {float(np.asarray(leaf)[index])}"
+                return f"{name}{jax.tree_util.keystr(path)}{flat.index(index)} is {float(np.asarray(leaf)[index])}"
     return ""
 
 
@@ -223,8 +224,8 @@ def _compare(lines: Lines, gradient: Params, directions: Params, entries: Sequen
     if broken := _not_finite({"f(params)": values.centre[0, 0]}):
         return _unchecked(lines, f"{broken}, so there is nothing to compare")
     found = slopes(values, float(jnp.finfo(lines.out).eps))
-    flat = [np.asarray(v, np.float64).reshape(len(v), -1) for v in jax.tree.leaves(directions)]
-    stated = np.concatenate(flat, axis=1) @ _ravel(gradient)
+    rows = [np.asarray(v, np.float64).reshape(len(v), -1) for v in jax.tree.leaves(directions)]
+    stated = np.concatenate(rows, axis=1) @ _ravel(gradient)
     sizes = lines.sizes(directions)
     lengths = np.maximum(sizes, 1.0)
     scale = _scale(gradient, np.fmax(np.abs(stated), np.abs(found.slope)), entries)
@@ -270,7 +271,7 @@ def _compare(lines: Lines, gradient: Params, directions: Params, entries: Sequen
     badness = bound if verdict in (UNDECIDED, NOT_FINITE) else apart
     i = int(np.argmax(np.where(such, np.nan_to_num(badness / scale, nan=0.0), -1.0)))
     error, resolution = float(apart[i] / scale[i]), float(bound[i] / scale[i])
-    where = _direction(i, gradient) if entries is None else _entry(gradient, entries[i])
+    where = _direction(i, gradient) if entries is None else flat.entry(gradient, entries[i])
     why = {
         DISAGREES: f"at {where}, {'the complex step' if not wrong[i] else 'differences'} say otherwise",
         KINK: f"at {where} the slopes on the two sides differ by {abs(found.jump[i]):.3g}: there is no derivative",
@@ -323,7 +324,7 @@ def _curve(found: Slopes, i: int, stated: float) -> Curve:
 def _entry_at_fault(lines: Lines, gradient: Params, report: GradientCheck, count: int) -> GradientCheck:
     """The report of one entry that is wrong, found by halving: random signs over either half, the worse one kept."""
     rng = np.random.default_rng(0)
-    flat = _ravel(gradient)
+    own = _ravel(gradient)
     first, end = 0, count
     while end - first > 1:
         middle = (first + end) // 2
@@ -331,7 +332,7 @@ def _entry_at_fault(lines: Lines, gradient: Params, report: GradientCheck, count
         rows[0, first:middle] = rng.choice([-1.0, 1.0], middle - first)
         rows[1, middle:end] = rng.choice([-1.0, 1.0], end - middle)
         found = slopes(lines.values(_like(gradient, rows)), float(jnp.finfo(lines.out).eps))
-        apart = np.nan_to_num(np.abs(rows @ flat - found.slope) - _SAFETY * found.error, nan=-1.0)
+        apart = np.nan_to_num(np.abs(rows @ own - found.slope) - _SAFETY * found.error, nan=-1.0)
         first, end = (first, middle) if apart[0] > apart[1] else (middle, end)
     entry = _compare(lines, gradient, _coordinates(gradient, [first]), [first])
     if entry.verdict != DISAGREES:
@@ -362,17 +363,3 @@ def _unchecked(lines: Lines, why: str) -> GradientCheck:
 
 def _direction(i: int, gradient: Params) -> str:
     return "the gradient's own direction" if i == 0 and _ravel(gradient).any() else f"random direction {i}"
-
-
-def _entry(params: Params, entry: int) -> str:
-    """The name of an entry by its place in ravel order, such as "params[0].w[1, 2]"."""
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        if entry < leaf.size:
-            index = tuple(int(i) for i in np.unravel_index(entry, leaf.shape))
-            return f"params{jax.tree_util.keystr(path)}{_index(index)}"
-        entry -= leaf.size
-    raise IndexError(entry)
-
-
-def _index(index: tuple[int, ...]) -> str:
-    return f"[{', '.join(map(str, index))}]" if index else ""

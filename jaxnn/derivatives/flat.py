@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from jaxnn import tree
@@ -61,3 +62,18 @@ def unravel(params: Params) -> Callable[[Array], Params]:
         return jax.tree.unflatten(structure, shaped)
 
     return back
+
+
+def entry(params: Params, number: int) -> str:
+    """The name of an entry by its place in ravel order, such as "params[0].w[1, 2]"."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if number < leaf.size:
+            place = tuple(int(i) for i in np.unravel_index(number, leaf.shape))
+            return f"params{jax.tree_util.keystr(path)}{index(place)}"
+        number -= leaf.size
+    raise IndexError(number)
+
+
+def index(place: tuple[int, ...]) -> str:
+    """An index as Python writes it, such as "[1, 2]"; empty for a scalar."""
+    return f"[{', '.join(map(str, place))}]" if place else ""

@@ -28,7 +28,7 @@ from jaxnn import losses, tree
 from jaxnn.derivatives import budget, dense, flat
 from jaxnn.derivatives.jacobians import example_curvature, needs_split, output_jacobian, shares, width
 from jaxnn.objective import Objective, names, split
-from jaxnn.types import Batch, Params
+from jaxnn.types import Batch, LossFunction, Params
 
 BLOCK_BYTES = 2**26  # of the Jacobian of the rows that are taken together: 64 MiB
 
@@ -109,10 +109,10 @@ def fisher(
         MemoryBudgetError: as there.
     """
     objective = needs_split(objective, "fisher")
-    information = _INFORMATION.get(getattr(objective.loss, "__name__", ""))
-    if information is None or objective.loss is not losses.TABLE[objective.loss.__name__]:
+    information = next((known for loss, known in _INFORMATION.items() if loss is objective.loss), None)
+    if information is None:
         raise ValueError(
-            f"fisher needs a loss whose distribution it knows, one of {', '.join(_INFORMATION)}; got "
+            f"fisher needs a loss whose distribution it knows, one of {', '.join(map(_name, _INFORMATION))}; got "
             f"{_name(objective.loss)}: use gauss_newton_matrix or empirical_fisher."
         )
 
@@ -218,14 +218,14 @@ def _weighted(jacobian: Array, m: Array) -> Array:
     return jnp.einsum("nij,ijl->nil", per_example, m).reshape(jacobian.shape)
 
 
-_INFORMATION: MappingProxyType[str, Callable[[Array], Array]] = MappingProxyType(
+_INFORMATION: MappingProxyType[LossFunction, Callable[[Array], Array]] = MappingProxyType(
     {
-        "squared_error": lambda o: 2 * jnp.eye(o.size, dtype=o.dtype),
-        "softmax_cross_entropy": lambda o: (
+        losses.squared_error: lambda o: 2 * jnp.eye(o.size, dtype=o.dtype),
+        losses.softmax_cross_entropy: lambda o: (
             jnp.diag(jax.nn.softmax(o)) - jnp.outer(jax.nn.softmax(o), jax.nn.softmax(o))
         ),
-        "sigmoid_cross_entropy": lambda o: jnp.diag(jax.nn.sigmoid(o) * jax.nn.sigmoid(-o)),
-        "poisson": lambda o: jnp.diag(jnp.exp(o)),
+        losses.sigmoid_cross_entropy: lambda o: jnp.diag(jax.nn.sigmoid(o) * jax.nn.sigmoid(-o)),
+        losses.poisson: lambda o: jnp.diag(jnp.exp(o)),
     }
 )
 

@@ -49,7 +49,7 @@ class Lines:
         self.finest = min(dtypes, key=lambda dtype: float(jnp.finfo(dtype).eps))
         self.eps = float(jnp.finfo(self.dtype).eps)
         self._rows = jax.jit(self._mapped) if self.traceable else self._looped
-        self._place = jax.jit(self._moved)
+        self._place = jax.jit(self.moved)
 
     def sizes(self, directions: Params) -> np.ndarray:
         """The largest parameter that each direction moves, (directions,).
@@ -67,6 +67,14 @@ class Lines:
 
     def values(self, directions: Params) -> Values:
         """φ along each direction; `directions` is like the parameters, with a leading axis."""
+        signed = self.steps(directions)
+        count = signed.shape[1] // 2
+        values, taken = (np.asarray(a, np.float64) for a in self._rows(directions, jnp.asarray(signed, self.finest)))
+        taken = np.where(taken[:, :count] > 0, taken[:, :count], np.nan)
+        return Values(taken, values[:, :count], values[:, count:-1], values[:, -1:])
+
+    def steps(self, directions: Params) -> np.ndarray:
+        """h, then -h, then 0, in the order of `Values`; (directions, 2 steps + 1)."""
         sizes = self.sizes(directions)
         longest = _FIRST * np.maximum(sizes, 1.0)
         # Down to the roundings of the parameters, and to functions that change over lengths as small as theirs.
@@ -74,14 +82,11 @@ class Lines:
         shortest = np.maximum(np.minimum(self.eps * longest, within), float(jnp.finfo(self.finest).tiny))
         count = min(math.ceil(np.log2(longest / shortest).max()), _MOST_STEPS)
         steps = longest[:, None] * 0.5 ** np.arange(count)
-        signed = np.concatenate([steps, -steps, np.zeros((len(steps), 1))], axis=1)
-        values, taken = (np.asarray(a, np.float64) for a in self._rows(directions, jnp.asarray(signed, self.finest)))
-        taken = np.where(taken[:, :count] > 0, taken[:, :count], np.nan)
-        return Values(taken, values[:, :count], values[:, count:-1], values[:, -1:])
+        return np.concatenate([steps, -steps, np.zeros((len(steps), 1))], axis=1)
 
     def _mapped(self, directions: Params, steps: Any) -> tuple[Any, Any]:
         def value(v: Params, step: Any) -> tuple[Any, Any]:
-            point, taken = self._moved(v, step)
+            point, taken = self.moved(v, step)
             return self.f(point), taken
 
         return jax.lax.map(lambda row: jax.lax.map(lambda h: value(row[0], h), row[1]), (directions, steps))
@@ -93,7 +98,7 @@ class Lines:
             values[i, k], taken[i, k] = float(self.f(point)), float(step)
         return values, taken
 
-    def _moved(self, v: Params, step: Any) -> tuple[Params, Any]:
+    def moved(self, v: Params, step: Any) -> tuple[Params, Any]:
         """θ + step · v, and the step that rounding has made of it: the part of the move that lies along v."""
         moves = jax.tree.map(lambda x, v: _move(x, v, step), self.params, v)
         return jax.tree.map(jnp.add, self.params, moves), self._dot(moves, v) / self._dot(v, v)
