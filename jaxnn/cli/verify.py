@@ -4,20 +4,22 @@ import argparse
 import sys
 from typing import Any
 
-HELP = "compare the update rules with their papers and with other libraries"
+HELP = "compare update rules, gradients and Hessians with papers, other libraries and certified answers"
 DESCRIPTION = """\
 Compares each update rule with its paper's formula in 60 digits, with its twins in optax, PyTorch, Keras and
 scikit-learn (equal, or unequal by a tabulated size), and with the best that float32 allows; gradients by hand
-with jax.grad and differences; and the numbers of a lecture course. Exit status 1 if a check fails. A library
-that is not installed is listed as not checked. With --mine it says instead which published rule an optimiser
-of your own is, and where it leaves the others."""
+with jax.grad and differences; exact Hessians with jax.hessian, differences and closed forms; Newton's family
+with the certified answers of NIST's regressions and with published minima; and the numbers of a lecture
+course. Exit status 1 if a check fails. A library that is not installed is listed as not checked. With --mine
+it says instead which published rule an optimiser of your own is, and where it leaves the others."""
 EXAMPLE = """\
 examples:
   jaxnn verify adam
+  jaxnn verify newton
   jaxnn verify all --json verified.json --plot float32.png
   jaxnn verify optimisers --against optax,torch
   jaxnn verify optimisers --mine package.module:factory"""
-GROUPS = ("optimisers", "gradients", "course", "all")
+GROUPS = ("optimisers", "gradients", "hessian", "newton", "course", "all")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,13 +68,13 @@ def _verified(options: Any, against: list[str] | None) -> Any:
 
     what = options.what
     one_of(what, {**verify.GROUPS, **TABLE}, "group or rule")
-    if what in ("gradients", "course"):
+    if what in ("gradients", "hessian", "newton", "course"):
         for word, given in (("--against", against), ("--plot", options.plot)):
             if given is not None:
                 raise ValueError(f"{word} is about update rules, and {what!r} has none: leave it out.")
     cache.enable()
     if sys.stderr.isatty():
-        print("comparing; `all` takes about a minute, less the second time", file=sys.stderr)
+        print("comparing; `all` takes two minutes, less the second time", file=sys.stderr)
     if what in TABLE:
         return verify.optimisers(against=against, rule=what)
     return verify.GROUPS[what](against=against) if what in ("optimisers", "all") else verify.GROUPS[what]()

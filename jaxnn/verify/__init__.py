@@ -3,10 +3,12 @@
     print(verify.optimisers())                  # every comparison, a line each
     verify.all(against=["optax"]).ok            # whether none failed
     print(verify.identify(my_factory))          # which published rule somebody's optimiser is
+    print(verify.certify(J, params, batch))     # whether that is a minimum, with error bars
 
 Three witnesses: an oracle in 60 digits, written once more from the paper (`oracles`); a twin in another library
 (`twins`), equal or unequal by a tabulated size; and the floor of float32 (`accuracy`). Beside the update rules, the
-gradients of networks (`gradients`) and the numbers of a lecture course (`course`).
+gradients of networks (`gradients`), their Hessians (`hessians`), Newton's family on published problems (`newton`), and
+the numbers of a lecture course (`course`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +17,27 @@ from types import MappingProxyType
 
 from jaxnn import checks
 from jaxnn.optimisers import TABLE
-from jaxnn.verify import accuracy, exact, lectures, networks, twins
+from jaxnn.verify import accuracy, exact, lectures, networks, second_order, twins
 from jaxnn.verify.certificates import Certificate, certify
 from jaxnn.verify.libraries import LIBRARIES, missing
 from jaxnn.verify.libraries import versions as library_versions
 from jaxnn.verify.recognition import identify
 from jaxnn.verify.table import Row, Table, versions
 
-__all__ = ["GROUPS", "Certificate", "Row", "Table", "all", "certify", "course", "gradients", "identify", "optimisers"]
+__all__ = [
+    "GROUPS",
+    "Certificate",
+    "Row",
+    "Table",
+    "all",
+    "certify",
+    "course",
+    "gradients",
+    "hessians",
+    "identify",
+    "newton",
+    "optimisers",
+]
 
 
 def optimisers(*, against: Sequence[str] | None = None, rule: str | None = None) -> Table:
@@ -57,6 +72,20 @@ def gradients() -> Table:
     return networks.check()
 
 
+def hessians() -> Table:
+    """Exact Hessians against `jax.hessian`, differences and closed forms, and certificates of known points; float64."""
+    return second_order.hessians()
+
+
+def newton() -> Table:
+    """Newton's step on quadratics and in other coordinates, its order, and published problems' minima; float64.
+
+    The problems are NIST's certified regressions and those of Moré, Garbow and Hillstrom. Takes the better part of a
+    minute.
+    """
+    return second_order.newton()
+
+
 def course() -> Table:
     """The numbers and formulae of the lecture course that the rules follow, and its errata."""
     return lectures.check()
@@ -73,13 +102,21 @@ def all(*, against: Sequence[str] | None = None) -> Table:
         ImportError: a library that was asked for by name is not installed.
     """
     with ThreadPoolExecutor() as pool:  # compiling, which is what takes time, lets threads run
-        parts = [pool.submit(optimisers, against=against), pool.submit(gradients), pool.submit(course)]
+        parts = [pool.submit(optimisers, against=against)]
+        parts += [pool.submit(group) for group in (gradients, hessians, newton, course)]
         first, *others = [part.result() for part in parts]
     return sum(others, first)
 
 
 GROUPS: Mapping[str, Callable[..., Table]] = MappingProxyType(
-    {"optimisers": optimisers, "gradients": gradients, "course": course, "all": all}
+    {
+        "optimisers": optimisers,
+        "gradients": gradients,
+        "hessian": hessians,
+        "newton": newton,
+        "course": course,
+        "all": all,
+    }
 )
 
 

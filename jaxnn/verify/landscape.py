@@ -66,7 +66,7 @@ class Landscape:
             return lambda *given: jax.tree.map(lambda x: np.asarray(x, np.float64), program(*given, arrays))
 
         def hessian(theta: Any, given: Any) -> Any:
-            return jax.hessian(lambda theta: of(theta, given))(theta)
+            return derivatives.hessian(lambda theta: of(theta, given), theta)
 
         def product(theta: Any, v: Any, given: Any) -> Any:
             return derivatives.hvp(lambda theta: of(theta, given), theta, v)

@@ -49,7 +49,8 @@ def probe(landscape: Landscape, rounding: Rounding, null: np.ndarray, inverse: n
     line = here + t[None, :, None] * directions[:, None, :]
     values, gradients = landscape.at_each(landscape.point(line.reshape(-1, len(here))))
     along = _first_change(values.reshape(sure.shape) - rounding.value, sure)
-    floor = line - (gradients.reshape(line.shape) @ inverse) @ inverse.T
+    with np.errstate(invalid="ignore", over="ignore"):  # far out, J may be infinite
+        floor = line - (gradients.reshape(line.shape) @ inverse) @ inverse.T
     values = landscape.values(landscape.point(floor.reshape(-1, len(here))))
     beside = _first_change(values.reshape(sure.shape) - rounding.value, sure)
     lowest = np.minimum(along, beside)

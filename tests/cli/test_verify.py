@@ -6,7 +6,7 @@ import pytest
 
 from jaxnn import verify
 from jaxnn.cli import verify as command
-from jaxnn.verify import accuracy, libraries, networks, table
+from jaxnn.verify import accuracy, libraries, table
 from jaxnn.verify.table import FAILED, HOLDS, Row, Table
 
 
@@ -175,10 +175,11 @@ class TestFunctions:
 
     def test_all_is_the_sum_of_the_groups(self, monkeypatch):
         monkeypatch.setattr(verify, "optimisers", lambda *, against: small(curves={"sgd": {}}))
-        monkeypatch.setattr(networks, "check", small)
+        for name in ("gradients", "hessians", "newton"):
+            monkeypatch.setattr(verify, name, small)
         monkeypatch.setattr(verify.lectures, "check", lambda: small(FAILED))
         found = verify.all()
-        assert len(found) == 3
+        assert len(found) == 5
         assert not found.ok
         assert found.curves == {"sgd": {}}
 

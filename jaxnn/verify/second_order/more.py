@@ -83,7 +83,7 @@ def wood(x1: Any, x2: Any, x3: Any, x4: Any) -> Sequence[Any]:
     return (*two_valleys, 10**0.5 * (x2 + x4 - 2), (x2 - x4) / 10**0.5)
 
 
-def beale(params: Any, i: PerRow) -> PerRow:
+def beale(params: Any, i: Any) -> PerRow:
     """x₁ (1 - x₂ⁱ)."""
     x1, x2 = params
     return x1 * (1 - jnp.stack([x2, x2**2, x2**3])[i - 1])
