@@ -37,6 +37,6 @@ def downhill(at: Flat, direction: Array, curved: Array, *, damping: Any) -> tupl
         damping=jnp.asarray(damping, slope.dtype),
         evaluations=found.evaluations + 1,  # for the rounding
         accepted=taken,
-        at_limit=~taken,
+        at_limit=~taken & jnp.any(at.gradient != 0),  # where it is 0 there is nothing to be found
     )
     return jnp.where(taken, rate * direction, 0.0), rate, told

@@ -81,7 +81,7 @@ def levenberg_marquardt(
         at = flat.problem(grads, params, value, value_fn, "levenberg_marquardt", grad=grad)
         model = least_squares.model(at, objective, params, batch, key, geodesic=geodesic)
         largest = jnp.max(model.diagonal)
-        seen = jnp.maximum(state.scale, model.diagonal)
+        seen = jnp.maximum(state.scale, jnp.where(jnp.isfinite(model.diagonal), model.diagonal, 0.0))
         d = jnp.maximum(seen, jnp.finfo(seen.dtype).eps * largest) if diagonal else jnp.ones_like(seen)
         first = damping * (1.0 if diagonal else jnp.where(largest > 0, largest, 1.0))
         region = (jnp.where(state.step == 0, first, state.damping), state.growth)

@@ -93,7 +93,8 @@ def newton(
         del words
         at = flat.problem(grads, params, value, value_fn, "newton", grad=grad)
         matrix = flat.hessian(at, hessian, value_fn, objective, params, batch)
-        seen = jnp.maximum(state.scale, jnp.abs(jnp.diagonal(matrix)))
+        diag = jnp.abs(jnp.diagonal(matrix))
+        seen = jnp.maximum(state.scale, jnp.where(jnp.isfinite(diag), diag, 0.0))
         d = jnp.where(seen > 0, seen, 1.0) if diagonal and method == "trust_region" else jnp.ones_like(seen)
         first = state.step == 0
         region = state.region

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxnn import optimisers
+from jaxnn import Objective, losses, optimisers, training
 from tests import laws
 
 
@@ -197,3 +197,62 @@ def test_weight_decay_needs_the_parameters():
     link = optimisers.add_weight_decay(0.1)
     with pytest.raises(ValueError, match="needs the parameters"):
         link.update(jnp.ones(2), link.init(jnp.ones(2)))
+
+
+def listener(heard):
+    """A method that names the parts of J, and writes down what it was sent."""
+
+    def update(grads, state, params=None, *, value=None, objective=None, batch=None, key=None, **words):
+        heard.append({"value": value, "objective": objective, "batch": batch, "key": key, **words})
+        return grads, state
+
+    return optimisers.Optimiser(lambda params: (), update)
+
+
+WRAPPED = {
+    "alone": lambda inner: inner,
+    "chain": lambda inner: optimisers.chain(optax.scale(1.0), inner, optax.sgd(0.1)),
+    "accumulate": lambda inner: optimisers.accumulate(inner, steps=1),
+    "inject": lambda inner: optimisers.inject(lambda unused: inner, unused=1.0),
+    "chains in chains": lambda inner: optimisers.chain(optimisers.chain(inner), optimisers.sgd(0.1)),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED)
+def test_the_parts_of_j_reach_a_method_within_others(wrap):
+    """And not optax's plain links beside it, which would refuse them."""
+    heard, p, batch = [], jnp.ones(2), (jnp.ones((3, 2)), jnp.zeros(3))
+    objective = Objective(lambda p, x: x @ p, losses.squared_error)
+    optimiser = WRAPPED[wrap](listener(heard))
+    training.step(objective, optimiser)(training.init(optimiser, p, key=jax.random.key(0)), batch)
+    assert heard[-1]["objective"] is objective
+    assert heard[-1]["batch"] is batch
+    assert heard[-1]["key"] is not None
+    assert {"grad", "value_fn"} <= set(heard[-1])
+
+
+def test_the_parts_of_j_do_not_reach_a_masked_method():
+    """They know all parameters, it sees some of them: their value function is of those."""
+    heard, p = [], {"a": jnp.ones(2), "b": jnp.full(2, 3.0)}
+    optimiser = optimisers.masked(listener(heard), {"a": True, "b": False})
+    training.step(lambda p, batch: jnp.sum(p["a"] * p["b"]), optimiser)(training.init(optimiser, p), ())
+    assert heard[-1]["objective"] is None
+    assert heard[-1]["batch"] is None
+    assert heard[-1]["value_fn"]({"a": 2 * p["a"], "b": None}) == 12
+    np.testing.assert_array_equal(heard[-1]["grad"]["a"], 3)
+
+
+def test_optaxs_line_search_is_not_sent_what_it_does_not_know():
+    p = jnp.ones(2)
+    search = optax.lbfgs(linesearch=optax.scale_by_backtracking_linesearch(max_backtracking_steps=5))
+    for optimiser in (search, optimisers.chain(search)):
+        state, info = training.step(lambda p, batch: jnp.sum(p**2), optimiser)(training.init(optimiser, p), ())
+        assert info.loss == 2
+        assert jnp.sum(state.params**2) < 2
+
+
+def test_the_gradient_that_a_chain_changed_is_not_called_js_own():
+    heard, p = [], jnp.ones(2)
+    optimiser = optimisers.chain(optimisers.add_weight_decay(0.5), listener(heard))
+    training.step(lambda p, batch: jnp.sum(p**2), optimiser)(training.init(optimiser, p), ())
+    np.testing.assert_array_equal(heard[-1]["grad"], 2)
