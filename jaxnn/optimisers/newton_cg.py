@@ -68,7 +68,7 @@ def newton_cg(
 
     Raises:
         ValueError: an argument out of range; at the update, no parameters or no `value_fn`; for "gauss_newton", an
-            objective that does not keep prediction and loss apart.
+            objective that does not keep prediction and loss apart; a chain that changed the gradient before.
     """
     product_of = checks.one_of(curvature, products.CURVATURES, "curvature")
     diagonal_of = products.diagonal(preconditioner)
@@ -86,6 +86,7 @@ def newton_cg(
         params: Params = None,
         *,
         value: Any = None,
+        grad: Any = None,
         value_fn: Any = None,
         objective: Any = None,
         batch: Any = None,
@@ -93,7 +94,7 @@ def newton_cg(
         **words: Any,
     ) -> tuple[Updates, NewtonCGState]:
         del words
-        at = flat.problem(grads, params, value, value_fn, "newton_cg")
+        at = flat.problem(grads, params, value, value_fn, "newton_cg", grad=grad)
         g, n = at.gradient, at.theta.size
         product = product_of(at, params, value_fn, objective, batch, key)
         m = products.metric(diagonal_of(at, params, value_fn, objective, batch))

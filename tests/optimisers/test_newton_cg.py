@@ -282,6 +282,8 @@ def test_arguments():
     x = jnp.ones(2)
     with pytest.raises(ValueError, match="newton_cg evaluates the objective"):
         PLAIN.update(x, PLAIN.init(x), x)
+    with pytest.raises(ValueError, match="newton_cg"):
+        PLAIN.update(2 * x, PLAIN.init(x), x, value=0.0, grad=x, value_fn=rosenbrock)
     split = newton_cg(curvature="gauss_newton")
     with pytest.raises(ValueError, match="needs the split into predict and loss"):
         split.update(x, split.init(x), x, value=0.0, value_fn=rosenbrock)
