@@ -53,11 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 class _Measured(NamedTuple):
     """What is told, printed and drawn."""
 
-    loss: float
-    gradient_norm: float
+    loss: Any
+    gradient_norm: Any
     trace: Any
     pairs: Any  # of both ends in turn, the smallest first
-    condition: float
+    condition: Any  # infinite where there is none
     density: Any
     layers: Any
     plane: Any  # None without --plot
@@ -183,7 +183,9 @@ def _measure(model: Any, x: Any, y: Any, options: Any) -> _Measured:
     pairs = curvature.top_eigenpairs(
         objective, params, min(2 * options.eigenvalues, n), batch, key=keys[0], which="both"
     )
-    ends = [curvature.Eigenpair(pairs.values[i], pairs.vectors[i], pairs.residuals[i]) for i in (0, min(1, n - 1))]
+    smallest, largest = (
+        curvature.Eigenpair(pairs.values[i], pairs.vectors[i], pairs.residuals[i]) for i in (0, min(1, n - 1))
+    )
     plane = None
     if options.plot is not None:
         if options.directions == "eigen":
@@ -199,7 +201,7 @@ def _measure(model: Any, x: Any, y: Any, options: Any) -> _Measured:
             gradient_norm=norm,
             trace=curvature.trace(objective, params, batch, key=keys[2], products=TRACE_PRODUCTS),
             pairs=pairs,
-            condition=curvature.condition_of(curvature.Extremes(*ends, pairs.products)),
+            condition=curvature.condition_of(curvature.Extremes(smallest, largest, pairs.products)),
             density=curvature.spectral_density(
                 objective, params, batch, key=keys[3], probes=PROBES, steps=STEPS, points=POINTS
             ),

@@ -66,9 +66,8 @@ def spectral_density(
         probes: random vectors; the error falls as 1/√(probes · n).
         steps: of Lanczos' process for each probe, as many as there are parameters at most.
         points: of the grid, 2 or more.
-        width: the standard deviation of the bells; a 150th of the range of the nodes if None, and of
-            their magnitude where all are equal. Narrower than a few
-            spacings of the grid they are no longer seen whole.
+        width: the standard deviation of the bells; if None, a 150th of the range of the nodes, or of their magnitude
+            where all are equal. Narrower than a few spacings of the grid they are no longer seen whole.
 
     Returns:
         The density on a grid that reaches beyond all nodes.

@@ -110,7 +110,7 @@ def check_steps(steps: int, n: int) -> None:
 
 
 def _orthogonal(vectors: Array, basis: Array) -> tuple[Array, Array]:
-    """The parts of vectors (k, n) orthogonal to the rows of a basis (m, n), and their coefficients along them (k, m)."""
+    """The parts of vectors (k, n) orthogonal to the rows of a basis (m, n), and the coefficients (k, m) of the rest."""
     along = vectors @ basis.T
     vectors = vectors - along @ basis
     again = vectors @ basis.T

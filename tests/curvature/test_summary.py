@@ -16,14 +16,12 @@ def test_a_networks_pairs_are_those_of_its_dense_hessian(x64):
     objective, params, batch = network()
     h = dense(lambda p: objective(p, batch), params)
     w = np.linalg.eigvalsh(h)
-    for which, expected in (("largest", w[::-1]), ("smallest", w)):
-        found = curvature.top_eigenpairs(objective, params, 5, batch, key=KEY, which=which, steps=25)
-        np.testing.assert_allclose(found.values, expected[:5], atol=1e-10 * np.abs(w).max())
-        left = np.linalg.norm(found.vectors @ h - found.values[:, None] * found.vectors, axis=1)
-        np.testing.assert_allclose(left, found.residuals, atol=1e-12)
+    found = curvature.top_eigenpairs(objective, params, 5, batch, key=KEY, steps=25)
+    np.testing.assert_allclose(found.values, w[::-1][:5], atol=1e-10 * np.abs(w).max())
+    left = np.linalg.norm(found.vectors @ h - found.values[:, None] * found.vectors, axis=1)
+    np.testing.assert_allclose(left, found.residuals, atol=1e-12)
     ends = curvature.extremes(objective, params, batch, key=KEY)
     np.testing.assert_allclose([ends.smallest.value, ends.largest.value], w[[0, -1]], atol=1e-10)
-    assert float(curvature.sharpness(objective, params, batch, key=KEY)) == pytest.approx(w[-1], rel=1e-10)
     assert float(curvature.condition_number(objective, params, batch, key=KEY)) == np.inf  # a saddle
 
 
