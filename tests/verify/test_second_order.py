@@ -61,8 +61,7 @@ def test_eighteen_problems_in_the_papers_order():
     assert len(numbers) == 18
 
 
-def verdicts(rows):
-    return {(row.rule, row.reference): row.verdict for row in rows}
+FEW = (2, 11)  # of the networks: 1-4-3-6, and 1-3-2 without biases; all take a minute to compile
 
 
 class TestMatrices:
@@ -83,7 +82,7 @@ class TestMatrices:
 
     def test_structured_holds_and_a_dropped_term_is_seen(self, x64):
         """Gauss-Newton's matrix for the Hessian; the diagonal without its last entry."""
-        rows = matrices.structured(matrices.STRUCTURED)
+        rows = matrices.structured(matrices.STRUCTURED, FEW)
         assert {row.verdict for row in rows} == {EQUAL}, rows
         wrong = {
             **matrices.STRUCTURED,
@@ -92,9 +91,9 @@ class TestMatrices:
             ),
             "mlp_hessian_diagonal": lambda *given, **words: derivatives.mlp_hessian_diagonal(*given, **words)[:-1],
         }
-        failed = [row for row in matrices.structured(wrong) if row.verdict == FAILED]
+        failed = [row for row in matrices.structured(wrong, FEW) if row.verdict == FAILED]
         assert {row.rule for row in failed} == {"mlp_hessian", "mlp_hessian_diagonal"}
-        assert len(failed) > 4
+        assert len(failed) == 3
 
     def test_closed_forms_hold_and_a_wrong_one_is_seen(self, x64):
         assert {row.verdict for row in matrices.closed(derivatives.hessian, derivatives.mlp_hessian)} == {EQUAL}
@@ -103,12 +102,11 @@ class TestMatrices:
         assert {row.verdict for row in rows if row.rule.startswith("hessian")} == {FAILED}
         assert {row.verdict for row in rows if row.rule == "mlp_hessian"} == {EQUAL}
 
-    def test_differences_hold_and_see_a_wrong_entry(self, x64):
-        rows = matrices.by_differences(derivatives.hessian, derivatives.mlp_hessian)
-        assert {row.verdict for row in rows} <= {EQUAL, HOLDS}, rows
+    def test_differences_see_a_wrong_entry_and_let_the_other_pass(self, x64):
         wrong = lambda f, params: derivatives.hessian(f, params).at[0, 1].add(1e-3)
-        failed = {row.rule for row in matrices.by_differences(wrong, derivatives.mlp_hessian) if row.verdict == FAILED}
-        assert failed == {"hessian"}
+        rows = matrices.by_differences(wrong, derivatives.mlp_hessian)
+        assert {row.rule for row in rows if row.verdict == FAILED} == {"hessian"}
+        assert {row.verdict for row in rows if row.rule == "mlp_hessian"} <= {EQUAL, HOLDS}
 
     def test_certificates_hold_and_a_wrong_verdict_is_seen(self, x64):
         assert {row.verdict for row in matrices.certified(certificates.certify)} == {HOLDS}

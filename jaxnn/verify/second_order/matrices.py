@@ -72,15 +72,16 @@ def _in_float64(part: Callable[[], list[Row]]) -> list[Row]:
         return part()
 
 
-def structured(ways: Mapping[str, Callable[..., Any]]) -> list[Row]:
-    """The block recursion against `jax.hessian`, over networks of depth 1 to 5, every activation and loss.
+def structured(ways: Mapping[str, Callable[..., Any]], chosen: Sequence[int] = CHOSEN) -> list[Row]:
+    """The block recursion against `jax.hessian`, over networks of depth 1 to 5, with every loss.
 
     Args:
         ways: as `STRUCTURED` is.
+        chosen: which of `networks.cases()`, an even number of them.
     """
     rng = np.random.default_rng(5)
     drawn = networks.cases()
-    cases = [drawn[i] for i in CHOSEN]
+    cases = [drawn[i] for i in chosen]
     given = [
         (jax.tree.map(lambda leaf: leaf[:DRAWS], (case.params, case.data)), rng.uniform(size=(DRAWS, networks.BATCH)))
         for case in cases
