@@ -27,6 +27,7 @@ def test_an_update_with_a_constant_gradient_moves_by_the_learning_rate(make):
         np.testing.assert_allclose(change, update.LEARNING_RATE, rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")  # torch's own, in forward mode
 @pytest.mark.parametrize("way", ["torch.func.hessian", "jacrev of grad", "jvp of grad"])
 @pytest.mark.parametrize("classes", [True, False])
 def test_torch_computes_the_same_hessian(way, classes):
