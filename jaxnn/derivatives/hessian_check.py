@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.derivatives import dense, flat
+from jaxnn.derivatives import hessian_evidence as evidence
 from jaxnn.derivatives.differences import (
     AGREES,
     DIRECTIONS,
@@ -29,13 +29,10 @@ from jaxnn.derivatives.differences import (
     UNDECIDED,
     Curve,
 )
-from jaxnn.derivatives.extrapolation import Slopes, slopes
-from jaxnn.derivatives.lines import Lines, Values
-from jaxnn.derivatives.products import hvp
+from jaxnn.derivatives.extrapolation import Slopes
+from jaxnn.derivatives.lines import Lines
 from jaxnn.types import Params
 
-_SAFETY = 16.0  # an error of differences is at most so many times its estimate
-_ROUNDINGS = 1e3  # of the arithmetic of a Hessian or a product, in ε of its scale
 _DECIDABLE = 0.02  # of the scale: what differences have to be sure of
 _FACTOR = 1e-3  # the rest that is left of a Hessian which is a multiple of the right one
 
@@ -120,18 +117,9 @@ def check_hessian(f: Callable[[Params], Any], params: Params, *, hessian: Any = 
                 return _unchecked(lines, f"{name} is not finite at {flat.entry(params, row)}")
         every = n <= EVERY_COORDINATE
         rows = np.eye(n) if every else _unit(jax.random.normal(key, (DIRECTIONS, n)))
-        found = _differences(lines, rows)
-        products = _products(f, params, stated, key)
+        found = evidence.differences(lines, rows)
+        products = evidence.products(f, params, stated, key)
         return _judge(lines, gradient, stated, rows, found, products, every)
-
-
-class _Products(NamedTuple):
-    """What products with vectors say of the stated Hessian."""
-
-    error: float
-    row: int  # of the worst entry of H v
-    trace_error: float
-    trace: float  # by products
 
 
 def _stated(f: Callable[[Params], Any], params: Params, hessian: Any, n: int) -> np.ndarray:
@@ -148,96 +136,13 @@ def _unit(rows: Any) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def _tree_of(params: Params, rows: np.ndarray) -> Params:
-    """Rows of vectors as a tree like the parameters, with a leading axis."""
-    return jax.vmap(flat.unravel(params))(jnp.asarray(rows, flat.dtype(params)))
+class _Finding(NamedTuple):
+    """What was found, and where to look for the entry that decided it."""
 
-
-def _differences(lines: Lines, rows: np.ndarray) -> Slopes:
-    """The slope of every entry of the gradient along every direction: (directions · n,), direction after direction."""
-    directions = _tree_of(lines.params, rows)
-    signed = lines.steps(directions)
-    count = signed.shape[1] // 2
-
-    def value(v: Params, step: Any) -> tuple[Any, Any]:
-        point, taken = lines.moved(v, step)
-        return flat.ravel(jax.grad(lines.f)(point)), taken
-
-    along = jax.jit(lambda d, s: jax.lax.map(lambda row: jax.lax.map(lambda h: value(row[0], h), row[1]), (d, s)))
-    gradients, taken = (np.asarray(a, np.float64) for a in along(directions, jnp.asarray(signed, lines.finest)))
-    n = gradients.shape[2]
-    values = gradients.swapaxes(1, 2).reshape(len(rows) * n, -1)
-    steps = np.repeat(np.where(taken[:, :count] > 0, taken[:, :count], np.nan), n, axis=0)
-    return slopes(Values(steps, values[:, :count], values[:, count:-1], values[:, -1:]), lines.eps)
-
-
-def _products(f: Callable[[Params], Any], params: Params, stated: np.ndarray, key: Any) -> _Products:
-    """The stated Hessian against products with random vectors, and its trace against that in a random basis."""
-    n, kind, back = len(stated), flat.dtype(params), flat.unravel(params)
-    drawn = np.array(jax.random.normal(jax.random.fold_in(key, 1), (DIRECTIONS + 1, n)), np.float64)
-    vectors, u = drawn[:-1].astype(kind).astype(np.float64), drawn[-1] / np.linalg.norm(drawn[-1])
-
-    @jax.jit
-    def times(vectors: Any, u: Any) -> tuple[Any, Any]:
-        product = lambda v: flat.ravel(hvp(f, params, back(v)))
-
-        def form(i: Any) -> Any:  # qᵢᵀ H qᵢ with qᵢ = eᵢ - 2 uᵢ u, a column of a reflection
-            q = (jnp.arange(n) == i) - 2 * u[i] * u
-            return q @ product(q)
-
-        each = jax.lax.map(form, jnp.arange(n), batch_size=min(n, dense.TANGENTS))
-        return jax.lax.map(product, vectors), jnp.sum(each)
-
-    found, trace = (np.asarray(a, np.float64) for a in times(jnp.asarray(vectors, kind), jnp.asarray(u, kind)))
-    sizes = np.abs(vectors) @ np.abs(stated).T
-    leaf = _leaf_of(params)
-    scale = np.array([sizes[:, leaf == k].max() for k in leaf])
-    scale = np.maximum(scale, np.sqrt(float(jnp.finfo(kind).eps)) * sizes.max())
-    errors = np.abs(vectors @ stated.T - found).max(axis=0) / np.where(scale > 0, scale, 1.0)
-    diagonal = np.diag(stated)
-    lengths = max(np.abs(diagonal).sum(), np.abs(stated).max(initial=0.0)) or 1.0
-    worst = int(np.argmax(errors))
-    return _Products(float(errors[worst]), worst, float(abs(diagonal.sum() - trace) / lengths), float(trace))
-
-
-def _leaf_of(params: Params) -> np.ndarray:
-    """The number of the leaf that each entry is in, (n,)."""
-    sizes = [leaf.size for leaf in jax.tree.leaves(params)]
-    return np.repeat(np.arange(len(sizes)), sizes)
-
-
-class _Compared(NamedTuple):
-    """The stated Hessian against differences along some directions; arrays (directions, n)."""
-
-    stated: np.ndarray
-    numerical: np.ndarray
-    apart: np.ndarray
-    bound: np.ndarray  # what `apart` is at most if H is right
-    scale: np.ndarray
-    drowned: np.ndarray  # the entry is less than what the rounding of the gradient makes of it
-
-
-def _compare(
-    lines: Lines, gradient: np.ndarray, stated: np.ndarray, rows: np.ndarray, found: Slopes, every: bool
-) -> _Compared:
-    n = len(stated)
-    slope, error, jump = (a.reshape(len(rows), n) for a in (found.slope, found.error, found.jump))
-    along = rows @ stated.T
-    leaf = _leaf_of(lines.params)
-    steepness = np.fmax(np.abs(along), np.abs(slope))
-    by_row = leaf if every else np.zeros(len(rows), int)
-    largest = np.zeros((by_row.max() + 1, leaf.max() + 1))
-    np.maximum.at(largest, (by_row[:, None], leaf[None, :]), np.nan_to_num(steepness, nan=0.0))
-    scale = largest[by_row[:, None], leaf[None, :]]
-    # A gradient that hardly changes has slope 0, rather than one that cannot be decided.
-    steepest = np.array([np.abs(gradient[leaf == k]).max() for k in range(leaf.max() + 1)])[leaf]
-    lengths = np.maximum(lines.sizes(_tree_of(lines.params, rows)), 1.0)
-    noise = 4 * np.sqrt(lines.eps) * steepest / lengths[:, None]
-    drowned = noise > scale
-    scale = np.maximum(scale, noise)
-    scale = np.where(scale > 0, scale, 1.0)
-    bound = np.maximum(_SAFETY * error + 64 * lines.eps * scale, np.abs(jump))
-    return _Compared(along, slope, np.abs(along - slope), bound, scale, drowned)
+    verdict: str
+    why: str
+    such: np.ndarray  # the comparisons that are meant
+    row: int | None  # of the Hessian, in which an entry is wrong that these comparisons do not show
 
 
 def _judge(
@@ -246,76 +151,32 @@ def _judge(
     stated: np.ndarray,
     rows: np.ndarray,
     found: Slopes,
-    products: _Products,
+    products: evidence.Products,
     every: bool,
 ) -> HessianCheck:
-    """The report: what is wrong comes first, what cannot be decided last."""
-    compared = _compare(lines, gradient, stated, rows, found, every)
-    rounding = _ROUNDINGS * lines.eps
-    size = np.abs(stated).max(initial=0.0) or 1.0
-    skew = np.abs(stated - stated.T) / size
-    order = _order(found, compared)
-    directions = len(rows)
-
-    jump = found.jump.reshape(compared.apart.shape)
-    small = compared.drowned & (compared.apart > 0.5 * np.abs(compared.stated)) & (compared.stated != 0)
-    unsure = ~(compared.bound <= _DECIDABLE * compared.scale) | small
-    wrong = compared.apart > compared.bound
-    kink = unsure & (jump != 0)
-    blank = ~np.isfinite(found.central).any(axis=1).reshape(wrong.shape)
-
-    such, why = compared.apart >= 0, ""
-    if wrong.any():
-        verdict, such, why = DISAGREES, wrong, "differences of gradients say otherwise"
-        factor = np.nansum(compared.stated * compared.numerical) / np.nansum(compared.numerical**2)
-        rest = np.nanmax(np.abs(compared.stated - factor * compared.numerical))
-        if abs(factor - 1) > _FACTOR and rest <= _FACTOR * np.abs(compared.stated).max():
-            why += f"; all of it is {factor:.4g} times what they give"
-    elif products.error > rounding:
-        verdict, why = DISAGREES, "products with random vectors say otherwise, too little for differences to see"
-    elif skew.max(initial=0.0) > rounding:
-        verdict, why = DISAGREES, "it is not symmetric"
-    elif products.trace_error > rounding:
-        verdict, why = DISAGREES, f"its trace is {np.trace(stated):.10g}, by products {products.trace:.10g}"
-    elif kink.any():
-        verdict, such, why = KINK, kink, "the gradient's slopes on the two sides differ: there is no second derivative"
-    elif blank.any():
-        verdict, such, why = NOT_FINITE, blank, "the gradient is not finite on both sides: there are no differences"
-    elif unsure.any():
-        remedy = "try float64, with jax.enable_x64(True)" if lines.eps > 1e-15 else "the gradient is too rough"
-        verdict, such, why = (
-            UNDECIDED,
-            unsure,
-            f"differences of gradients are not sure enough in {lines.dtype}: {remedy}",
-        )
-    else:
-        verdict = AGREES
-
-    by_products = verdict == DISAGREES and not wrong.any() and products.error > rounding
-    if by_products or (wrong.any() and not every):
-        # The exact column of the worst row: what is wrong there is an entry.
-        row = products.row if not wrong.any() else int(np.argmax((compared.apart / compared.scale * wrong).max(axis=0)))
-        rows = np.eye(len(stated))[row : row + 1]
-        found = _differences(lines, rows)
-        compared = _compare(lines, gradient, stated.T, rows, found, False)
+    """The report."""
+    compared = evidence.compare(lines, gradient, stated, rows, found, every)
+    order, directions, rounding = evidence.order(found, compared), len(rows), evidence.ROUNDINGS * lines.eps
+    skew = np.abs(stated - stated.T) / (np.abs(stated).max(initial=0.0) or 1.0)
+    finding = _find(lines, stated, skew, found, compared, products, every)
+    such = finding.such
+    if finding.row is not None:  # the row against the column that differences give
+        found = evidence.differences(lines, np.eye(len(stated))[finding.row : finding.row + 1])
+        compared = evidence.compare(lines, gradient, stated.T, np.eye(len(stated))[[finding.row]], found, False)
         such = compared.apart >= 0
-        entries: list[int] | None = [row]
-    else:
-        entries = list(range(len(stated))) if every else None
-    badness = compared.bound if verdict in (UNDECIDED, KINK, NOT_FINITE) else compared.apart
+    badness = compared.bound if finding.verdict in (UNDECIDED, KINK, NOT_FINITE) else compared.apart
     d, j = np.unravel_index(np.argmax(np.where(such, np.nan_to_num(badness / compared.scale), -1.0)), such.shape)
-    if why == "it is not symmetric" and entries is not None:
-        d, j = np.unravel_index(np.argmax(skew), skew.shape)
     error, resolution = (float(a[d, j] / compared.scale[d, j]) for a in (compared.apart, compared.bound))
-    other = flat.entry(lines.params, entries[d]) if entries is not None else f"random direction {d}"
-    where = f"{flat.entry(lines.params, int(j))} × {other}"
-    if verdict == AGREES:
-        why = f"the worst entry differs by {error:.2g}, where {resolution:.2g} would be noticed"
+    where, i = flat.entry(lines.params, int(j)), int(d * len(stated) + j)
+    if finding.row is not None:
+        where = f"{flat.entry(lines.params, finding.row)} × {where}"
     else:
-        why = f"at {where}, {why}"
-    i = int(d * len(stated) + j)
+        where += f" × {flat.entry(lines.params, int(d)) if every else f'random direction {d}'}"
+    why = f"at {where}, {finding.why}"
+    if finding.verdict == AGREES:
+        why = f"the worst entry differs by {error:.2g}, where {resolution:.2g} would be noticed"
     return HessianCheck(
-        verdict=verdict,
+        verdict=finding.verdict,
         why=why,
         where=where,
         stated=float(compared.stated[d, j]),
@@ -326,7 +187,7 @@ def _judge(
         resolution=resolution,
         scale=float(compared.scale[d, j]),
         product_error=products.error,
-        asymmetry=float(skew.max(initial=0.0)),
+        asymmetry=float(skew.max()),
         trace_error=products.trace_error,
         rounding=rounding,
         directions=directions,
@@ -336,29 +197,54 @@ def _judge(
     )
 
 
-def _order(found: Slopes, compared: _Compared) -> float:
-    """The power of h with which central differences approach the stated Hessian, where they still approach their limit.
+def _find(
+    lines: Lines,
+    stated: np.ndarray,
+    skew: np.ndarray,
+    found: Slopes,
+    compared: evidence.Compared,
+    products: evidence.Products,
+    every: bool,
+) -> _Finding:
+    """What is wrong comes first, what cannot be decided last."""
+    rounding = evidence.ROUNDINGS * lines.eps
+    shape, anywhere = compared.apart.shape, compared.apart >= 0
+    wrong = compared.apart > compared.bound
+    if wrong.any():
+        row = None if every else int(np.argmax((compared.apart / compared.scale * wrong).max(axis=0)))
+        return _Finding(DISAGREES, f"differences of gradients say otherwise{_multiple(compared)}", wrong, row)
+    if products.error > rounding:
+        why = "products with random vectors say otherwise, too little for differences to see"
+        return _Finding(DISAGREES, why, anywhere, products.row)
+    if skew.max() > rounding:
+        row = int(np.argmax(skew.max(axis=1)))
+        return _Finding(DISAGREES, f"it is not symmetric: the two differ by {skew.max():.2g}", anywhere, row)
+    if products.trace_error > rounding:
+        why = f"its trace is {np.trace(stated):.10g}, by products {products.trace:.10g}"
+        return _Finding(DISAGREES, why, anywhere, None)
+    small = compared.drowned & (compared.apart > 0.5 * np.abs(compared.stated)) & (compared.stated != 0)
+    unsure = ~(compared.bound <= _DECIDABLE * compared.scale) | small
+    kink = unsure & (found.jump.reshape(shape) != 0)
+    if kink.any():
+        why = "the gradient's slopes on the two sides differ: there is no second derivative"
+        return _Finding(KINK, why, kink, None)
+    blank = ~np.isfinite(found.central).any(axis=1).reshape(shape)
+    if blank.any():
+        why = "the gradient is not finite on both sides: there are no differences"
+        return _Finding(NOT_FINITE, why, blank, None)
+    if unsure.any():
+        remedy = "try float64, with jax.enable_x64(True)" if lines.eps > 1e-15 else "the gradient is too rough"
+        why = f"differences of gradients are not sure enough in {lines.dtype}: {remedy}"
+        return _Finding(UNDECIDED, why, unsure, None)
+    return _Finding(AGREES, "", anywhere, None)
 
-    Over the last eight steps whose truncation is well above their rounding; NaN where there are not three.
-    """
-    reached = _norms(found.central - compared.numerical.ravel()[:, None])
-    errors = _norms(found.central - compared.stated.ravel()[:, None])
-    if not np.isfinite(reached).any():
-        return float("nan")
-    end = int(np.nanargmin(reached))
-    floor = max(30 * reached[end], 1e-3 * np.sqrt(np.finfo(float).eps) * np.nanmax(np.abs(compared.stated)))
-    falling = np.flatnonzero(reached[:end] > floor)[-8:]
-    if len(falling) < 3:
-        return float("nan")
-    halvings = -np.log2(np.maximum(errors[falling], np.finfo(float).tiny))
-    return float(np.polyfit(falling, halvings, 1)[0])
 
-
-def _norms(rows: np.ndarray) -> np.ndarray:
-    """The norm over all entries at each step; NaN where one of them is not finite."""
-    with np.errstate(all="ignore"):
-        norms = np.linalg.norm(rows, axis=0)
-    return np.where(np.isfinite(norms), norms, np.nan)
+def _multiple(compared: evidence.Compared) -> str:
+    """In words, the factor between the two, if it is one for all entries."""
+    factor = np.nansum(compared.stated * compared.numerical) / (np.nansum(compared.numerical**2) or 1.0)
+    rest = np.abs(compared.stated - factor * compared.numerical).max(where=np.isfinite(compared.numerical), initial=0.0)
+    same = abs(factor - 1) > _FACTOR and rest <= _FACTOR * np.abs(compared.stated).max()
+    return f"; all of it is {factor:.4g} times what they give" if same else ""
 
 
 def _curve(found: Slopes, i: int, stated: float) -> Curve:
