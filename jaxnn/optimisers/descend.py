@@ -30,13 +30,14 @@ def downhill(at: Flat, direction: Array, curved: Array, *, damping: Any) -> tupl
     )
     rate = found.step_length
     predicted = -rate * slope - 0.5 * rate**2 * jnp.vdot(direction, curved)
-    taken = found.found
+    taken, actual = found.found, at.value - found.value
     told = Report(
         predicted_reduction=predicted,
-        gain_ratio=tree.ratio(at.value - found.value, predicted),
+        gain_ratio=tree.ratio(actual, predicted),
         damping=jnp.asarray(damping, slope.dtype),
         evaluations=found.evaluations + 1,  # for the rounding
         accepted=taken,
         at_limit=~taken & jnp.any(at.gradient != 0),  # where it is 0 there is nothing to be found
+        drowned=taken & (jnp.abs(actual) <= at.rounding) & (predicted <= at.rounding),
     )
     return jnp.where(taken, rate * direction, 0.0), rate, told

@@ -113,12 +113,12 @@ def newton_cg(
             adapted = jnp.where(gain < 0.25, shorter, jnp.where((gain > 0.75) & edge, 2 * delta, delta))
             delta = jnp.where(drowned, delta, adapted)
             accepted = gain > trials.ACCEPTABLE
-            taken = trials.Taken(solved.step, solved.predicted_reduction, gain, delta, tries + 1, accepted)
+            taken = trials.Taken(solved.step, solved.predicted_reduction, gain, delta, tries + 1, accepted, drowned)
             return _Trial(taken, last.products + solved.iterations)
 
         nan, none = jnp.asarray(jnp.nan, g.dtype), jnp.zeros((), jnp.int32)
         spent = jnp.asarray(n if preconditioner == "diagonal" else 0, jnp.int32)
-        start = _Trial(trials.Taken(jnp.zeros_like(g), nan, nan, state.radius, none, none > 0), spent)
+        start = _Trial(trials.Taken(jnp.zeros_like(g), nan, nan, state.radius, none, none > 0, none > 0), spent)
         taken, spent = jax.lax.while_loop(
             lambda last: ~last.taken.accepted & (last.taken.trials < trials.TRIALS), trial, start
         )

@@ -29,7 +29,15 @@ def pure(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
     s = jnp.where(solved, s, 0.0)
     predicted = -jnp.vdot(at.gradient, s) - 0.5 * jnp.vdot(s, hessian @ s)
     actual = at.value - at.value_at(s)
-    told = Report(predicted, tree.ratio(actual, predicted), region, jnp.asarray(1, jnp.int32), solved, ~solved)
+    told = Report(
+        predicted_reduction=predicted,
+        gain_ratio=tree.ratio(actual, predicted),
+        damping=region,
+        evaluations=jnp.asarray(2, jnp.int32),  # one for the rounding
+        accepted=solved,
+        at_limit=~solved,
+        drowned=(jnp.abs(actual) <= at.rounding) & (jnp.abs(predicted) <= at.rounding),
+    )
     return s, jnp.ones_like(region), region, told
 
 

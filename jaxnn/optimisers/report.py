@@ -15,6 +15,7 @@ class Report(NamedTuple):
     evaluations: Int[Array, ""]  # of J, gradients and Hessian products, beyond the loop's own
     accepted: Bool[Array, ""]  # whether a step was taken
     at_limit: Bool[Array, ""]  # no step is acceptable even at the largest damping or the smallest step length
+    drowned: Bool[Array, ""]  # whether actual and predicted reduction are both within the rounding of J
 
 
 def start(dtype: Any, *, damping: Any = jnp.nan) -> Report:
@@ -27,4 +28,5 @@ def start(dtype: Any, *, damping: Any = jnp.nan) -> Report:
         evaluations=jnp.zeros((), jnp.int32),
         accepted=jnp.asarray(True),
         at_limit=jnp.asarray(False),
+        drowned=jnp.asarray(False),
     )

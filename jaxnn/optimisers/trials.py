@@ -35,6 +35,7 @@ class Taken(NamedTuple):
     region: Any  # for the next iteration; where none was acceptable, as it was
     trials: Int[Array, ""]
     accepted: Bool[Array, ""]
+    drowned: Bool[Array, ""]
 
     def report(self, damping: Any, evaluations: Any = 0) -> Report:
         """The report of this iteration; `evaluations` are those beside one for each trial and one for rounding."""
@@ -45,6 +46,7 @@ class Taken(NamedTuple):
             evaluations=jnp.asarray(self.trials + 1 + evaluations, jnp.int32),
             accepted=self.accepted,
             at_limit=~self.accepted,
+            drowned=self.drowned,
         )
 
 
@@ -76,10 +78,11 @@ def until_taken(
         step = jnp.where(jnp.isfinite(step), step, jnp.nan)  # one sign for what could not be solved
         gain, drowned = gain_ratio(at, at.value_at(step), predicted)
         region = tree.select(drowned, taken.region, adapt(taken.region, gain, step))
-        return Taken(step, predicted, gain, region, taken.trials + 1, gain > ACCEPTABLE)
+        return Taken(step, predicted, gain, region, taken.trials + 1, gain > ACCEPTABLE, drowned)
 
     nan = jnp.asarray(jnp.nan, at.value.dtype)
-    start = Taken(jnp.zeros_like(at.theta), nan, nan, region, jnp.zeros((), jnp.int32), jnp.asarray(False))
+    no = jnp.asarray(False)
+    start = Taken(jnp.zeros_like(at.theta), nan, nan, region, jnp.zeros((), jnp.int32), no, no)
     taken = jax.lax.while_loop(lambda t: ~t.accepted & (t.trials < TRIALS), trial, start)
     return taken._replace(
         step=jnp.where(taken.accepted, taken.step, 0.0),

@@ -99,7 +99,7 @@ def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch]:
     return take(jnp.sort(shuffled[held_out:])), take(jnp.sort(shuffled[:held_out]))
 
 
-def rehearse(objective: Callable[..., Any], params: Params, data: Batch, what: str) -> None:
+def rehearse(objective: Callable[..., Any], params: Params, data: Any, what: str) -> None:
     """Evaluates the loss once where its values are known, so that labels out of range are seen; nothing is trained.
 
     Raises:

@@ -8,7 +8,8 @@ The rules, the weightiest first; ε is the precision's, s the step, r the reduct
     stuck        the method found no acceptable step, however short
     reduction    |r| ≤ 100 ε² |J|: steps of ε of the way to the minimum remain
     step         |sᵢ| ≤ ε max(|θᵢ|, ε ‖θ‖∞) for all i: the parameters no longer change
-    rounding     |r| ≤ 10 ε |J|, and it has not become less for ten steps: what moves is rounding
+    rounding     |r| ≤ 10 ε |J|, or the method found r and J's change within J's rounding; and r has not become less
+                 for ten steps: what moves is rounding
     budget       max_steps
 
 The middle three are relative, hence the same for parameters and objectives in any unit, and are asked of methods only
@@ -112,7 +113,7 @@ def decide(
         modelled = jnp.isfinite(told.predicted_reduction)
         reduction = jnp.where(modelled, jnp.abs(told.predicted_reduction), change)  # < 0 up to a saddle
         measure = jnp.where(modelled, reduction, norm)
-        drowned = reduction <= ROUNDINGS * eps * jnp.abs(value)
+        drowned = told.drowned | (reduction <= ROUNDINGS * eps * jnp.abs(value))
         better = drowned & (measure < least)
         least = jnp.where(better, measure, least).astype(least.dtype)
         since = jnp.where(better | ~drowned, 0, since + 1)
