@@ -7,6 +7,7 @@ MGH     worst = |Σr² - minimum|, of the minimum where that is not 0: the five 
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from jaxnn.verify.problems import quick_to_compile
 from jaxnn.verify.second_order import more, nist
 from jaxnn.verify.table import HOLDS, UNEQUAL, Row, verdict_of
 
-STEPS = 5000
+STEPS = 1000
 SOLVED = 4  # digits
 PUBLISHED = 2e-5  # of a minimum in five to six digits
 ZERO = 1e-10  # Σ r² that is as good as none
@@ -95,16 +96,17 @@ def check(
 
 
 def _fitted(optimiser: OptimiserLike, fit: _Fit) -> _Found:
-    """From all its starts at once, in float64."""
+    """From each of its starts, in float64; one program, which without vmap compiles in half of the time."""
     with jax.enable_x64(True):
 
-        def one(start: Any) -> Any:
-            return training.minimise(fit.objective, start, fit.batch, optimiser, max_steps=STEPS)
+        @partial(jax.jit, compiler_options=quick_to_compile())
+        def minimised(start: Any) -> Any:
+            found = training.minimise(fit.objective, start, fit.batch, optimiser, max_steps=STEPS)
+            return found.params, found.value, found.steps
 
-        options = quick_to_compile()
-        solution = jax.jit(jax.vmap(one), compiler_options=options)(jnp.asarray(fit.starts))
-        rows = len(jax.tree.leaves(fit.batch[1])[0])
-        return _Found(*(np.asarray(each) for each in (solution.params, solution.value * rows, solution.steps)))
+        ended = [jax.tree.map(np.asarray, minimised(jnp.asarray(start))) for start in fit.starts]
+        params, values, steps = (np.stack(each) for each in zip(*ended, strict=True))
+        return _Found(params, values * len(fit.batch[1]), steps)
 
 
 def _regression(method: str, name: str, lre: np.ndarray, ended: _Found) -> Row:
