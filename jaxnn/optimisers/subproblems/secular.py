@@ -6,7 +6,7 @@
 Both have the solution s(λ) = -(H + λI)⁻¹ g with H + λI ⪰ 0, and a λ for which |s(λ)| is a given length ℓ(λ): ℓ = Δ, or
 ℓ = λ/σ (for the trust region also λ = 0 and |s| < Δ). Since 1/|s(λ)| is nearly linear in λ, Newton's method solves
 
-    φ(λ) = 1/|s(λ)| - 1/ℓ(λ) = 0,     d/dλ 1/|s| = sᵀ(H + λI)⁻¹s / |s|³
+    φ(λ) = 1/|s(λ)| - 1/Δ = 0   or   λ/|s(λ)| - σ = 0,     d/dλ 1/|s| = sᵀ(H + λI)⁻¹s / |s|³
 
 between two bounds: at the lower one there is no factor or |s| > ℓ, at the upper one |s| < ℓ.
 
@@ -58,8 +58,8 @@ def trust_region(hessian: Float[Array, "n n"], gradient: Float[Array, " n"], rad
     high = size / radius + norm
     low = jnp.maximum(0.0, size / radius - norm)
 
-    def length(shift: Array) -> tuple[Array, Any]:
-        return jnp.asarray(radius, gradient.dtype) + 0 * shift, 0.0
+    def length(shift: Array) -> Array:
+        return jnp.full_like(shift, radius)
 
     return _solve(hessian, gradient, length, low=low, high=high, sigma=None)
 
@@ -68,12 +68,11 @@ def cubic(hessian: Float[Array, "n n"], gradient: Float[Array, " n"], sigma: Any
     """Minimises the quadratic model plus ⅓ σ |s|³, σ > 0."""
     size, norm = jnp.linalg.norm(gradient), _norm(hessian)
     high = norm + jnp.sqrt(norm**2 + sigma * size)  # at the solution λ² ≤ λ |H| + σ |g|
-    low = jnp.finfo(gradient.dtype).eps * jnp.minimum(jnp.sqrt(sigma * size), high)
 
-    def length(shift: Array) -> tuple[Array, Any]:
-        return shift / sigma, 1 / sigma
+    def length(shift: Array) -> Array:
+        return shift / sigma
 
-    return _solve(hessian, gradient, length, low=low, high=high, sigma=sigma)
+    return _solve(hessian, gradient, length, low=jnp.zeros_like(high), high=high, sigma=sigma)
 
 
 def _norm(hessian: Array) -> Array:
@@ -84,7 +83,7 @@ def _norm(hessian: Array) -> Array:
 def _solve(
     hessian: Array,
     gradient: Array,
-    length: Callable[[Array], tuple[Array, Any]],
+    length: Callable[[Array], Array],
     *,
     low: Array,
     high: Array,
@@ -108,7 +107,7 @@ def _solve(
             return cho_solve((factor, True), b)
 
         s = solve(-gradient)
-        norm, (ell, growth) = jnp.linalg.norm(s), length(lam)
+        norm, ell = jnp.linalg.norm(s), length(lam)
         inside = definite & (norm < ell)
 
         z = start
@@ -142,9 +141,8 @@ def _solve(
         low = jnp.where(inside, low, jnp.maximum(low, lam))
         low = jnp.where(definite, jnp.clip(-curvature, low, high), low)
         w = solve_triangular(factor, s, lower=True)
-        phi = 1 / jnp.maximum(norm, tiny) - 1 / ell
-        slope = jnp.vdot(w, w) / jnp.maximum(norm, tiny) ** 3 + growth / ell**2
-        newton = lam - phi / slope
+        rise = jnp.vdot(w, w) / jnp.maximum(norm, tiny) ** 2  # of 1/|s|, relatively
+        newton = lam + ((norm / ell - 1) / rise if within else (sigma * norm - lam) / (1 + lam * rise))
         usable = definite & (newton > low) & (newton < high)
         between = jnp.maximum(jnp.sqrt(low * high), low + 0.01 * (high - low))
         shift = jnp.where(usable, newton, between)
