@@ -22,7 +22,7 @@ LOADED = f"import sys\nprint([name for name in {HEAVY} if name in sys.modules])"
         (arguments.DATA_SETS, data.NAMES),
         (tuple(recipe.LEARNING_RATES), optimisers.TABLE),
     ],
-    ids=["activations", "optimisers", "schedules", "metrics", "data sets", "learning rates"],
+    ids=["activations", "optimisers", "methods", "schedules", "metrics", "data sets", "learning rates"],
 )
 def test_literal_names_are_those_of_the_tables(literal, table):
     assert set(literal) == set(table)
