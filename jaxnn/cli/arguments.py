@@ -99,6 +99,12 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=100)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Adds a line; argparse forgets that commands stand two columns further in than options."""
+        super().add_argument(action)
+        if getattr(action, "choices", None) and not action.option_strings:
+            self._action_max_length += self._indent_increment
+
 
 def nearest(text: str, known: Iterable[str]) -> str:
     """` Did you mean 'adam'?` where something near is known, else nothing."""

@@ -12,10 +12,11 @@ from jaxnn.cli import arguments
 
 HELP = "how the loss bends around a saved model"
 DESCRIPTION = """\
-Computes the Hessian's spectrum at a saved model's parameters, without the matrix and in double precision: gradient
-norm, trace, eigenvalues at both ends with error bounds, condition, the share of negative eigenvalues, and each layer's
-part in it. The loss is the mean over the rows, of softmax cross-entropy for classes and of squared errors of the
-standardised target for numbers; weight decay and the weights of rows are no part of it."""
+Computes the Hessian's spectrum at a saved model's parameters, without the matrix and in double
+precision: gradient norm, trace, eigenvalues at both ends with error bounds, condition, the share of
+negative eigenvalues, and each layer's part in it. The loss is the mean over the rows, of softmax
+cross-entropy for classes and of squared errors of the standardised target for numbers; weight decay
+and the weights of rows are no part of it."""
 EXAMPLE = """\
 examples:
   jaxnn curvature digits.safetensors digits

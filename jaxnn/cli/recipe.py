@@ -149,8 +149,8 @@ LEARNING_RATES = {
 }
 
 
-# What suits methods that follow curvature: smooth activations, all rows at once, few steps. They soon fit the noise of a
-# table as well: the validation rows say when to stop.
+# What suits methods that follow curvature: smooth activations, all rows at once, few steps. They soon fit the noise
+# of a table as well: the validation rows say when to stop.
 METHOD: dict[str, Any] = {
     "activation": ("tanh",),
     "learning_rate": 1.0,
