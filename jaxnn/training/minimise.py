@@ -114,7 +114,8 @@ def minimise(
         raise TypeError(
             f"optimiser must have init and update, as optimisers.levenberg_marquardt() has; got {optimiser!r}."
         )
-    if not _traced((params, batch, gradient_tolerance, goal, key)):
+    here = jnp.zeros(())  # a tracer under jit, whatever was handed over
+    if not _traced((params, batch, gradient_tolerance, goal, key, here)):
         params, batch = _checked(objective, params, batch, optimiser)
     if rows_at_once is not None:
         checks.whole(1, rows_at_once=rows_at_once)
