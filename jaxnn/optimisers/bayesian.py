@@ -67,6 +67,7 @@ def bayesian_regularisation(*, damping: Any = 1e-3, decay: Any = 1e-6) -> Optimi
         params: Params = None,
         *,
         value: Any = None,
+        grad: Any = None,
         value_fn: Any = None,
         objective: Any = None,
         batch: Any = None,
@@ -74,7 +75,7 @@ def bayesian_regularisation(*, damping: Any = 1e-3, decay: Any = 1e-6) -> Optimi
         **words: Any,
     ) -> tuple[Updates, BayesianRegularisationState]:
         del words
-        at = flat.problem(grads, params, value, value_fn, "bayesian_regularisation")
+        at = flat.problem(grads, params, value, value_fn, "bayesian_regularisation", grad=grad)
         _check(objective)
         n = at.theta.size
         first = state.step == 0
