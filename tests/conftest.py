@@ -15,6 +15,13 @@ def pytest_configure(config):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _programs_of_one_file():
+    """Compiled programs are of little use to another file, and those of all would take gigabytes."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request):
     """Runs the test in both precisions; x64 is on only while the float64 half runs."""

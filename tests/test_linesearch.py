@@ -78,6 +78,7 @@ HARD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HARD)
 def test_more_and_thuentes_functions(x64, name):
     """From first trials over six decades: as many evaluations as in their tables, or a third more."""

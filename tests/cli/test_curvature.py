@@ -48,7 +48,9 @@ def costs(patients, tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(("which", "loss"), [("model", log_loss), ("costs", squared_error)])
+@pytest.mark.parametrize(
+    ("which", "loss"), [("model", log_loss), pytest.param("costs", squared_error, marks=pytest.mark.slow)]
+)
 def test_every_number_is_the_dense_hessians(run, patients, request, which, loss):
     path = request.getfixturevalue(which)
     result = run("curvature", path, patients, "--json", "c.json", "--density", "--eigenvalues", "2")
@@ -85,6 +87,7 @@ def test_every_number_is_the_dense_hessians(run, patients, request, which, loss)
     assert lines[-1] == "wrote c.json"
 
 
+@pytest.mark.slow
 def test_a_picture_of_some_rows(run, model, patients):
     argv = ("curvature", model, patients, "--plot", "c.png", "--json", "c.json", "--rows", "20", "--extent", "0.5")
     result = run(*argv, "--directions", "eigen")

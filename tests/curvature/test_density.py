@@ -40,6 +40,7 @@ def test_moments_are_those_of_the_probes(x64, name):
         np.testing.assert_allclose(moment, expected, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_moments_are_the_traces(x64, name):
     found = of(name, probes=400)

@@ -84,6 +84,7 @@ def test_of_a_single_number(x64):
     assert float(ends.largest.residual) == 0
 
 
+@pytest.mark.slow
 def test_too_few_sweeps_are_told_by_the_residual(x64):
     a = jnp.asarray(matrix(np.linspace(-1, 1, 400)))
     found = curvature.eigenpairs(lambda u: a @ u, 400, 2, key=jax.random.key(0), steps=6, sweeps=1)

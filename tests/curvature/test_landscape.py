@@ -15,6 +15,7 @@ def moved(params, *moves):
     return params
 
 
+@pytest.mark.slow
 def test_a_line_is_the_function_at_its_points(x64):
     objective, params, batch = network()
     f = functools.partial(objective, batch=batch)
@@ -24,6 +25,7 @@ def test_a_line_is_the_function_at_its_points(x64):
     np.testing.assert_allclose(values, [f(moved(params, (t, u))) for t in ts], rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_interpolation_meets_both_ends(dtype):
     objective, a, batch = network()
     b = mlp.init(jax.random.key(7), mlp.sizes(a))

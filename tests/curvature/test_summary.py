@@ -39,6 +39,7 @@ def test_layers_are_the_diagonal_blocks(x64):
         start += n
 
 
+@pytest.mark.slow
 def test_large_layers_are_never_made(x64):
     """A block of 420 parameters, by Lanczos and XTrace."""
     objective, params, batch = network(sizes=(20, 20, 2), rows=30)
@@ -84,6 +85,7 @@ def test_gradient_descent_diverges_beyond_two_over_sharpness(x64):
     assert after(0.999 * limit) < 0.1 < 10 < after(1.001 * limit) * 2
 
 
+@pytest.mark.slow
 def test_inside_jit_and_vmap(x64):
     """One program over four networks gives what each gives alone."""
     objective, _, batch = network()
@@ -95,6 +97,7 @@ def test_inside_jit_and_vmap(x64):
         assert float(together[i]) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_in_single_precision_the_residual_says_so():
     objective, params, batch = network()
     found = curvature.top_eigenpairs(objective, params, 2, batch, key=KEY)

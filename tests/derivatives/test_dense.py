@@ -99,6 +99,7 @@ def test_blocks_and_diagonal_are_those_of_the_whole(x64):
     np.testing.assert_allclose(diagonal, jnp.diag(whole), rtol=1e-13, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_blocks_of_other_trees(x64):
     f = lambda p: jnp.sum(p["b"] ** 3) * p["a"] + p["a"] ** 2
     params = {"b": jnp.asarray([1.0, 2.0]), "a": jnp.asarray(3.0), "c": None}

@@ -44,6 +44,7 @@ def test_for_a_linear_model_it_is_the_hessian(x64, name):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_for_a_network_it_is_the_hessian_less_the_outputs_curvature(dtype):
     """With the outputs linearised by hand, the Hessian is Gauss-Newton's matrix, penalty and all; and symmetric."""
     penalty = lambda p: jnp.sum(p[0].w ** 4) * jnp.sum(p[1].b - 1)

@@ -98,6 +98,7 @@ def test_a_key_draws_once_for_the_whole_batch(x64):
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_curvature_is_that_of_the_mean_loss(x64, name, weighted):

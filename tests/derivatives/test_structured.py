@@ -60,6 +60,7 @@ CASES = {
     ),
     "squared": Case((4, 3, 1, 3, 2), ("tanh", "softplus", "gelu"), "squared_error", penalty=l2(0.1), rows_at_once=10),
 }
+QUICK = ("two layers", "squared", "five layers")  # the others compile for minutes together
 
 
 def functions(case):
@@ -149,7 +150,9 @@ def compare(found, params, tolerance):
             close(block[i], expected[begin:end, begin:end])
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in CASES]
+)
 def test_equals_jax_hessian(name, x64):
     case = CASES[name]
     params, batch = draw(case)

@@ -226,6 +226,7 @@ def test_other_convex_losses(x64):
     np.testing.assert_allclose(step, np.linalg.solve(X.T @ X, X.T @ (counts - 1)), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_softmax_whose_matrix_is_singular_at_every_point(x64):
     """The shift of all logits changes nothing: its direction is neither divided by nor drifted along."""
     labels = jnp.asarray(np.random.default_rng(2).integers(0, 3, size=30))

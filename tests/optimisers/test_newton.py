@@ -212,6 +212,7 @@ def test_a_hessian_that_is_not_finite_moves_nothing_and_says_so(x64, method):
     assert not states.report.accepted.any()
 
 
+@pytest.mark.slow
 @each_method
 def test_vmap_over_starts_is_one_by_one(x64, method):
     starts = np.random.default_rng(3).normal(size=(20, 2))
@@ -252,6 +253,7 @@ def table():
 OBJECTIVE = Objective(partial(mlp.apply, activation=jnp.tanh), losses.squared_error)
 
 
+@pytest.mark.slow
 def test_fit_takes_it(table):
     data = tuple(jnp.asarray(part, jnp.float32) for part in table)
     params = mlp.init(jax.random.key(1), (1, 3, 1))

@@ -102,6 +102,7 @@ def test_the_metric_has_mean_one_and_no_zeros(dtype):
         assert (metric(nothing) == 1).all()
 
 
+@pytest.mark.slow
 def test_classics_in_about_as_many_iterations_as_scipy(x64):
     ours, theirs = {}, {}
     for name in CLASSICS:
@@ -196,6 +197,7 @@ def test_a_start_that_is_not_finite_stays_and_says_so(dtype):
     assert states.report.at_limit.all()
 
 
+@pytest.mark.slow
 def test_jit_and_vmap_over_starts_give_the_same(x64):
     starts = jnp.zeros((20, 4)).at[:, :2].set(np.random.default_rng(2).normal(size=(20, 2)))
     together = jax.jit(jax.vmap(lambda x: descend(PLAIN, rosenbrock, x)))(starts)
@@ -228,6 +230,7 @@ def cheap_diagonal(objective, params, batch):
     return derivatives.mlp_hessian_diagonal(objective, params, batch, activation=jnp.tanh)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keywords",
     [

@@ -143,6 +143,7 @@ def test_the_gradient_reaches_rounding(x64, method):
     assert not state.report.at_limit
 
 
+@pytest.mark.slow
 @each_method
 def test_float32_and_trees(method):
     """Leaves of every shape, one of them empty, one of them narrow."""
@@ -175,6 +176,7 @@ def test_turning_the_space_turns_the_path(x64, method):
     np.testing.assert_allclose(turned(jnp.asarray(turn)), turned(jnp.eye(4)), rtol=1e-6)
 
 
+@pytest.mark.slow
 @each_method
 def test_jit_and_vmap_over_starts_give_the_same(x64, method):
     starts = jnp.zeros((20, 4)).at[:, :2].set(np.random.default_rng(2).normal(size=(20, 2)))
@@ -215,6 +217,7 @@ def test_trials_that_are_not_finite_are_survived(x64, method, beyond):
     assert (x[:2] > 0.9).all()
 
 
+@pytest.mark.slow
 @each_method
 def test_a_start_that_is_not_finite_stays_and_says_so(dtype, method):
     xs, states = path(METHODS[method], lambda x: jnp.sum(jnp.log(x)), -jnp.ones(2, dtype), steps=2)
@@ -247,6 +250,7 @@ def test_a_search_that_finds_nothing_forgets_and_starts_afresh(x64, method):
     assert told == [(True, False, 0), (True, False, 1), (False, False, 0), (True, False, 0), (True, False, 1)]
 
 
+@pytest.mark.slow
 @each_method
 def test_pairs_without_positive_curvature_are_not_kept(x64, method):
     """Along a concave stretch every step is one of steepest descent, and the stored curvature stays positive."""
@@ -257,6 +261,7 @@ def test_pairs_without_positive_curvature_are_not_kept(x64, method):
     np.testing.assert_allclose(xs[-1], jnp.pi, atol=1e-4)
 
 
+@pytest.mark.slow
 @each_method
 def test_in_the_training_loops(method):
     """`run` sends the words; a chain hands them on, and its changed gradient gives the direction."""
@@ -288,6 +293,7 @@ def test_arguments():
             optimiser.update(x, optimiser.init(x), value=0.0, value_fn=rosenbrock)
 
 
+@pytest.mark.slow
 @each_method
 def test_an_empty_tree_is_none_of_ours(method):
     """Nothing to move: no error, no step."""

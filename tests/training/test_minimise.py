@@ -217,6 +217,7 @@ def test_chunks_of_any_size_sum_alike(x64, table):
 # side by side
 
 
+@pytest.mark.slow
 def test_a_hundred_starts_at_once_are_one_by_one(x64, table):
     starts = jnp.asarray(START) + np.random.default_rng(2).uniform(-0.5, 0.5, size=(100, 3))
     together = jax.jit(jax.vmap(lambda p: minimise(DECAY, p, table, LM)))(starts)
@@ -275,6 +276,7 @@ def test_first_order_rules_do_not_warn(table):
 # whatever the objective
 
 
+@pytest.mark.slow
 def test_a_key_is_one_draw_for_the_whole_run(x64):
     x = np.linspace(-1, 1, 16)[:, None]
     data = (x, np.sin(2 * x))

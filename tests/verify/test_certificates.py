@@ -175,6 +175,7 @@ def scaled(p, batch):
     return 0.5 * jnp.sum(curvatures * (flat - 1) ** 2) + quartic * jnp.sum((flat - 1) ** 4)
 
 
+@pytest.mark.slow
 def test_lanczos_says_what_the_whole_hessian_says(x64):
     point = {"a": jnp.ones((2, 3)), "b": jnp.ones(6)}
     rng = np.random.default_rng(3)

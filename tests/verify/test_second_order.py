@@ -40,6 +40,7 @@ def test_right_digits_are_counted():
     np.testing.assert_allclose(nist.lre(found, certified), [11, 3, 9, 0, 0, 0], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_scipy_finds_the_published_minimum(name, x64):
     """MINPACK's Levenberg-Marquardt, so that neither formulae, data, start nor minimum are ours alone."""
@@ -65,6 +66,7 @@ FEW = (2, 11)  # of the networks: 1-4-3-6, and 1-3-2 without biases; all take a 
 
 
 class TestMatrices:
+    @pytest.mark.slow
     def test_general_holds(self, x64):
         rows = matrices.general(matrices.GENERAL)
         assert {row.rule for row in rows} == set(matrices.GENERAL)
@@ -95,6 +97,7 @@ class TestMatrices:
         assert {row.rule for row in failed} == {"mlp_hessian", "mlp_hessian_diagonal"}
         assert len(failed) == 3
 
+    @pytest.mark.slow
     def test_closed_forms_hold_and_a_wrong_one_is_seen(self, x64):
         assert {row.verdict for row in matrices.closed(derivatives.hessian, derivatives.mlp_hessian)} == {EQUAL}
         halved = lambda f, params: 0.5 * derivatives.hessian(f, params) + 1e-3
@@ -102,12 +105,14 @@ class TestMatrices:
         assert {row.verdict for row in rows if row.rule.startswith("hessian")} == {FAILED}
         assert {row.verdict for row in rows if row.rule == "mlp_hessian"} == {EQUAL}
 
+    @pytest.mark.slow
     def test_differences_see_a_wrong_entry_and_let_the_other_pass(self, x64):
         wrong = lambda f, params: derivatives.hessian(f, params).at[0, 1].add(1e-3)
         rows = matrices.by_differences(wrong, derivatives.mlp_hessian)
         assert {row.rule for row in rows if row.verdict == FAILED} == {"hessian"}
         assert {row.verdict for row in rows if row.rule == "mlp_hessian"} <= {EQUAL, HOLDS}
 
+    @pytest.mark.slow
     def test_certificates_hold_and_a_wrong_verdict_is_seen(self, x64):
         assert {row.verdict for row in matrices.certified(certificates.certify)} == {HOLDS}
         assert {case.verdict for case in closed_forms.natures()} == set(certificates.VERDICTS) - {
