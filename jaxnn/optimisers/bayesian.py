@@ -1,10 +1,10 @@
 """Bayesian regularisation: Levenberg-Marquardt that finds its own weight decay, MATLAB's `trainbr`.
 
-With the mean of squares J = E/N, E = Σ r² over N residuals, and a penalty λ_w |θ|² of the n parameters:
+With J = E/B, E = Σ r² over the N residuals of B rows, and a penalty λ_w |θ|² of the n parameters:
 
     F = J + λ_w |θ|²,   G = JᵀΛJ + 2 λ_w I                   as Levenberg-Marquardt sees them
     γ = n - 2 λ_w tr G⁻¹                                     effective number of parameters, from 0 to n
-    α = γ / 2|θ|²,  β = (N - γ) / 2E,  λ_w ← α / (βN)        the evidence's own choice of the two precisions
+    α = γ / 2|θ|²,  β = (N - γ) / 2E,  λ_w ← α / (βB)        the evidence's own choice of the two precisions
 
 α and β are the precisions, up to ½, of a Gaussian prior of the parameters and of Gaussian noise on the targets. The
 trace is |L⁻¹|² of the Cholesky factor, by one triangular system.
@@ -27,6 +27,7 @@ from jaxnn.derivatives.jacobians import needs_split
 from jaxnn.objective import Objective, split
 from jaxnn.optimisers import flat, report, trials
 from jaxnn.optimisers.levenberg_marquardt import nielsen
+from jaxnn.optimisers.words import row_by_row
 from jaxnn.types import Optimiser, Params, Updates
 
 
@@ -61,6 +62,7 @@ def bayesian_regularisation(*, damping: Any = 1e-3, decay: Any = 1e-6) -> Optimi
         one = jnp.ones((), dtype)
         return BayesianRegularisationState(tree.start(), one, one, 2 * one, one, n * one, report.start(dtype))
 
+    @row_by_row
     def update(
         grads: Updates,
         state: BayesianRegularisationState,
@@ -104,7 +106,10 @@ def bayesian_regularisation(*, damping: Any = 1e-3, decay: Any = 1e-6) -> Optimi
         gamma = jnp.clip(n - 2 * decays * jnp.sum(root**2), 0.0, n)
         gamma = jnp.where(jnp.isfinite(gamma), gamma, state.effective_parameters)
         squares, mean_square = jnp.sum((at.theta + taken.step) ** 2), at.value_at(taken.step)
-        count = jax.eval_shape(lambda p: objective.outputs(p, split(batch)[0], key), params).size
+        x, _, weight = split(batch)
+        outputs = jax.eval_shape(lambda p: objective.outputs(p, x, key), params)
+        counted = 1.0 if weight is None else jnp.mean(jnp.asarray(weight) > 0)  # a row of weight 0 is no datum
+        count = outputs.size * counted
         evident = gamma * mean_square / (squares * jnp.maximum(count - gamma, 1.0))
         decays = jnp.where(jnp.isfinite(evident) & (evident > 0), evident, decays)
         after = BayesianRegularisationState(

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from jaxnn.optimisers.words import PARTS_OF_J, passes_on, understood
+from jaxnn.optimisers.words import PARTS_OF_J, passes_on, row_by_row, understood
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
 
@@ -34,6 +34,8 @@ def chain(*links: OptimiserLike) -> Optimiser:
             after.append(link_state)
         return grads, tuple(after)
 
+    if any(getattr(link.update, "row_by_row", False) for link in links):
+        row_by_row(update)
     return Optimiser(init, update)
 
 

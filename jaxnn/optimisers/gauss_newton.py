@@ -25,6 +25,7 @@ from jaxnn.derivatives.jacobians import needs_split
 from jaxnn.optimisers import flat, report
 from jaxnn.optimisers.descend import downhill
 from jaxnn.optimisers.subproblems.shifted import shifted_solve
+from jaxnn.optimisers.words import row_by_row
 from jaxnn.types import Optimiser, Params, Updates
 
 
@@ -54,6 +55,7 @@ def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
         _, dtype = flat.size(params)
         return GaussNewtonState(tree.start(), jnp.ones((), dtype), report.start(dtype))
 
+    @row_by_row
     def update(
         grads: Updates,
         state: GaussNewtonState,
@@ -71,8 +73,7 @@ def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
         at = flat.problem(grads, params, value, value_fn, "gauss_newton", grad=grad)
         needs_split(objective, "gauss_newton")
         g = gauss_newton_matrix(objective, params, batch, key=key).astype(at.gradient.dtype)
-        g = g + damping * jnp.eye(at.theta.size, dtype=g.dtype)
-        d, shift, _ = shifted_solve(g, at.gradient)
+        d, shift, _ = shifted_solve(g + damping * jnp.eye(at.theta.size, dtype=g.dtype), at.gradient)
         step, rate, told = downhill(at, d, g @ d, damping=damping + shift)
         return at.updates(step), GaussNewtonState(tree.increment(state.step), rate, told)
 

@@ -24,6 +24,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
 from jaxnn.optimisers import flat, least_squares, report, trials
+from jaxnn.optimisers.words import row_by_row
 from jaxnn.types import Optimiser, Params, Updates
 
 
@@ -64,6 +65,7 @@ def levenberg_marquardt(
         one = jnp.ones((), dtype)
         return LevenbergMarquardtState(tree.start(), one, one, 2 * one, jnp.zeros(n, dtype), report.start(dtype))
 
+    @row_by_row
     def update(
         grads: Updates,
         state: LevenbergMarquardtState,
@@ -82,7 +84,9 @@ def levenberg_marquardt(
         model = least_squares.model(at, objective, params, batch, key, geodesic=geodesic)
         largest = jnp.max(model.diagonal)
         seen = jnp.maximum(state.scale, jnp.where(jnp.isfinite(model.diagonal), model.diagonal, 0.0))
-        d = jnp.maximum(seen, jnp.finfo(seen.dtype).eps * largest) if diagonal else jnp.ones_like(seen)
+        most = jnp.max(seen)
+        scaled = jnp.where(most > 0, jnp.maximum(seen, jnp.finfo(seen.dtype).eps * most), 1.0)
+        d = scaled if diagonal else jnp.ones_like(seen)
         first = damping * (1.0 if diagonal else jnp.where(largest > 0, largest, 1.0))
         region = (jnp.where(state.step == 0, first, state.damping), state.growth)
 

@@ -66,8 +66,8 @@ def saddle_free_newton(*, hessian: Callable[..., Any] | None = None, damping: An
         curvatures, v = jnp.linalg.eigh(flat.hessian(at, hessian, value_fn, objective, params, batch))
         size = jnp.abs(curvatures)
         nothing = at.theta.size * jnp.finfo(size.dtype).eps * jnp.max(size)
-        size = jnp.where(size > nothing, size, 0.0) + damping
-        d = -v @ tree.ratio(v.T @ at.gradient, size)
+        size = jnp.where(size > nothing, size, 0.0)
+        d = -v @ tree.ratio(v.T @ at.gradient, size + damping)
         step, rate, told = downhill(at, d, v @ (size * (v.T @ d)), damping=damping)
         negative = jnp.sum(curvatures < -nothing).astype(jnp.int32)
         return at.updates(step), SaddleFreeNewtonState(tree.increment(state.step), rate, negative, told)

@@ -38,3 +38,9 @@ def passes_on(update: Update) -> Update:
     """Marks the update of an optimiser made of others: it takes every word, and each part gets its own."""
     update.passes_on = True  # type: ignore[attr-defined]
     return update
+
+
+def row_by_row(update: Update) -> Update:
+    """Marks the update of a method that takes each row's outputs on their own: predict must not mix rows."""
+    update.row_by_row = True  # type: ignore[attr-defined]
+    return update

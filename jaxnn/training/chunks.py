@@ -42,23 +42,26 @@ class Chunked(Objective):
         """The weighted mean loss, chunk by chunk."""
         x, y, weight = split(batch)
         rows = jax.tree.leaves(x)[0].shape[0]
-        chunks = -(-rows // self.rows_at_once)
-        filled = jnp.minimum(jnp.arange(chunks * self.rows_at_once), rows - 1)
+        if weight is not None and jnp.shape(weight) != (rows,):
+            raise ValueError(f"weight must have shape ({rows},), one per example, got {jnp.shape(weight)}.")
+        size = min(self.rows_at_once, rows)
+        chunks = -(-rows // size)
+        filled = jnp.minimum(jnp.arange(chunks * size), rows - 1)
 
         def cut(part: Any) -> Any:
-            return jnp.asarray(part)[filled].reshape(chunks, self.rows_at_once, *jnp.shape(part)[1:])
+            return jnp.asarray(part)[filled].reshape(chunks, size, *jnp.shape(part)[1:])
 
-        real = jnp.arange(chunks * self.rows_at_once) < rows
+        real = jnp.arange(chunks * size) < rows
         weights = jnp.where(real, 1.0 if weight is None else jnp.asarray(weight)[filled], 0.0).reshape(chunks, -1)
 
         @jax.checkpoint
-        def total(chunk: Array, x: Any, y: Any, w: Array) -> Array:
-            own = None if key is None else jax.random.fold_in(key, chunk)
-            losses = self.loss(self.outputs(params, x, own), y)
+        def total(x: Any, y: Any, w: Array) -> Array:
+            losses = self.loss(self.outputs(params, x, key), y)
+            if losses.shape != (size,):
+                raise ValueError(f"The loss must give one number per example, shape ({size},), got {losses.shape}.")
             losses = losses.astype(tree.wide_dtype(losses.dtype))
-            return jnp.sum(jnp.where(w > 0, w.astype(losses.dtype) * losses, 0))
+            return jnp.sum(w.astype(losses.dtype) * losses)
 
-        cuts = jax.tree.map(cut, (x, y))
-        totals = jax.lax.map(lambda part: total(*part), (jnp.arange(chunks), *cuts, weights))
+        totals = jax.lax.map(lambda part: total(*part), (*jax.tree.map(cut, (x, y)), weights))
         mass = jnp.sum(weights)
         return jnp.sum(totals) / jnp.where(mass > 0, mass, 1).astype(totals.dtype)

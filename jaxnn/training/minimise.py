@@ -6,10 +6,10 @@ For methods that evaluate the objective themselves (Newton's family, Gauss-Newto
 any other optimiser runs in it as well, with full batches. It is pure: jit it, vmap it over starts.
 """
 
-import inspect
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.objective import Objective, evaluate, split
+from jaxnn.objective import Objective, evaluate, names, split
 from jaxnn.optimisers import newton
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.words import understood
@@ -28,6 +28,7 @@ from jaxnn.training.chunks import Chunked
 from jaxnn.training.stopping import Stop
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
 
+DEFAULT = newton(method="trust_region")  # one object: programs are kept by it
 ROWS_COMPARED = 3  # of a predict that is to work row by row
 
 
@@ -107,7 +108,7 @@ def minimise(
             is no scalar or lacks the split that the optimiser needs, a predict that mixes rows.
         TypeError: arguments of the wrong kind.
     """
-    optimiser = newton(method="trust_region") if optimiser is None else optimiser
+    optimiser = DEFAULT if optimiser is None else optimiser
     checks.whole(1, max_steps=max_steps)
     checks.non_negative(gradient_tolerance=gradient_tolerance)
     if not isinstance(optimiser, OptimiserLike):
@@ -116,9 +117,17 @@ def minimise(
         )
     here = jnp.zeros(())  # a tracer under jit, whatever was handed over
     if not _traced((params, batch, gradient_tolerance, goal, key, here)):
-        params, batch = _checked(objective, params, batch, optimiser)
+        if goal is None or math.isnan(float(goal)):
+            raise ValueError(f"goal must be a number, the J to be reached, or left out; got {goal!r}.")
+        checks.non_negative(gradient_tolerance=float(gradient_tolerance))
+        params, batch = _checked(objective, params, batch, optimiser, key)
     if rows_at_once is not None:
         checks.whole(1, rows_at_once=rows_at_once)
+        if key is not None and isinstance(objective, Objective) and names(objective.predict, "key"):
+            raise ValueError(
+                "rows_at_once with a predict that draws by `key` would draw for each chunk what it draws for the whole "
+                "data: leave out one of the two."
+            )
         objective = Chunked.of(objective, rows_at_once)
     solution = _run(objective, optimiser, int(max_steps), params, batch, stopping.Limits(gradient_tolerance, goal), key)
     return solution if _traced(solution) else _told(solution, float(gradient_tolerance))
@@ -222,12 +231,16 @@ def _nudged(leaf: Array) -> Array:
     return leaf * (1 + signs * jnp.finfo(leaf.dtype).eps)
 
 
-def _checked(objective: Callable[..., Any], params: Params, batch: Any, optimiser: OptimiserLike) -> tuple[Params, Any]:
+def _checked(
+    objective: Callable[..., Any], params: Params, batch: Any, optimiser: OptimiserLike, key: Any
+) -> tuple[Params, Any]:
     """Parameters and data as device arrays, after everything that a compiled loop could not say."""
+    if isinstance(objective, Objective) and key is not None and names(objective.predict, "key"):
+        objective = replace(objective, predict=partial(objective.predict, key=key))
     batch = prepare.on_device(batch, "data") if isinstance(objective, Objective) else jax.tree.map(jnp.asarray, batch)
     prepare.rehearse(objective, params, batch, "data")
     params = jax.tree.map(jnp.asarray, params)
-    value = jax.eval_shape(lambda p, b: evaluate(objective, p, b), params, batch)
+    value = jax.eval_shape(lambda p, b: evaluate(objective, p, b, key), params, batch)
     if not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(f"The objective must be a floating-point number, got {value.dtype}.")
     told = report(jax.eval_shape(optimiser.init, params))
@@ -239,7 +252,7 @@ def _checked(objective: Callable[..., Any], params: Params, batch: Any, optimise
             "float64: with jax.enable_x64(True), parameters and data included.",
             stacklevel=3,
         )
-    if isinstance(objective, Objective) and "objective" in inspect.signature(optimiser.update).parameters:
+    if isinstance(objective, Objective) and getattr(optimiser.update, "row_by_row", False):
         _check_rows(objective, params, batch)
     return params, batch
 

@@ -36,7 +36,7 @@ WORDS = (
     "diverged: J or its gradient is no longer finite; the parameters are the last finite ones",
     "converged: the gradient's norm is within gradient_tolerance",
     "goal reached: J is not above it",
-    "stuck: no step reduces J, even the shortest that the method tries",
+    "stuck: no acceptable step was found; the matrix is singular, or what is left to gain is within J's rounding",
     "converged: the reduction that the model predicts is below the precision of J",
     "converged: the step is below the precision of the parameters",
     "converged as far as rounding allows: the predicted reduction is within the rounding of J, and no longer shrinks",

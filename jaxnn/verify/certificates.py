@@ -1,6 +1,7 @@
 """Is it a minimum? What gradient and Hessian say, with error bars, in five words.
 
-    stationary      ‖g‖ within rounding, or ½ gᵀ|H|⁻¹g within J's own rounding, or ‖H⁻¹g‖ ≤ √ε ‖θ‖
+    stationary      ‖g‖ within rounding; or that part of g which lies along null directions, and ½ gᵀ|H|⁻¹g within J's
+                    own rounding, or within √ε |J| with ‖H⁻¹g‖ ≤ √ε ‖θ‖
     minimum         stationary, and λ_min > δ
     saddle          stationary, and λ_min < -δ; or J falls along a null direction (`probes`)
     degenerate minimum   stationary, |λ_min| ≤ δ, and J falls along no null direction
@@ -36,6 +37,7 @@ VERDICTS = (MINIMUM, DEGENERATE, SADDLE, NOT_STATIONARY, UNDECIDED)
 
 DENSE_LIMIT = 2048  # parameters up to which the whole Hessian is formed
 NULL = 1e-10  # of ‖H‖: eigenvalues must be sure to it before one is called null
+JUMP = 1e6  # times what the Hessian explains: a gradient that changes so much by rounding has a kink
 SAFETY = 4.0  # of what rounding is estimated to do
 OPTIONAL = ("rank", "null_directions", "descent_direction")  # of what a certificate says
 PRODUCTS = 500  # that conjugate gradients may take for the Newton step
@@ -167,8 +169,19 @@ def _verdict(
     landscape: Landscape, rounding: Rounding, known: _Curvature, norm: float, gradient_bound: float
 ) -> tuple[str, str, np.ndarray | None]:
     """The verdict, why, and the direction of descent of a saddle."""
+    scale = max(abs(known.min_eigenvalue), abs(known.max_eigenvalue))
+    expected = landscape.eps * scale * float(np.linalg.norm(np.asarray(landscape.theta, np.float64)))
+    if rounding.gradient_change > JUMP * expected and rounding.gradient_change > 1e-6 * norm > 0:
+        return (
+            UNDECIDED,
+            f"the gradient jumps by {rounding.gradient_change:.2g} within the rounding of the parameters: J has a kink "
+            "here, where second derivatives say nothing",
+            None,
+        )
     gained = known.decrement <= 4 * landscape.eps * abs(rounding.value)
     near = known.distance <= landscape.eps**0.5 * float(np.linalg.norm(np.asarray(landscape.theta, np.float64)))
+    # a step that is short beside the largest parameter may be long for another: it must gain next to nothing as well
+    near = near and known.decrement <= max(landscape.eps**0.5 * abs(rounding.value), 10 * rounding.value_change)
     if not (norm <= gradient_bound or (known.outside <= gradient_bound and (gained or near))):
         return (
             NOT_STATIONARY,

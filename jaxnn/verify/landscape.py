@@ -15,7 +15,8 @@ import numpy as np
 
 from jaxnn import derivatives
 from jaxnn.derivatives import flat
-from jaxnn.objective import evaluate
+from jaxnn.objective import Objective, evaluate
+from jaxnn.training import prepare
 from jaxnn.types import Params
 
 NEIGHBOURS = 4  # evaluations with parameters off by a rounding
@@ -49,6 +50,8 @@ class Landscape:
         compiler_options: dict[str, Any] | None = None,
     ) -> None:
         params = flat.floating(params)
+        if isinstance(objective, Objective):
+            batch = prepare.on_device(batch, "data")
         self.theta = flat.ravel(params)
         self.unravel = flat.unravel(params)
         coarsest = max((leaf.dtype for leaf in jax.tree.leaves(params)), key=lambda dtype: float(jnp.finfo(dtype).eps))

@@ -93,7 +93,7 @@ def test_left_alone_it_ends_at_rounding(x64, table, optimiser):
         ({"predicted_reduction": lambda v: 0 * v + 1e-16}, "converged as far as rounding allows"),
         ({"predicted_reduction": lambda v: 1e-5 * v}, "max_steps used up: 60 steps"),
         ({"predicted_reduction": lambda v: -1e-5 * v}, "max_steps used up: 60 steps"),
-        ({"at_limit": lambda v: v > 0, "accepted": lambda v: v < 0}, "stuck: no step reduces J"),
+        ({"at_limit": lambda v: v > 0, "accepted": lambda v: v < 0}, "stuck: no acceptable step was found"),
     ],
 )
 def test_what_a_method_reports_ends_the_run(x64, told, reason):
@@ -112,7 +112,7 @@ def test_a_step_below_the_precision_of_the_parameters_ends_it(x64):
 def test_stuck_is_said(x64):
     """No step is downhill where J is highest at its only finite point."""
     found = minimise(cliff, np.zeros(2), None, NEWTON)
-    assert found.stop.startswith("stuck: no step reduces J"), found.stop
+    assert found.stop.startswith("stuck: no acceptable step was found"), found.stop
     assert found.steps == 1
     np.testing.assert_array_equal(found.params, 0)
 
@@ -320,3 +320,28 @@ def test_bad_input(x64, objective, params, words, message):
 def test_what_is_no_optimiser(x64):
     with pytest.raises(TypeError, match="optimiser"):
         minimise(rosenbrock, np.ones(2), None, "newton")
+
+
+def test_rows_are_looked_at_only_where_they_are_taken_one_by_one(x64):
+    """A predict that mixes rows is refused to Gauss-Newton's kind, in a chain as well, and is no matter to Newton."""
+    mixing = Objective(lambda p, x: p[0] + p[1] * (x - x.mean()), losses.squared_error)
+    x = np.linspace(0, 3, 12)
+    batch = (x, 1 + 2 * x)
+    method = optimisers.levenberg_marquardt()
+    for one in (method, optimisers.chain(method)):
+        with pytest.raises(ValueError, match="predict must take each row on its own"):
+            minimise(mixing, np.ones(2), batch, one)
+    found = minimise(mixing, np.ones(2), batch, optimisers.newton())
+    np.testing.assert_allclose(found.params, [1 + 2 * x.mean(), 2], rtol=1e-12)
+
+
+def test_wrong_goals_and_chunks(x64):
+    line = Objective(lambda p, x: p[0] + p[1] * x, losses.squared_error)
+    batch = (np.linspace(0, 3, 12), np.ones(12))
+    for goal in (None, float("nan")):
+        with pytest.raises(ValueError, match="goal must be a number"):
+            minimise(line, np.zeros(2), batch, goal=goal)
+    drawing = Objective(lambda p, x, key: p[0] + p[1] * x, losses.squared_error)
+    assert float(minimise(drawing, np.zeros(2), batch, key=jax.random.key(0)).value) < 1e-28
+    with pytest.raises(ValueError, match="rows_at_once with a predict that draws by `key`"):
+        minimise(drawing, np.zeros(2), batch, rows_at_once=4, key=jax.random.key(0))

@@ -276,3 +276,22 @@ def test_bad_limits():
 def test_every_verdict_is_one_of_five_and_occurs():
     assert set(certificates.VERDICTS) == {MINIMUM, DEGENERATE, SADDLE, NOT_STATIONARY, UNDECIDED}
     assert {verdict for _, _, verdict in CASES.values()} | {UNDECIDED} == set(certificates.VERDICTS)
+
+
+def test_a_short_step_beside_a_large_parameter_is_no_convergence(x64):
+    """(a - 10⁸)² + (b - 2)² at b = 1: the Newton step is short beside a, and gains all there is."""
+    found = certify(lambda p, _: (p[0] - 1e8) ** 2 + (p[1] - 2) ** 2, jnp.array([1e8, 1.0]), None)
+    assert found.verdict == "not stationary"
+
+
+def test_a_kink_is_not_decided(x64):
+    x = jnp.linspace(0, 3, 12)
+    objective = Objective(lambda p, x: p[0] + p[1] * x, losses.absolute_error)
+    found = certify(objective, jnp.array([0.0, 2.0]), (x, 2 * x))  # on every row's kink at once
+    assert found.verdict in ("not decidable in this precision", "not stationary")
+
+
+def test_lists_are_data_too(x64):
+    objective = Objective(lambda p, x: p[0] + p[1] * x, losses.squared_error)
+    found = certify(objective, jnp.array([1.0, 2.0]), ([0.0, 1.0, 2.0], [1.0, 3.0, 5.0]))
+    assert found.verdict == "minimum"

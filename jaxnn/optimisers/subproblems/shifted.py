@@ -1,6 +1,6 @@
 """A symmetric system made positive definite: the first of the shifts 0, β, 2β, 4β, … that has a Cholesky factor.
 
-    (H + τI) d = -g,   τ = 0 if all Hᵢᵢ > 0, else β - min Hᵢᵢ;   then τ ← max(2τ, β),   β = 10⁻³ max |Hᵢᵢ|
+    (H + τI) d = -g,   τ = 0 if all Hᵢᵢ > 0, else β - min Hᵢᵢ;   then τ ← max(2τ, β),   β = 10⁻³ max |Hᵢⱼ|
 
 Reference:
     Nocedal & Wright, Numerical Optimization, 2006, Algorithm 3.3.
