@@ -6,12 +6,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import hessian, table, training, update
+from benchmarks import hessian, least_squares, race, table, training, update
 from benchmarks.harness import environment, measure
 from jaxnn import checks
 
 QUESTIONS = {
-    question.name: question for question in (training.QUESTION, update.QUESTION, hessian.QUESTION, hessian.DIAGONAL)
+    question.name: question
+    for question in (
+        training.QUESTION,
+        update.QUESTION,
+        hessian.QUESTION,
+        hessian.DIAGONAL,
+        least_squares.QUESTION,
+        race.QUESTION,
+    )
 }
 
 

@@ -1,8 +1,9 @@
 """Fair timing on a machine that others use too: contenders take turns, and are compared within a round.
 
-Every contender is built, compiled and called twice before anything is timed. A round then calls each of them once, in
-an order that rotates from round to round. Whatever slows the machine down for a while slows down neighbours in time,
-so that the ratio of two times of one round is steadier than either; what is reported is the median of those ratios.
+Every contender is built, compiled and called twice, or once if that takes long, before anything is timed. A round then
+calls each of them once, in an order that rotates from round to round. Whatever slows the machine down for a while slows
+down neighbours in time, so that the ratio of two times of one round is steadier than either; what is reported is the
+median of those ratios.
 
 Where a library can be set up in several ways, as with one thread or two, all of them run a trial and the quickest takes
 the turns. The first call of each contender is also its witness: a number that shows that all did the same work. A call
@@ -24,8 +25,9 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 PAUSE = 0.01  # seconds between two calls, in which the threads of the last one go to sleep
 DIGITS = 5  # significant ones kept of each time
+LONG = 60.0  # seconds: a first call that took longer has warmed everything
 TRIALS = 5  # calls whose median counts, where variants compete
-LIBRARIES = ("jax", "jaxlib", "numpy", "optax", "scikit-learn", "torch")
+LIBRARIES = ("jax", "jaxlib", "numpy", "optax", "optimistix", "scikit-learn", "scipy", "torch")
 
 
 class Problem(Protocol):
@@ -58,7 +60,7 @@ class Contender(NamedTuple):
     settings: str  # a clause or two
     make: Make | Mapping[str, Make]  # or several, by name: the quickest is taken
     needs: str | None = None  # the module without which it is only listed
-    slow_start: bool = False  # takes half a minute to compile: left out by --quick
+    slow_start: bool = False  # takes long to compile, or to run: left out by --quick
 
 
 class Question(NamedTuple):
@@ -72,6 +74,7 @@ class Question(NamedTuple):
     witness: Callable[[Any, Any], float | None]  # (problem, what the first call returned) -> a number
     contenders: tuple[Contender, ...]
     rounds: int
+    curve: Callable[[Any, Any], Any] | None = None  # likewise -> what a picture draws of that call
 
 
 def measure(question: Question, *, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
@@ -118,9 +121,14 @@ def _measured(
         say(f"{question.name}, {problem.name}: {contender.name} warms up")
         variant, make = _quickest(contender, problem)
         call = calls[contender.name] = make(problem)
-        witness = question.witness(problem, call())
-        call()
+        began = time.perf_counter()
+        output = call()
+        if time.perf_counter() - began < LONG:
+            call()
+        witness = question.witness(problem, output)
         one = {"name": contender.name, "settings": contender.settings, "variant": variant, "witness": witness}
+        if question.curve is not None:
+            one["curve"] = question.curve(problem, output)
         found.append({**one, "temporary_bytes": getattr(call, "temporary_bytes", None)})
     say(f"{question.name}, {problem.name}: {rounds} rounds of {len(calls)}")
     times = _rounds(calls, rounds)

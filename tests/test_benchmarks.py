@@ -283,7 +283,7 @@ def test_in_the_published_run_all_trained_to_a_similar_loss():
     ("arguments", "expected"),
     [
         (["--only", "trainign"], "Did you mean 'training'?"),
-        (["--only", "nothing like it"], "Known: diagonal, hessian, training, update."),
+        (["--only", "nothing like it"], "Known: diagonal, hessian, least_squares, race, training, update."),
         (["--only", "update", "--json", "no/such/folder/report.json"], "no/such/folder/report.json"),
     ],
 )

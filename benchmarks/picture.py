@@ -1,0 +1,93 @@
+"""Draws the race: how far J is above the goal, against seconds.
+
+python -m benchmarks --json docs/performance.json
+python -m benchmarks.picture docs/performance.json docs/race.png
+
+A run's steps are taken as equally long, and its seconds are the median of the rounds.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxnn import plots
+from jaxnn.plots import style, ulps
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
+
+FLOOR = 1e-4  # relative: what is nearer to the goal is drawn there
+
+
+def drawn(report: dict[str, Any], *, theme: str = "light") -> "matplotlib.figure.Figure":
+    """A panel for each problem of the race, a curve for each contender.
+
+    A curve ends in a dot where the goal was reached, in a cross where it was not.
+
+    Raises:
+        ValueError: the report has no race in it.
+    """
+    race = next((question for question in report["questions"] if question["name"] == "race"), None)
+    if race is None:
+        raise ValueError("The report has no question 'race' in it: measure it with python -m benchmarks --only race.")
+    colours = style.theme_named(theme)
+    figure = style.new_figure(colours, style.SLIDE)
+    panels = figure.subplots(1, len(race["problems"]), sharey=True, squeeze=False)[0]
+    for axes, problem in zip(panels, race["problems"], strict=True):
+        title, _, _ = problem["name"].partition(",")
+        style.dress(
+            axes, colours, title=title, x_label="seconds", y_label="(J - goal) / goal" if axes is panels[0] else ""
+        )
+        draw_contenders(axes, colours, problem["contenders"])
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper left", ncols=4, frameon=False, labelcolor=colours.ink, fontsize=style.SMALL
+    )
+    return figure
+
+
+def draw_contenders(axes: "matplotlib.axes.Axes", theme: style.Theme, contenders: list[dict[str, Any]]) -> None:
+    """Draws the curves of one problem, the first contender on top."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for rank, contender in enumerate(contenders):
+        seconds = median(contender["seconds"]) * np.asarray(contender["curve"]["shares"])
+        above = np.maximum(contender["curve"]["above_goal"], FLOOR)
+        colour = theme.series[rank % len(theme.series)]
+        dashes = ulps.DASHES[rank // len(theme.series)]
+        axes.plot(
+            seconds,
+            above,
+            color=colour,
+            linestyle=dashes,
+            linewidth=style.LINE,
+            label=contender["name"],
+            zorder=3 - rank / len(contenders),
+        )
+        reached = contender["witness"] <= 1
+        axes.plot(seconds[-1:], above[-1:], color=colour, marker="o" if reached else "X", markersize=10, clip_on=False)
+    axes.set_ylim(bottom=FLOOR)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status, 2 where the input is at fault."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if len(given) != 2:
+        print("usage: python -m benchmarks.picture REPORT.json PICTURE.png", file=sys.stderr)
+        return 2
+    try:
+        plots.save(drawn(json.loads(Path(given[0]).read_text(encoding="utf-8"))), given[1])
+    except (OSError, ValueError, ImportError) as error:
+        print(f"benchmarks.picture: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
