@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
-FLOOR = 1e-4  # relative: what is nearer to the goal is drawn there
+FLOOR = 1e-8  # relative: what is nearer to the goal is drawn there
 
 
 def drawn(report: dict[str, Any], *, theme: str = "light") -> "matplotlib.figure.Figure":
@@ -45,9 +45,10 @@ def drawn(report: dict[str, Any], *, theme: str = "light") -> "matplotlib.figure
             axes, colours, title=title, x_label="seconds", y_label="(J - goal) / goal" if axes is panels[0] else ""
         )
         draw_contenders(axes, colours, problem["contenders"])
+    panels[0].set_ylim(bottom=FLOOR)  # of all, once all are drawn: no panel grows after that
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside upper left", ncols=4, frameon=False, labelcolor=colours.ink, fontsize=style.SMALL
+        handles, labels, loc="outside upper left", ncols=5, frameon=False, labelcolor=colours.ink, fontsize=style.SMALL
     )
     return figure
 
@@ -72,7 +73,6 @@ def draw_contenders(axes: "matplotlib.axes.Axes", theme: style.Theme, contenders
         )
         reached = contender["witness"] <= 1
         axes.plot(seconds[-1:], above[-1:], color=colour, marker="o" if reached else "X", markersize=10, clip_on=False)
-    axes.set_ylim(bottom=FLOOR)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,8 +32,8 @@ from jaxnn.objective import Objective, l2
 from jaxnn.types import Optimiser
 
 RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-ADAM_STEPS = 5_000
-MATRIX_STEPS, VECTOR_STEPS = 500, 5_000  # budgets of methods that form a matrix, and of those that do not
+ADAM_STEPS = 20_000
+MATRIX_STEPS, VECTOR_STEPS = 1_000, 20_000  # budgets of methods that form a matrix, and of those that do not
 PENALTY = 0.05  # λ on diabetes: with less, several minima are near, and who finds the lowest is luck
 DRAWN = 60  # steps of a curve that the report keeps
 ROUNDING = 1e-9  # of the goal, relative: another order of sums must not keep Adam from its own loss
@@ -59,7 +59,7 @@ class Race(NamedTuple):
     @property
     def trial(self) -> "Race":
         """The first steps; of the small problem all, so that nothing is compiled twice."""
-        return self if self.adam_steps < ADAM_STEPS else self._replace(matrix_steps=3, vector_steps=30)
+        return self if self.adam_steps < ADAM_STEPS else self._replace(matrix_steps=10, vector_steps=30)
 
     @property
     def sizes(self) -> tuple[int, ...]:
