@@ -1,4 +1,4 @@
-"""How long does a fit to fourteen digits take? Levenberg-Marquardt from 32 starts to a mean squared residual of 1e-10.
+"""How long does an exact fit take? Levenberg-Marquardt from 32 starts to a mean squared residual of 1e-10.
 
 The targets are a teacher's, a network of the same kind with half as many hidden units, so that every residual can
 vanish, and does from every start: where the teacher has as many units, several starts of 8-20-1 stay on plateaus. J is
