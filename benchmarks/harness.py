@@ -123,13 +123,14 @@ def _measured(
         call = calls[contender.name] = make(problem)
         began = time.perf_counter()
         output = call()
-        if time.perf_counter() - began < LONG:
-            call()
-        witness = question.witness(problem, output)
+        took = time.perf_counter() - began
+        witness = question.witness(problem, output)  # before the next call, which may reuse its buffers
         one = {"name": contender.name, "settings": contender.settings, "variant": variant, "witness": witness}
         if question.curve is not None:
             one["curve"] = question.curve(problem, output)
         found.append({**one, "temporary_bytes": getattr(call, "temporary_bytes", None)})
+        if took < LONG:
+            call()
     say(f"{question.name}, {problem.name}: {rounds} rounds of {len(calls)}")
     times = _rounds(calls, rounds)
     return {
