@@ -116,7 +116,7 @@ def optimistix(over: Callable[..., Any] | None, *, cholesky: bool) -> Make:
 
     @double
     def make(problem: Fits) -> Callable[[], np.ndarray]:
-        import lineax  # type: ignore[import-untyped]
+        import lineax
         import optimistix
 
         class ToGoal(optimistix.LevenbergMarquardt):
