@@ -42,7 +42,7 @@ def limited(make: Make, count: int) -> Make:
     @wraps(make)
     def made(problem: Any) -> Callable[[], Any]:
         import scipy.linalg  # noqa: F401  jax loads it with the first decomposition: too late for the controller
-        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+        from threadpoolctl import ThreadpoolController
 
         call, controller = make(problem), ThreadpoolController()
 

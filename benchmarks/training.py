@@ -261,7 +261,7 @@ def scikit_learn(threads: int) -> Callable[[Run], Callable[[], Layers]]:
 
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.neural_network import MLPClassifier
-        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+        from threadpoolctl import ThreadpoolController
 
         controller = ThreadpoolController()
 
