@@ -24,7 +24,7 @@ from jaxtyping import Array, Float, Int
 from jaxnn import checks, losses, tree
 from jaxnn.derivatives import gauss_newton_matrix
 from jaxnn.derivatives.jacobians import needs_split
-from jaxnn.objective import Objective, split
+from jaxnn.objective import split
 from jaxnn.optimisers import flat, report, trials
 from jaxnn.optimisers.levenberg_marquardt import nielsen
 from jaxnn.optimisers.words import row_by_row
@@ -120,11 +120,11 @@ def bayesian_regularisation(*, damping: Any = 1e-3, decay: Any = 1e-6) -> Optimi
     return Optimiser(init, update)
 
 
-def _check(objective: Any) -> Objective:
+def _check(objective: Any) -> None:
+    """Raises ValueError unless J is a squared error without a penalty: the penalty is what is sought."""
     needs_split(objective, "bayesian_regularisation")
     if objective.loss is not losses.squared_error or objective.penalty is not None:
         raise ValueError(
             "bayesian_regularisation chooses the penalty of a squared error: pass Objective(predict, "
             "losses.squared_error) without a penalty."
         )
-    return objective

@@ -68,3 +68,12 @@ def test_wrong_words():
         optimisers.bayesian_regularisation(damping=0.0)
     with pytest.raises(ValueError, match="decay must be > 0"):
         optimisers.bayesian_regularisation(decay=-1.0)
+
+
+def test_rows_of_weight_zero_are_no_data(x64):
+    x, y = regression()
+    found = training.minimise(LINEAR, jnp.full(12, 0.1), (x, y), METHOD)
+    more = (np.vstack([x, x + 1]), np.concatenate([y, -y]), np.repeat([1.0, 0.0], len(y)))
+    padded = training.minimise(LINEAR, jnp.full(12, 0.1), more, METHOD)
+    np.testing.assert_allclose(padded.params, found.params, rtol=1e-8)
+    np.testing.assert_allclose(padded.state.decay, found.state.decay, rtol=1e-8)

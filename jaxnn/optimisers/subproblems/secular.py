@@ -13,8 +13,7 @@ between two bounds: at the lower one there is no factor or |s| > ℓ, at the upp
 The hard case: g has no part along H's lowest eigenvector z, and |s(λ)| stays below ℓ down to -λ_min. The solution is
 then s + τz with |s + τz| = ℓ. An inverse iteration finds z with the factor at hand, and the step is taken once H + λI
 is so nearly singular that τz costs little: τ² zᵀ(H + λI)z ≤ κ (-gᵀs + λℓ²), or λℓ²/3 in the cubic model: κ times
-twice the reduction. Nothing is inverted, and no eigenvectors
-are computed.
+twice the reduction. Nothing is inverted, and no eigenvectors are computed.
 
 References:
     Moré & Sorensen, Computing a trust region step, 1983.
