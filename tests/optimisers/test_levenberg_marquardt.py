@@ -294,3 +294,13 @@ def test_bad_input(words, message):
         optimisers.levenberg_marquardt(**words)
     with pytest.raises(ValueError, match="damping must be ≥ 0"):
         optimisers.gauss_newton(damping=-1.0)
+
+
+def test_a_scale_of_nothing_is_the_identity(x64):
+    """Far from the data Huber's curvature is 0 in every row, and so is the diagonal: λ alone must carry the step."""
+    x = np.linspace(0, 3, 12)
+    loss = partial(losses.huber, delta=0.01)
+    objective = Objective(lambda p, x: p[0] + p[1] * x, loss)
+    method = optimisers.levenberg_marquardt(scale="diagonal")
+    found = training.minimise(objective, np.array([30.0, -30.0]), (x, 1 + 2 * x), method, max_steps=500)
+    assert found.value < 0.01 * found.history.value[0], found.stop
