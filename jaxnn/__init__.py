@@ -22,6 +22,7 @@ ROOMS = (
     "losses",
     "metrics",
     "mlp",
+    "neuron",
     "objective",
     "optimisers",
     "plots",

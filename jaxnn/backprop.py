@@ -14,13 +14,21 @@ Reference:
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxnn.types import Activation, Params
+
+
+class Adjoints(NamedTuple):
+    """What the backward pass computed on its way: the gradient of J by every intermediate of the forward pass."""
+
+    outputs: Array  # ō, (batch, n_out)
+    pre_activations: tuple[Array, ...]  # z̄₁ … z̄_{L-1}, one per hidden layer
+    hidden: tuple[Array, ...]  # h̄₁ … h̄_{L-1}
 
 
 def backward(
@@ -45,6 +53,24 @@ def backward(
         ValueError: `grad_outputs` of another shape than the outputs; an activation that is not elementwise (softmax);
             a sequence of another length than there are hidden layers.
     """
+    return reverse(params, intermediates, grad_outputs, activation=activation)[0]
+
+
+def reverse(
+    params: Params,
+    intermediates: Any,
+    grad_outputs: Array,
+    *,
+    activation: Activation | Sequence[Activation] = jax.nn.relu,
+) -> tuple[Params, Adjoints]:
+    """The backward pass step by step, keeping every intermediate, as `mlp.forward` does.
+
+    Returns:
+        The gradients, like the parameters, and the `Adjoints`.
+
+    Raises:
+        ValueError: as for `backward`.
+    """
     inputs = (intermediates.inputs, *intermediates.hidden)  # of each layer
     expected = (*inputs[-1].shape[:-1], params[-1].w.shape[1])
     if grad_outputs.shape != expected or grad_outputs.ndim != 2:
@@ -58,7 +84,7 @@ def backward(
             "softmax mixes its inputs: h̄ ⊙ σ' is not its rule. Use jax.grad, or an elementwise activation."
         )
 
-    grads = []
+    grads, h_bars, z_bars = [], [], []
     z_bar = grad_outputs
     for k in reversed(range(len(params))):
         layer, h = params[k], inputs[k]
@@ -66,7 +92,9 @@ def backward(
         if k:
             h_bar = z_bar @ layer.w.T
             z_bar = h_bar * _slope(sigmas[k - 1], intermediates.pre_activations[k - 1])
-    return tuple(reversed(grads))
+            h_bars.append(h_bar)
+            z_bars.append(z_bar)
+    return tuple(reversed(grads)), Adjoints(grad_outputs, tuple(reversed(z_bars)), tuple(reversed(h_bars)))
 
 
 def _slope(sigma: Activation, z: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The command line: `jaxnn demo | train | predict | show | verify | curvature`.
+"""The command line: `jaxnn demo | train | predict | show | verify | curvature | explain`.
 
 Exit status:
     0           it did what was asked
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from jaxnn.cli import curvature, demo, predict, show, train, verify
+from jaxnn.cli import curvature, demo, explain, predict, show, train, verify
 from jaxnn.cli.arguments import Parser, nearest
 from jaxnn.version import __version__
 
@@ -33,6 +33,7 @@ COMMANDS = {
     "show": show,
     "verify": verify,
     "curvature": curvature,
+    "explain": explain,
 }
 EXAMPLE = "example:\n  jaxnn train digits --out digits.safetensors\n  jaxnn predict digits.safetensors digits"
 INPUT_AT_FAULT, INTERRUPTED, NOBODY_READS = 2, 130, 141

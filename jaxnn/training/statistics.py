@@ -1,0 +1,141 @@
+"""What happens within the layers of a network: the numbers that a loss curve hides.
+
+For a batch, layer k with weights W, gradient G = ∂J/∂W, pre-activations z and outputs h = σ(z):
+
+    gradient         √(mean G²)                  of exploding and vanishing gradients
+    update           ‖ΔW‖ / ‖W‖                  how far a step goes: about 10⁻³ in a healthy run
+    inactive         share of h = 0              ReLU's sparseness
+    dead             share of units with σ'(z) = 0 for every row: no gradient reaches their weights
+    saturated        share of |σ'(z)| < 5 % of the largest |σ'| that σ has near 0
+    spread           standard deviation of h over the rows, mean over the units
+
+References:
+    Glorot & Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
+    Pascanu, Mikolov & Bengio, On the difficulty of training recurrent neural networks, 2013, arXiv:1211.5063.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxnn import mlp
+from jaxnn.objective import evaluate, split
+from jaxnn.types import Activation, Batch, Params
+
+FLAT = 0.05  # of the largest slope: below it a unit passes on next to nothing
+
+
+class LayerStatistics(NamedTuple):
+    """One number for each layer, or for each hidden layer, the first layer first."""
+
+    weight: Float[Array, "*epochs layers"]  # √(mean W²)
+    gradient: Float[Array, "*epochs layers"]  # √(mean G²)
+    update: Float[Array, "*epochs layers"]  # ‖ΔW‖ / ‖W‖; nan without updates
+    inactive: Float[Array, "*epochs hidden"]
+    dead: Float[Array, "*epochs hidden"]
+    saturated: Float[Array, "*epochs hidden"]
+    spread: Float[Array, "*epochs hidden"]
+
+
+def layer_statistics(
+    objective: Callable[..., Any],
+    params: mlp.Params,
+    batch: Batch,
+    *,
+    activation: Activation | Sequence[Activation],
+    updates: Params = None,
+) -> LayerStatistics:
+    """The statistics of each layer on one batch; a pure function, to be jitted.
+
+    Args:
+        objective: J(params, batch), of a network of `jaxnn.mlp`.
+        params: its layers.
+        batch: (inputs, targets) or (inputs, targets, weight).
+        activation: as the objective's network has it.
+        updates: what is about to be added to the parameters, or was; like them.
+
+    Raises:
+        ValueError: inputs or activations that do not fit the network.
+    """
+    x = split(batch)[0]
+    hidden = len(params) - 1
+    sigmas = (activation,) * hidden if callable(activation) else tuple(activation)
+    grads = jax.grad(lambda p: evaluate(objective, p, batch))(params)
+    _, kept = mlp.forward(params, x, activation=sigmas)
+    slopes = [jnp.abs(_slope(sigma, z)) for sigma, z in zip(sigmas, kept.pre_activations, strict=True)]
+    largest = [jnp.max(jnp.abs(_slope(sigma, jnp.linspace(-4.0, 4.0, 81)))) for sigma in sigmas]
+    nothing = jnp.full(len(params), jnp.nan)
+    return LayerStatistics(
+        weight=jnp.stack([_rms(layer.w) for layer in params]),
+        gradient=jnp.stack([_rms(layer.w) for layer in grads]),
+        update=nothing
+        if updates is None
+        else jnp.stack([_ratio(change.w, layer.w) for change, layer in zip(updates, params, strict=True)]),
+        inactive=_each([jnp.mean(h == 0) for h in kept.hidden]),
+        dead=_each([jnp.mean(jnp.all(slope == 0, axis=0)) for slope in slopes]),
+        saturated=_each([jnp.mean(slope < FLAT * most) for slope, most in zip(slopes, largest, strict=True)]),
+        spread=_each([jnp.mean(jnp.std(h, axis=0)) for h in kept.hidden]),
+    )
+
+
+class Watch:
+    """A hook of `fit` that keeps the statistics of each epoch.
+
+    watch = training.Watch(objective, params, batch, activation=jax.nn.tanh)
+    training.fit(..., hooks=[watch])
+    watch.statistics.gradient          # (epochs, layers)
+
+    The update is that of the whole epoch. Hooks bring the host in after every epoch, which slows small networks.
+    """
+
+    def __init__(
+        self,
+        objective: Callable[..., Any],
+        params: mlp.Params,
+        batch: Batch,
+        *,
+        activation: Activation | Sequence[Activation],
+    ) -> None:
+        self._measure = jax.jit(partial(layer_statistics, objective, batch=batch, activation=activation))
+        self._before = params
+        self._epochs: list[LayerStatistics] = []
+
+    def __call__(self, epoch: Any) -> None:
+        """Measures the network at the end of an epoch."""
+        change = jax.tree.map(jnp.subtract, epoch.params, self._before)
+        self._epochs.append(jax.tree.map(np.asarray, self._measure(epoch.params, updates=change)))
+        self._before = epoch.params
+
+    @property
+    def statistics(self) -> LayerStatistics:
+        """Arrays (epochs, layers) or (epochs, hidden layers), the first epoch first.
+
+        Raises:
+            ValueError: no epoch has been watched.
+        """
+        if not self._epochs:
+            raise ValueError("No epoch has been watched yet: give this to fit, as in hooks=[watch].")
+        return jax.tree.map(lambda *epochs: np.stack(epochs), *self._epochs)
+
+
+def _slope(sigma: Activation, z: Array) -> Array:
+    return jax.jvp(sigma, (z,), (jnp.ones_like(z),))[1]
+
+
+def _rms(w: Array) -> Array:
+    return jnp.sqrt(jnp.mean(jnp.square(w)))
+
+
+def _ratio(change: Array, w: Array) -> Array:
+    """‖ΔW‖ / ‖W‖; 0 where nothing moves."""
+    moved, size = _rms(change), _rms(w)
+    return jnp.where(moved == 0, 0.0, moved / jnp.where(size > 0, size, jnp.finfo(w.dtype).tiny))
+
+
+def _each(values: list[Array]) -> Array:
+    return jnp.stack(values) if values else jnp.zeros(0)
