@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-# XLA's older generator of fused loops compiles the suite's many small programs in two thirds of the time. It is gone from
-# later versions of jax, which the CI tests too, with the generator that everyone else has.
+# XLA's older generator of fused loops compiles the suite's many small programs in two thirds of the time. It is gone
+# from later versions of jax; the CI tests one of them too, with the generator that everyone else has.
 if jax.__version_info__ < (0, 11):
     flags = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false".strip()

@@ -216,10 +216,10 @@ def _loss_in_words(example: _Example, outputs: Any) -> str:
         target = int(example.y[0])
         others = " + ".join(f"e^{_number(o)}" for o in outputs)
         return f"-log softmax(o){_down(target + 1)} = -log(e^{_number(outputs[target])} / ({others}))"
-    pairs = [(_number(y), _bracketed(o)) for y, o in zip(example.y[0], outputs, strict=True)]
+    pairs = list(zip(example.y[0], outputs, strict=True))
     if example.loss == "squared_error":
-        return "(y - o)² = " + " + ".join(f"({y} - {o})²" for y, o in pairs)
-    return "-y log σ(o) - (1 - y) log σ(-o), " + ", ".join(f"y = {y}, o = {o}" for y, o in pairs)
+        return "(y - o)² = " + " + ".join(f"({_number(y)} - {_bracketed(o)})²" for y, o in pairs)
+    return " ".join(f"- [{_number(y)} log σ({_number(o)}) + {_number(1 - y)} log σ({_number(-o)})]" for y, o in pairs)
 
 
 def _named(name: str, values: Any) -> str:

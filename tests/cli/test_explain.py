@@ -39,7 +39,7 @@ def test_the_other_reading_of_the_erratum(run):
     [
         ("--sizes", "3,2,1", "--activation", "tanh"),
         ("--sizes", "2,3,2", "--loss", "softmax_cross_entropy", "--inputs=-1,0.5", "--target", "1"),
-        ("--sizes", "2,2,2,2", "--loss", "sigmoid_cross_entropy", "--no-bias", "--seed", "3"),
+        ("--sizes", "2,2,2,2", "--loss", "sigmoid_cross_entropy", "--no-bias", "--seed", "3", "--activation", "tanh"),
         ("--sizes", "12,12,1", "--activation", "silu"),
         ("--sizes", "2,1"),
     ],
