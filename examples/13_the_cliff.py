@@ -64,12 +64,14 @@ if WANTED:
     shades = {"levels": 12, "cmap": style.diverging(THEME), "vmin": -0.7, "vmax": 0.7}  # half of it: from 0 upwards
     for panel, (name, (path, *_)) in zip(axes, runs.items(), strict=True):
         panel.contourf(w, b, np.asarray(height).reshape(w.shape), **shades)
-        for points, good in zip(path, arrived[name], strict=True):
-            panel.plot(*points.T, "-" if good else "--", color=INK if good else ORANGE, linewidth=1.8)
-        panel.plot(*starts.T, "o", color=INK, markersize=5)
+        for points, good in zip(path[::5], arrived[name][::5], strict=True):
+            panel.plot(*points.T, "-" if good else "--", color=INK if good else ORANGE, linewidth=2)
+        panel.plot(*starts[::5].T, "o", color=INK, markersize=8)
         panel.set(xlim=(3, 9), ylim=(-4, -1))
-        panel.text(3.3, -3.7, "high ground: J ≈ 0.45", color=THEME.ink, fontsize=16)
-        panel.text(6.6, -1.4, "plain: J ≈ 0.09", color=THEME.ink, fontsize=16)
+        panel.text(7.2, -2.8, "J ≈ 0.09", color=THEME.ink, fontsize=16)
         label(panel, "weight w")
     label(axes[0], "weight w", "bias b")
+    axes[0].text(5.9, -1.25, "thrown off for good", color=ORANGE, fontsize=16)
+    axes[1].text(3.2, -3.7, "J ≈ 0.45", color=THEME.ink, fontsize=16)
+    axes[1].text(4.3, -1.8, "J ≈ 0 along the foot of the cliff", color=THEME.ink, fontsize=16)
     write(figure)

@@ -1,19 +1,72 @@
-"""Every example runs, its asserts hold, it draws its picture, and it is short enough to read."""
+"""Every example runs, its asserts hold, it draws its picture, and it is short enough to read.
 
+Those that take seconds are slow tests; the documentation's build runs all of them too.
+"""
+
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("[0-9]*.py"))
+FOLDER = Path(__file__).parent.parent / "examples"
+EXAMPLES = sorted(FOLDER.glob("[0-9]*.py"))
+QUICK = {"01_neuron.py", "06_derivative_as_a_limit.py"}
+
+
+def ran(example, *arguments, cwd, **environment):
+    call = [sys.executable, str(example), *map(str, arguments)]
+    return subprocess.run(call, capture_output=True, text=True, cwd=cwd, env=os.environ | environment)
+
+
+def cases(quick):
+    slow = [] if quick else [pytest.mark.slow]
+    return [pytest.param(path, marks=slow, id=path.name) for path in EXAMPLES if (path.name in QUICK) == quick]
+
+
+@pytest.mark.parametrize("example", [*cases(True), *cases(False)])
+def test_an_example_runs_and_draws_its_picture(example, tmp_path):
+    picture = tmp_path / "picture.png"
+    run = ran(example, picture, "dark", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""  # no warnings either
+    assert run.stdout.splitlines()[-1] == f"wrote {picture}"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_runs_and_draws_its_picture(example, tmp_path):
-    assert len(example.read_text(encoding="utf-8").splitlines()) < 80
-    picture = tmp_path / "picture.png"
-    run = subprocess.run([sys.executable, str(example), str(picture)], capture_output=True, text=True, cwd=tmp_path)
+def test_an_example_is_short_and_says_how_to_run_it(example):
+    text = example.read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 80
+    assert f"python examples/{example.name} [PICTURE" in text
+    assert text.count("assert") >= 2
+    assert "page" in text.partition('"""\n')[0].lower()
+
+
+def test_they_are_numbered_from_one_without_a_gap():
+    assert [int(path.name[:2]) for path in EXAMPLES] == list(range(1, len(EXAMPLES) + 1))
+
+
+def test_without_a_picture_nothing_is_drawn(tmp_path):
+    run = ran(FOLDER / "01_neuron.py", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[-1] == f"wrote {picture}"
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "wrote" not in run.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_matplotlib_it_says_in_one_line_what_to_do(tmp_path):
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('none', name='matplotlib')", encoding="utf-8")
+    run = ran(FOLDER / "01_neuron.py", "picture.png", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert "pip install '.[plot]'" in run.stderr
+
+
+@pytest.mark.slow
+def test_the_paths_of_six_optimisers_move(tmp_path):
+    film = tmp_path / "paths.gif"
+    run = ran(FOLDER / "10_six_optimisers.py", film, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert film.read_bytes().startswith(b"GIF89a")
+    assert film.stat().st_size < 1.5e6

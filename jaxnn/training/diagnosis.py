@@ -5,6 +5,7 @@ how it knows, and what usually helps. Thresholds are named and wide: a healthy n
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -28,6 +29,8 @@ COLLAPSED = 1e-3  # spread of the last representation over its size
 UNEVEN = 100.0  # largest standard deviation of an input by the smallest; or an input's size by its deviation
 OVERFITTED = 1.1  # validation loss at the end by its smallest
 RISING = 1.5  # loss at the end by its smallest
+
+SMALLER = "smaller weights (initialisers: he_normal, glorot_normal); clip_by_global_norm before the optimiser"
 
 
 class Finding(NamedTuple):
@@ -76,7 +79,8 @@ def diagnose(
         ValueError: inputs or activations that do not fit the network.
     """
     x = np.asarray(split(batch)[0])
-    value, grads = jax.value_and_grad(lambda p: evaluate(objective, p, batch))(params)
+    activation = activation if callable(activation) else tuple(activation)
+    value, grads = _value_and_gradient(objective, params, batch)
     updates = None
     if optimiser is not None:
         state = optimiser.init(params) if opt_state is None else opt_state
@@ -89,7 +93,7 @@ def diagnose(
             "key": None,
         }
         updates, _ = optimiser.update(grads, state, params, **understood(optimiser, sent))
-    seen = layer_statistics(objective, params, batch, activation=activation, updates=updates)
+    seen = _measured(objective, params, batch, activation=activation, updates=updates)
     seen = jax.tree.map(np.asarray, seen)
     finite = bool(jnp.isfinite(value)) and np.isfinite(seen.gradient).all()
     found = [*_of_inputs(x), *_of_weights(params)]
@@ -107,6 +111,14 @@ def diagnose(
     if history is not None:
         found += _of_history(history)
     return Diagnosis(tuple(found), seen)
+
+
+_measured = jax.jit(layer_statistics, static_argnums=0, static_argnames="activation")
+
+
+@partial(jax.jit, static_argnums=0)
+def _value_and_gradient(objective: Callable[..., Any], params: mlp.Params, batch: Batch) -> tuple[Any, Any]:
+    return jax.value_and_grad(lambda p: evaluate(objective, p, batch))(params)
 
 
 def _of_inputs(x: np.ndarray) -> Iterator[Finding]:
@@ -147,7 +159,10 @@ def _of_weights(params: mlp.Params) -> Iterator[Finding]:
 
 
 def _of_gradients(seen: LayerStatistics) -> Iterator[Finding]:
-    """Between the last layer and the first a gradient is multiplied once a layer."""
+    """Between the last layer and the first a gradient is multiplied once a layer.
+
+    In a ReLU network a factor on all weights scales every layer's gradient alike: there only their size tells.
+    """
     first, last = float(seen.gradient[0]), float(seen.gradient[-1])
     if first == last == 0:
         yield Finding(
@@ -163,25 +178,34 @@ def _of_gradients(seen: LayerStatistics) -> Iterator[Finding]:
         yield Finding(
             "exploding gradients",
             f"the first layer's is {first / last:.2g} times the last layer's",
-            "smaller weights (initialisers: he_normal, glorot_normal); clip_by_global_norm before the optimiser",
+            SMALLER,
+        )
+    elif (seen.gradient > EXPLODING * seen.weight).any():
+        k = int(np.argmax(seen.gradient / np.maximum(seen.weight, np.finfo(seen.weight.dtype).tiny)))
+        yield Finding(
+            "exploding gradients",
+            f"layer {k + 1}'s is {seen.gradient[k] / max(float(seen.weight[k]), 1e-300):.2g} times the size of its weights",
+            SMALLER,
         )
 
 
 def _of_units(params: mlp.Params, x: np.ndarray, activation: Any, seen: LayerStatistics) -> Iterator[Finding]:
     """Units that pass nothing on, forwards or backwards."""
-    for k, (dead, saturated) in enumerate(zip(seen.dead, seen.saturated, strict=True), start=1):
-        if dead > DEAD:
-            yield Finding(
-                f"dead units, hidden layer {k}",
-                f"{100 * dead:.0f} % have no slope on any row",
-                "a lower learning rate, leaky_relu or elu, he_normal weights, biases that are not far below 0",
-            )
-        elif saturated > SATURATED and not _rectifies(activation, k - 1):
-            yield Finding(
-                f"saturated units, hidden layer {k}",
-                f"{100 * saturated:.0f} % of outputs lie where the activation is flat",
-                "standardised inputs, smaller weights (glorot_normal), or relu",
-            )
+    dead = [k for k, share in enumerate(seen.dead) if share > DEAD]
+    if dead:
+        yield Finding(
+            f"dead units, {_layers(dead)}",
+            f"{_shares(seen.dead[dead])} have no slope on any row",
+            "a lower learning rate, leaky_relu or elu, he_normal weights, biases that are not far below 0",
+        )
+    flat = [k for k, share in enumerate(seen.saturated) if share > SATURATED and not _rectifies(activation, k)]
+    flat = [k for k in flat if k not in dead]
+    if flat:
+        yield Finding(
+            f"saturated units, {_layers(flat)}",
+            f"{_shares(seen.saturated[flat])} of outputs lie where the activation is flat",
+            "standardised inputs, smaller weights (glorot_normal), or relu",
+        )
     if len(params) > 1:
         _, kept = mlp.forward(params, x, activation=activation)
         size = float(np.sqrt(np.mean(np.square(kept.hidden[-1]))))
@@ -191,6 +215,17 @@ def _of_units(params: mlp.Params, x: np.ndarray, activation: Any, seen: LayerSta
                 f"its inputs vary by {float(seen.spread[-1]):.2g}, at a size of {size:.2g}",
                 "larger weights (the initialiser's gain for this activation), fewer layers, standardised inputs",
             )
+
+
+def _layers(indices: Sequence[int]) -> str:
+    """`hidden layer 3`, `hidden layers 1, 2, 5`, counted from 1."""
+    return f"hidden layer{'s' * (len(indices) > 1)} {', '.join(str(k + 1) for k in indices)}"
+
+
+def _shares(shares: np.ndarray) -> str:
+    """`25 %`, or `25 to 60 %`."""
+    low, high = (f"{100 * share:.0f}" for share in (shares.min(), shares.max()))
+    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 def _rectifies(activation: Any, k: int) -> bool:

@@ -87,6 +87,23 @@ def test_exploding_gradients():
     assert "clip_by_global_norm" in str(found)
 
 
+def test_exploding_gradients_of_relu_are_told_by_their_size():
+    """Every layer's gradient is alike there: only their size tells."""
+    steep = network(*[20] * 16, w_init=initialisers.scaled(jax.nn.initializers.he_normal(), 5.0))
+    seen = diagnosed(steep, activation=jax.nn.relu)
+    assert 1e-3 < seen.statistics.gradient[0] / seen.statistics.gradient[-1] < 1e3
+    assert [f.symptom for f in seen.findings][0] == "exploding gradients"
+    assert "times the size of its weights" in str(seen)
+
+
+def test_layers_with_the_same_ailment_are_one_finding():
+    params = network(20, 20)
+    dead = tuple(layer._replace(b=layer.b.at[: 4 + 4 * k].set(-100.0)) for k, layer in enumerate(params[:2]))
+    (finding,) = [f for f in diagnosed((*dead, params[2]), activation=jax.nn.relu).findings if "dead" in f.symptom]
+    assert finding.symptom == "dead units, hidden layers 1, 2"
+    assert finding.evidence.startswith("20 to 40 %")
+
+
 def test_dead_units():
     params = network(20)
     dead = (params[0]._replace(b=params[0].b.at[:5].set(-100.0)), params[1])
