@@ -180,13 +180,13 @@ def _of_gradients(seen: LayerStatistics) -> Iterator[Finding]:
             f"the first layer's is {first / last:.2g} times the last layer's",
             SMALLER,
         )
-    elif (seen.gradient > EXPLODING * seen.weight).any():
-        k = int(np.argmax(seen.gradient / np.maximum(seen.weight, np.finfo(seen.weight.dtype).tiny)))
-        yield Finding(
-            "exploding gradients",
-            f"layer {k + 1}'s is {seen.gradient[k] / max(float(seen.weight[k]), 1e-300):.2g} times the size of its weights",
-            SMALLER,
-        )
+    else:
+        size = np.divide(seen.gradient, seen.weight, out=np.zeros_like(seen.weight), where=seen.weight > 0)
+        k = int(np.argmax(size))
+        if size[k] > EXPLODING:
+            yield Finding(
+                "exploding gradients", f"layer {k + 1}'s is {size[k]:.2g} times the size of its weights", SMALLER
+            )
 
 
 def _of_units(params: mlp.Params, x: np.ndarray, activation: Any, seen: LayerStatistics) -> Iterator[Finding]:
