@@ -41,6 +41,7 @@ def test_it_was_made_with_the_releases_that_the_table_of_twins_states():
         assert REPORT["versions"][library.package].partition("+")[0] == library.tabulated
 
 
+@pytest.mark.slow
 def test_update_rules():
     found = verify.optimisers(against=HERE)
     assert verdicts(found) == verdicts(of(["oracle"]) + of(["twins", "accuracy"], (*HERE, "floor")))

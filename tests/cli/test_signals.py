@@ -67,6 +67,7 @@ def test_a_signal_ends_the_run_and_keeps_what_was_learnt(start, tmp_path, number
     assert training.load(tmp_path / "m.safetensors").config["about"]["stop"].startswith("interrupted by")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_and_resumed_writes_the_same_bytes(start, tmp_path):
     argv = ("train", "iris", "--hidden", "8", "--epochs", "6000", "--patience", "0", "--dropout", "0.1")
     whole = start(*argv, "--out", "whole.safetensors")

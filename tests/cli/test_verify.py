@@ -154,6 +154,7 @@ def test_an_optimiser_that_is_none_is_one_line(refused, tmp_path, name, monkeypa
     refused("verify", "--mine", f"mine_{name}:f")
 
 
+@pytest.mark.slow
 def test_ones_own_optimiser_is_identified(run, tmp_path):
     (tmp_path / "my_rules.py").write_text(
         "import optax\ndef mine(rate):\n    return optax.adam(rate, b1=0.95)\n", encoding="utf-8"

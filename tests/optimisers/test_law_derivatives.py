@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxnn import optimisers
 from tests import laws
@@ -74,6 +75,7 @@ def test_every_continuous_hyperparameter_is_asked():
             assert rule != name or asked.keys() == continuous
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_differences(x64):
     """By hyperparameters one by one, and by the gradients in one direction; θ₁ and its gradients are 0 throughout."""
     grads, p = setting()
@@ -102,6 +104,7 @@ def test_derivatives_are_those_of_differences(x64):
             assert zero == [], name
 
 
+@pytest.mark.slow
 def test_derivatives_at_the_edge_are_finite():
     """At the defaults, with every constant that may be 0 at 0, where roots and ratios are taken of nothing; float32."""
     grads, p = setting()
