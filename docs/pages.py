@@ -20,6 +20,7 @@ from jaxnn import optimisers
 REPOSITORY = Path(__file__).parent.parent
 EXAMPLES = sorted((REPOSITORY / "examples").glob("[0-9]*.py"))
 HIDDEN = {"checks", "tree", "types"}  # rooms for those who build, not for those who use
+TITLES = {"xor": "Exclusive or", "hodgkin_huxley": "Hodgkin and Huxley"}  # what a file's name does not spell
 WORKERS = 2
 
 
@@ -113,13 +114,14 @@ def room_page(room: str) -> str:
 
 
 def run_example(path: Path, folder: Path) -> None:
-    """Runs an example for its picture and its output, unless these are newer than itself.
+    """Runs an example for its picture and its output, unless these are newer than itself and all that it uses.
 
     Raises:
         RuntimeError: it failed.
     """
     picture, printed = folder / f"{path.stem}.png", folder / f"{path.stem}.txt"
-    if printed.exists() and printed.stat().st_mtime > path.stat().st_mtime:
+    sources = [path, path.parent / "picture.py", *(REPOSITORY / "jaxnn").rglob("*.py")]
+    if picture.exists() and printed.exists() and printed.stat().st_mtime > max(s.stat().st_mtime for s in sources):
         return
     run = subprocess.run(
         [sys.executable, str(path), str(picture)], capture_output=True, text=True, env=os.environ | {"COLUMNS": "100"}
@@ -154,4 +156,6 @@ def told(path: Path) -> tuple[str, str]:
     """The title of an example, from its file's name, and the first paragraph of its docstring."""
     number, _, name = path.stem.partition("_")
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return f"{int(number)}. {name.replace('_', ' ').capitalize()}", docstring.partition("\n\n")[0].replace("\n", " ")
+    return f"{int(number)}. {TITLES.get(name, name.replace('_', ' ').capitalize())}", docstring.partition("\n\n")[
+        0
+    ].replace("\n", " ")

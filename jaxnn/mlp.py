@@ -119,7 +119,7 @@ def apply(
             sequence of another length than the network is deep.
     """
     x = _checked(params, x)
-    activations = _per_layer(activation, len(params) - 1)
+    activations = per_layer(activation, len(params) - 1)
     rates = _rates(dropout, len(params) - 1)
     if key is not None and any(rate != 0 for rate in rates):
         keys = jax.random.split(key, len(params))
@@ -146,7 +146,7 @@ def forward(
     x = _checked(params, x)
     *hidden, last = params
     h, pre_activations, activated = x, [], []
-    for layer, sigma in zip(hidden, _per_layer(activation, len(hidden)), strict=True):
+    for layer, sigma in zip(hidden, per_layer(activation, len(hidden)), strict=True):
         z = affine(layer, h)
         h = sigma(z)
         pre_activations.append(z)
@@ -178,7 +178,13 @@ def _draw(initialiser: Callable[..., Any], key: Any, shape: tuple[int, ...], dty
     return drawn
 
 
-def _per_layer(activation: Any, hidden: int) -> tuple[Activation, ...]:
+def per_layer(activation: Any, hidden: int) -> tuple[Activation, ...]:
+    """One activation for each hidden layer.
+
+    Raises:
+        TypeError: one of them is no function.
+        ValueError: there are not as many as hidden layers.
+    """
     one = callable(activation) or isinstance(activation, str)
     activations = (activation,) * hidden if one else tuple(activation)
     for sigma in activations:

@@ -113,8 +113,8 @@ class Trace(NamedTuple):
 def hodgkin_huxley(
     current: ArrayLike,
     *,
-    duration: float = 50.0,
-    time_step: float = 0.01,
+    duration: Any = 50.0,
+    time_step: Any = 0.01,
     membrane: Membrane = SQUID,
     voltage: ArrayLike = REST,
 ) -> Trace:
@@ -122,8 +122,8 @@ def hodgkin_huxley(
 
     Args:
         current: I in µA/cm², inwards: one number, or one for each time step, (steps,), which is held throughout it.
-        duration: how long, ms.
-        time_step: ms. At 0.01 a spike's peak is within 1e-4 mV of the exact one.
+        duration: how long, a number of ms.
+        time_step: likewise. At 0.01 a spike's peak is within 1e-4 mV of the exact one.
         membrane: conductances, potentials and capacitance.
         voltage: at the start, mV; the gates are those that would stand still there.
 
@@ -135,9 +135,18 @@ def hodgkin_huxley(
         ValueError: a time step too long, or longer than the duration; a current of another length than there are steps;
             a membrane without capacitance.
     """
-    checks.positive(duration=duration, time_step=time_step, capacitance=membrane.capacitance)
-    checks.non_negative(sodium=membrane.sodium, potassium=membrane.potassium, leak=membrane.leak)
-    steps = round(duration / time_step)
+    for name, given in (("duration", duration), ("time_step", time_step)):
+        if isinstance(given, jax.core.Tracer):
+            raise ValueError(
+                f"{name} must be a number of Python's: how many steps there are cannot depend on an array."
+            )
+    checks.positive(duration=duration, time_step=time_step)
+    _each("capacitance", membrane.capacitance, "> 0 and finite", lambda value: (value > 0) & np.isfinite(value))
+    for name in ("sodium", "potassium", "leak"):
+        _each(name, getattr(membrane, name), "≥ 0 and finite", lambda value: (value >= 0) & np.isfinite(value))
+    if jnp.shape(voltage) != ():
+        raise ValueError(f"voltage must be one number, got shape {jnp.shape(voltage)}: jax.vmap over several.")
+    steps = round(float(duration) / float(time_step))
     current = jnp.asarray(current, float)
     if steps < 1:
         raise ValueError(f"time_step must be at most the duration, got {time_step} of {duration} ms.")
@@ -169,15 +178,23 @@ def firing_rate(trace: Trace, *, after: float = 0.0, threshold: float = 0.0) -> 
 
     Args:
         trace: from `hodgkin_huxley`.
-        after: ms from the start that are left out, while the membrane settles.
+        after: ms from the start that are left out, while the membrane settles; before the end.
         threshold: mV.
 
     Returns:
-        A scalar, 1/s; NaN for a trace that ends in NaN.
+        1/s, a scalar, or one for each trace of a vmapped one; NaN for a trace that ends in NaN.
+
+    Raises:
+        ValueError: `after` is not within the trace.
     """
-    rises = (trace.voltage[:-1] < threshold) & (trace.voltage[1:] >= threshold) & (trace.time[1:] > after)
-    rate = 1000 * jnp.sum(rises) / (trace.time[-1] - after)
-    return jnp.where(jnp.isnan(trace.voltage[-1]), jnp.nan, rate)
+    checks.non_negative(after=after)
+    end = trace.time[..., -1]
+    if not isinstance(end, jax.core.Tracer) and after >= end.min():
+        raise ValueError(f"after must be before the end of the trace, {float(end.min()):g} ms, got {after}.")
+    v = trace.voltage
+    rises = (v[..., :-1] < threshold) & (v[..., 1:] >= threshold) & (trace.time[..., 1:] > after)
+    rate = 1000 * jnp.sum(rises, axis=-1) / (end - after)
+    return jnp.where(jnp.isnan(v[..., -1]), jnp.nan, rate)
 
 
 def rates(voltage: ArrayLike) -> tuple[Float[Array, "3 ..."], Float[Array, "3 ..."]]:

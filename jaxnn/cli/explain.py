@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", type=_numbers, metavar="Y", help="its target, one number an output, or its class")
     parser.add_argument("--no-bias", action="store_true", help="a network without biases")
     parser.add_argument("--learning-rate", type=arguments.positive, metavar="ε", help="take one step of descent too")
-    parser.add_argument("--seed", type=arguments.seed, default=0, metavar="N", help="of the drawn weights (default: 0)")
+    parser.add_argument("--seed", type=arguments.seed, metavar="N", help="of the drawn weights (default: 0)")
 
 
 def run(options: Any) -> int:
@@ -72,7 +72,7 @@ def _example(options: Any) -> _Example:
     """The example that the options describe.
 
     Raises:
-        ValueError: inputs or a target that do not fit the network.
+        ValueError: inputs or a target that do not fit the network, or options of drawn weights without sizes.
     """
     import jax
     import jax.numpy as jnp
@@ -81,16 +81,19 @@ def _example(options: Any) -> _Example:
     from jaxnn import mlp
 
     w, x, w21, y = SLIDE
+    if options.sizes is None and (options.no_bias or options.seed is not None):
+        raise ValueError("--no-bias and --seed are of drawn weights: give --sizes too, such as --sizes 3,2,1.")
+    seed = options.seed or 0
     if options.sizes is None:
         params: Any = (mlp.Layer(jnp.array(w)[:, None], None), mlp.Layer(jnp.array([[w21]]), None))
         drawn: Any = np.array(x)
     else:
         normal = jax.nn.initializers.normal(0.5)
         params = mlp.init(
-            jax.random.key(options.seed), options.sizes, w_init=normal, b_init=None if options.no_bias else normal
+            jax.random.key(seed), options.sizes, w_init=normal, b_init=None if options.no_bias else normal
         )
         params = jax.tree.map(lambda leaf: jnp.asarray(np.round(leaf, 1)), params)
-        drawn = np.round(np.random.default_rng(options.seed).uniform(-1, 1, options.sizes[0]), 1)
+        drawn = np.round(np.random.default_rng(seed).uniform(-1, 1, options.sizes[0]), 1)
     sizes = mlp.sizes(params)
     inputs = drawn if options.inputs is None else options.inputs
     if len(inputs) != sizes[0]:
@@ -138,6 +141,8 @@ def _explained(example: _Example, options: Any) -> Iterator[str]:
     outputs, kept = mlp.forward(params, x, activation=sigma)
     value, by_outputs = jax.value_and_grad(loss_of)(outputs)
     grads, adjoints = backprop.reverse(params, kept, by_outputs, activation=sigma)
+    if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((value, grads))):
+        raise ValueError("The loss or its gradient overflows: give numbers that a page can hold.")
 
     yield f"network        {'-'.join(map(str, mlp.sizes(params)))}, {example.sigma}, {example.loss}"
     yield "inputs         " + _named("x", x[0])
@@ -147,7 +152,9 @@ def _explained(example: _Example, options: Any) -> Iterator[str]:
     yield f"loss           J = {_loss_in_words(example, outputs[0])} = {_number(value)}"
     yield ""
     yield "BACKWARD       by the chain rule, from the last layer to the first"
-    yield "outputs        " + _named("∂J/∂o", by_outputs[0])
+    for j, by_output in enumerate(by_outputs[0]):
+        formula = _by_output_in_words(example, outputs[0], j)
+        yield f"{'outputs' if j == 0 else '':15}{_entry('∂J/∂o', j, outputs[0])} = {formula} = {_number(by_output)}"
     for k in reversed(range(len(params))):
         yield from _backward(example, k, kept, adjoints, grads[k])
     by_jax = jax.grad(lambda p: loss_of(mlp.apply(p, x, activation=sigma)))(params)
@@ -158,7 +165,8 @@ def _explained(example: _Example, options: Any) -> Iterator[str]:
         moved = jax.tree.map(lambda p, g: p - options.learning_rate * g, params, grads)
         after = _number(loss_of(mlp.apply(moved, x, activation=sigma)))
         yield f"one step       θ ← θ - {options.learning_rate:g} ∂J/∂θ takes J from {_number(value)} to {after}"
-    if options.sizes is None and options.inputs is None and example.sigma == "relu":
+    slide = (options.sizes, options.inputs, options.target) == (None, None, None)
+    if slide and example.sigma == "relu" and example.loss == "squared_error":
         yield "lectures       page 38 has ∂J/∂w⁽¹⁾₁₁ = -0.07888, which is wrong: docs/errata.md says why"
 
 
@@ -220,6 +228,16 @@ def _loss_in_words(example: _Example, outputs: Any) -> str:
     if example.loss == "squared_error":
         return "(y - o)² = " + " + ".join(f"({_number(y)} - {_bracketed(o)})²" for y, o in pairs)
     return " ".join(f"- [{_number(y)} log σ({_number(o)}) + {_number(1 - y)} log σ({_number(-o)})]" for y, o in pairs)
+
+
+def _by_output_in_words(example: _Example, outputs: Any, j: int) -> str:
+    """The derivative of the loss by output j, with its numbers."""
+    o = _number(outputs[j])
+    if example.loss == "softmax_cross_entropy":
+        hit = int(int(example.y[0]) == j)
+        return f"softmax(o){_down(j + 1)} - {hit}" if len(outputs) > 1 else f"softmax(o) - {hit}"
+    y = _number(example.y[0, j])
+    return f"-2 ({y} - {_bracketed(outputs[j])})" if example.loss == "squared_error" else f"σ({o}) - {y}"
 
 
 def _named(name: str, values: Any) -> str:

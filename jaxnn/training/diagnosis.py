@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn import mlp
+from jaxnn import activations, mlp
 from jaxnn.objective import evaluate, split
 from jaxnn.optimisers.words import understood
 from jaxnn.training.history import History
+from jaxnn.training.minimise import report
 from jaxnn.training.statistics import LayerStatistics, layer_statistics
 from jaxnn.types import Activation, Batch, OptimiserLike, OptState
 
@@ -60,7 +61,7 @@ def diagnose(
     batch: Batch,
     *,
     activation: Activation | Sequence[Activation],
-    optimiser: OptimiserLike | None = None,
+    optimiser: Any = None,
     opt_state: OptState = None,
     history: History | None = None,
 ) -> Diagnosis:
@@ -76,10 +77,13 @@ def diagnose(
         history: `fit(...).history` of a run.
 
     Raises:
-        ValueError: inputs or activations that do not fit the network.
+        ValueError: inputs or activations that do not fit the network, a batch without rows.
+        TypeError: an optimiser or activation that is none.
     """
+    if optimiser is not None and not isinstance(optimiser, OptimiserLike):
+        raise TypeError(f"optimiser must have init and update, as optimisers.adam(1e-3) has; got {optimiser!r}.")
     x = np.asarray(split(batch)[0])
-    activation = activation if callable(activation) else tuple(activation)
+    activation = mlp.per_layer(activation, len(params) - 1)
     value, grads = _value_and_gradient(objective, params, batch)
     updates = None
     if optimiser is not None:
@@ -92,13 +96,15 @@ def diagnose(
             "batch": batch,
             "key": None,
         }
-        updates, _ = optimiser.update(grads, state, params, **understood(optimiser, sent))
+        updates, after = optimiser.update(grads, state, params, **understood(optimiser, sent))
+        if report(after) is not None:
+            updates = None  # a method that tries its steps out knows how long they may be
     seen = _measured(objective, params, batch, activation=activation, updates=updates)
     seen = jax.tree.map(np.asarray, seen)
     finite = bool(jnp.isfinite(value)) and np.isfinite(seen.gradient).all()
     found = [*_of_inputs(x), *_of_weights(params)]
     if finite:
-        found += [*_of_gradients(seen), *_of_units(params, x, activation, seen), *_of_steps(seen)]
+        found += [*_of_gradients(seen, x), *_of_units(params, x, activation, seen), *_of_steps(seen)]
     else:
         found.insert(
             0,
@@ -123,6 +129,7 @@ def _value_and_gradient(objective: Callable[..., Any], params: mlp.Params, batch
 
 def _of_inputs(x: np.ndarray) -> Iterator[Finding]:
     """Inputs of unlike sizes make a ravine of the loss: a rate that suits one weight does not suit another."""
+    x = x.astype(np.float64)  # in which a constant column of float32 is constant
     if not np.isfinite(x).all():
         yield Finding("inputs that are not finite", f"{np.sum(~np.isfinite(x)):,} of {x.size:,} entries", "impute them")
         return
@@ -158,35 +165,31 @@ def _of_weights(params: mlp.Params) -> Iterator[Finding]:
             return
 
 
-def _of_gradients(seen: LayerStatistics) -> Iterator[Finding]:
+def _of_gradients(seen: LayerStatistics, x: np.ndarray) -> Iterator[Finding]:
     """Between the last layer and the first a gradient is multiplied once a layer.
 
-    In a ReLU network a factor on all weights scales every layer's gradient alike: there only their size tells.
+    In a ReLU network a factor on all weights scales every layer's gradient alike: there the signals tell, forwards.
     """
     first, last = float(seen.gradient[0]), float(seen.gradient[-1])
     if first == last == 0:
         yield Finding(
             "no gradient", "it is exactly 0 in every layer", "this is a stationary point: start from other weights"
         )
-    elif first < VANISHING * last:
+    elif first < VANISHING * last and (seen.weight[1:] > 0).all():  # a layer of zeros lets nothing through, at first
         yield Finding(
             "vanishing gradients",
             f"the first layer's is {first / last:.2g} of the last layer's",
             "relu, or tanh with glorot weights, in place of sigmoid; he_normal weights for relu; fewer layers",
         )
-    elif first > EXPLODING * last:
+    elif first > EXPLODING * last > 0:
+        yield Finding("exploding gradients", f"the first layer's is {first / last:.2g} times the last layer's", SMALLER)
+    elif len(seen.spread) and seen.spread[-1] > EXPLODING * x.std(axis=0).mean() > 0:
+        grown = seen.spread[-1] / x.std(axis=0).mean()
         yield Finding(
-            "exploding gradients",
-            f"the first layer's is {first / last:.2g} times the last layer's",
+            "exploding signals and gradients",
+            f"the last hidden layer varies {grown:.2g} times as much as the inputs",
             SMALLER,
         )
-    else:
-        size = np.divide(seen.gradient, seen.weight, out=np.zeros_like(seen.weight), where=seen.weight > 0)
-        k = int(np.argmax(size))
-        if size[k] > EXPLODING:
-            yield Finding(
-                "exploding gradients", f"layer {k + 1}'s is {size[k]:.2g} times the size of its weights", SMALLER
-            )
 
 
 def _of_units(params: mlp.Params, x: np.ndarray, activation: Any, seen: LayerStatistics) -> Iterator[Finding]:
@@ -222,7 +225,7 @@ def _layers(indices: Sequence[int]) -> str:
     return f"hidden layer{'s' * (len(indices) > 1)} {', '.join(str(k + 1) for k in indices)}"
 
 
-def _shares(shares: np.ndarray) -> str:
+def _shares(shares: Any) -> str:
     """`25 %`, or `25 to 60 %`."""
     low, high = (f"{100 * share:.0f}" for share in (shares.min(), shares.max()))
     return f"{low} %" if low == high else f"{low} to {high} %"
@@ -230,49 +233,49 @@ def _shares(shares: np.ndarray) -> str:
 
 def _rectifies(activation: Any, k: int) -> bool:
     """Whether the activation of hidden layer k is flat for half of all inputs by design, as ReLU is."""
-    sigma = activation if callable(activation) else activation[k]
     z = jnp.linspace(-4.0, 4.0, 80)
-    return bool(jnp.mean(jax.jvp(sigma, (z,), (jnp.ones_like(z),))[1] == 0) > 0.4)
+    return bool(jnp.mean(activations.derivative(activation[k])(z) == 0) > 0.4)
 
 
 def _of_steps(seen: LayerStatistics) -> Iterator[Finding]:
     """A step that moves a weight by a tenth of its size forgets what was learnt; by a millionth, learns nothing."""
-    if np.isnan(seen.update).any():
+    if not np.nansum(seen.update):  # without an optimiser, or with a rate that begins at 0
         return
-    k = int(np.argmax(seen.update))
+    k = int(np.nanargmax(seen.update))
     if seen.update[k] > FAST:
         yield Finding(
             "steps too long",
             f"the next one moves layer {k + 1} by {100 * seen.update[k]:.3g} % of its weights' size",
             "a learning rate a tenth as large, warmup_cosine, or clip_by_global_norm",
         )
-    elif seen.update.max() < SLOW:
+    elif seen.update[k] < SLOW:
         yield Finding(
             "steps too short",
-            f"the next one moves no layer by more than {seen.update.max():.2g} of its weights' size",
+            f"the next one moves no layer by more than {seen.update[k]:.2g} of its weights' size",
             "a learning rate ten times as large",
         )
 
 
 def _of_history(history: History) -> Iterator[Finding]:
     """What the curves of a run show."""
-    loss = history.loss[np.isfinite(history.loss)]
-    if len(loss) < 2:
+    loss = history.loss
+    if np.isfinite(loss).sum() < 2 or not np.isfinite(loss[-1]):
         return
-    if loss[-1] > RISING * loss.min() > 0:
+    lowest = int(np.nanargmin(loss))
+    if loss[-1] > RISING * loss[lowest] > 0:
         yield Finding(
             "the loss rises again",
-            f"it was {loss.min():.4g} after epoch {loss.argmin() + 1} and is {loss[-1]:.4g} now",
+            f"it was {loss[lowest]:.4g} after epoch {lowest + 1} and is {loss[-1]:.4g} now",
             "a lower learning rate, or one that decays: schedules.exponential_decay, cosine",
         )
     validation = history.validation_loss
     if validation is None or not np.isfinite(validation).any():
         return
     best = int(np.nanargmin(validation))
-    if validation[-1] > OVERFITTED * validation[best] > 0 and loss[-1] < history.loss[best]:
+    if validation[-1] > OVERFITTED * validation[best] > 0 and loss[-1] < loss[best]:
         yield Finding(
             "overfitting",
             f"the validation loss was {validation[best]:.4g} after epoch {best + 1} and is {validation[-1]:.4g} now; "
-            f"the training loss went on down, from {history.loss[best]:.4g} to {loss[-1]:.4g}",
+            f"the training loss went on down, from {loss[best]:.4g} to {loss[-1]:.4g}",
             "best_params instead of params, patience, weight decay (adamw, l2), dropout, fewer units, more data",
         )

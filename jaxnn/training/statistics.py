@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxnn import mlp
+from jaxnn import activations, mlp
 from jaxnn.objective import evaluate, split
 from jaxnn.types import Activation, Batch, Params
 
@@ -35,7 +35,7 @@ class LayerStatistics(NamedTuple):
 
     weight: Float[Array, "*epochs layers"]  # √(mean W²)
     gradient: Float[Array, "*epochs layers"]  # √(mean G²)
-    update: Float[Array, "*epochs layers"]  # ‖ΔW‖ / ‖W‖; nan without updates
+    update: Float[Array, "*epochs layers"]  # ‖ΔW‖ / ‖W‖; nan without updates, or where W = 0
     inactive: Float[Array, "*epochs hidden"]
     dead: Float[Array, "*epochs hidden"]
     saturated: Float[Array, "*epochs hidden"]
@@ -60,15 +60,19 @@ def layer_statistics(
         updates: what is about to be added to the parameters, or was; like them.
 
     Raises:
-        ValueError: inputs or activations that do not fit the network.
+        ValueError: inputs or activations that do not fit the network; softmax, which has no slope of each unit; a batch
+            without rows.
+        TypeError: an activation by its name.
     """
     x = split(batch)[0]
-    hidden = len(params) - 1
-    sigmas = (activation,) * hidden if callable(activation) else tuple(activation)
+    if len(x) == 0:
+        raise ValueError("The batch has no rows to measure on.")
+    sigmas = mlp.per_layer(activation, len(params) - 1)
     grads = jax.grad(lambda p: evaluate(objective, p, batch))(params)
     _, kept = mlp.forward(params, x, activation=sigmas)
-    slopes = [jnp.abs(_slope(sigma, z)) for sigma, z in zip(sigmas, kept.pre_activations, strict=True)]
-    largest = [jnp.max(jnp.abs(_slope(sigma, jnp.linspace(-4.0, 4.0, 81)))) for sigma in sigmas]
+    slope_of = [activations.derivative(sigma) for sigma in sigmas]
+    slopes = [jnp.abs(slope(z)) for slope, z in zip(slope_of, kept.pre_activations, strict=True)]
+    largest = [jnp.max(jnp.abs(slope(jnp.linspace(-4.0, 4.0, 81)))) for slope in slope_of]
     nothing = jnp.full(len(params), jnp.nan)
     return LayerStatistics(
         weight=jnp.stack([_rms(layer.w) for layer in params]),
@@ -123,18 +127,14 @@ class Watch:
         return jax.tree.map(lambda *epochs: np.stack(epochs), *self._epochs)
 
 
-def _slope(sigma: Activation, z: Array) -> Array:
-    return jax.jvp(sigma, (z,), (jnp.ones_like(z),))[1]
-
-
 def _rms(w: Array) -> Array:
     return jnp.sqrt(jnp.mean(jnp.square(w)))
 
 
 def _ratio(change: Array, w: Array) -> Array:
-    """‖ΔW‖ / ‖W‖; 0 where nothing moves."""
-    moved, size = _rms(change), _rms(w)
-    return jnp.where(moved == 0, 0.0, moved / jnp.where(size > 0, size, jnp.finfo(w.dtype).tiny))
+    """‖ΔW‖ / ‖W‖; nan for weights that are all zero, which have no size to compare with."""
+    size = _rms(w)
+    return jnp.where(size > 0, _rms(change) / jnp.where(size > 0, size, 1.0), jnp.nan)
 
 
 def _each(values: list[Array]) -> Array:

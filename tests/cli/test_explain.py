@@ -19,7 +19,7 @@ def test_without_options_it_is_the_worked_example(run):
         "h⁽¹⁾ = relu(0.34) = 0.34",
         "o = 0.5·0.34 = 0.17",
         "J = (y - o)² = (0.75 - 0.17)² = 0.3364",
-        "∂J/∂o = -1.16",
+        "∂J/∂o = -2 (0.75 - 0.17) = -1.16",
         "∂J/∂w⁽²⁾₁₁ = h⁽¹⁾ ∂J/∂o = 0.34·(-1.16) = -0.3944",
         "∂J/∂h⁽¹⁾ = 0.5·(-1.16) = -0.58",
         "∂J/∂w⁽¹⁾₁₁ = x₁ ∂J/∂z⁽¹⁾ = 1·(-0.58) = -0.58",
@@ -59,6 +59,22 @@ def test_every_sum_of_products_is_right_and_jax_agrees(run, argv):
     assert " -0 " not in result.out.replace("\n", " ")
 
 
+@pytest.mark.parametrize("argv", [("--target", "1"), ("--loss", "sigmoid_cross_entropy"), ("--inputs", "1,1,1")])
+def test_the_erratum_is_that_of_the_pages_own_problem(run, argv):
+    assert "-0.07888" not in run("explain", *argv).out
+
+
+@pytest.mark.parametrize(
+    ("loss", "slope"), [("softmax_cross_entropy", r"softmax\(o\)₁ - 1"), ("sigmoid_cross_entropy", r"σ\((\S+)\) - 1")]
+)
+def test_the_slope_of_each_loss(run, loss, slope):
+    out = run("explain", "--sizes", "2,2", "--loss", loss).out
+    first = float(re.search(rf"∂J/∂o₁ = {slope} = (\S+)$", out, re.M).groups()[-1])
+    o = [float(x) for x in re.findall(r"o[₁₂] = .* = (\S+)$", out.partition("loss")[0], re.M)]
+    expected = np.exp(o[0]) / np.exp(o).sum() - 1 if "softmax" in loss else 1 / (1 + np.exp(-o[0])) - 1
+    np.testing.assert_allclose(first, expected, rtol=1e-4)
+
+
 def test_one_step_goes_down(run):
     out = run("explain", "--sizes", "3,2,1", "--activation", "tanh", "--learning-rate", "0.01").out
     before, after = map(float, re.search(r"takes J from (\S+) to (\S+)", out).groups())
@@ -82,6 +98,9 @@ def test_one_step_goes_down(run):
         (("--sizes", "2,2", "--loss", "softmax_cross_entropy", "--target", "2"), "a class from 0 to 1"),
         (("--loss", "sigmoid_cross_entropy", "--target", "3"), "in [0, 1]"),
         (("--learning-rate", "-1"), "a number > 0"),
+        (("--inputs", "1e200,1,1"), "overflows"),
+        (("--no-bias",), "give --sizes too"),
+        (("--seed", "7"), "give --sizes too"),
     ],
 )
 def test_what_it_refuses(refused, argv, told):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn import Objective, activations, data, initialisers, losses, mlp, optimisers, training
+from jaxnn import Objective, activations, data, initialisers, losses, mlp, optimisers, schedules, training
 from jaxnn.training.history import History
 
 KEY = jax.random.key(0)
@@ -81,19 +81,33 @@ def test_vanishing_gradients():
 
 
 def test_exploding_gradients():
-    steep = network(*[20] * 8, w_init=jax.nn.initializers.normal(1.5))
-    found = diagnosed(steep, activation=jax.nn.softplus)
+    first, last = network(20)
+    found = diagnosed((first._replace(w=1e-4 * first.w), last._replace(w=10 * last.w)))
     assert "exploding gradients" in [f.symptom for f in found.findings]
     assert "clip_by_global_norm" in str(found)
 
 
-def test_exploding_gradients_of_relu_are_told_by_their_size():
-    """Every layer's gradient is alike there: only their size tells."""
-    steep = network(*[20] * 16, w_init=initialisers.scaled(jax.nn.initializers.he_normal(), 5.0))
+def test_exploding_signals_of_relu():
+    """Every layer's gradient is alike there: the signals tell."""
+    steep = network(*[20] * 8, w_init=initialisers.scaled(jax.nn.initializers.he_normal(), 5.0))
     seen = diagnosed(steep, activation=jax.nn.relu)
     assert 1e-3 < seen.statistics.gradient[0] / seen.statistics.gradient[-1] < 1e3
-    assert seen.findings[0].symptom == "exploding gradients"
-    assert "times the size of its weights" in str(seen)
+    assert seen.findings[0].symptom == "exploding signals and gradients"
+    assert "times as much as the inputs" in str(seen)
+
+
+def test_small_weights_and_large_targets_do_not_explode():
+    assert symptoms(network(w_init=jax.nn.initializers.normal(1e-4))) == []
+    assert symptoms(network(20), y=2e5 + 1e4 * Y) == []
+
+
+def test_a_layer_of_zeros_is_a_start_and_no_ailment():
+    params = network(20)
+    last = (params[0], params[1]._replace(w=0 * params[1].w))
+    assert symptoms(last, optimiser=optimisers.sgd(1e-3)) == []
+    assert symptoms((mlp.Layer(jnp.zeros((6, 1)), jnp.zeros(1)),), optimiser=optimisers.sgd(1e-3)) == []
+    first = (params[0]._replace(w=0 * params[0].w), params[1])
+    assert symptoms(first) == ["all rows look alike to the last layer"]
 
 
 def test_layers_with_the_same_ailment_are_one_finding():
@@ -129,7 +143,8 @@ def test_inputs_of_unlike_sizes():
     found = symptoms(network(20), x=X * jnp.array([1, 1, 1, 1, 1, 1000.0]))
     assert found[0] == "inputs of unlike sizes"
     assert symptoms(network(20), x=X.at[:, 3].add(1e4))[0] == "inputs of unlike sizes"
-    assert symptoms(network(20), x=X.at[:, 3].set(7.0)) == []  # one that is constant does no such harm
+    for constant in (7.0, 0.1):  # one that is constant does no such harm, whether float32 has its mean or not
+        assert symptoms(network(20), x=X.at[:, 3].set(constant)) == []
 
 
 def test_all_rows_look_alike():
@@ -143,6 +158,16 @@ def test_steps_of_a_wrong_length():
     assert symptoms(params, optimiser=optimisers.sgd(1e-9)) == ["steps too short"]
     state = optimisers.adam(1e-3).init(params)
     assert symptoms(params, optimiser=optimisers.adam(1e-3), opt_state=state) == []
+
+
+@pytest.mark.parametrize("name", ["levenberg_marquardt", "newton", "lbfgs"])
+def test_methods_choose_their_own_steps(name):
+    assert symptoms(network(5), optimiser=optimisers.METHODS[name]()) == []
+
+
+def test_a_warm_up_may_begin_at_rate_zero():
+    rate = schedules.warmup_cosine(1e-3, warmup=100, steps=1000)
+    assert symptoms(network(20), optimiser=optimisers.adam(rate)) == []
 
 
 def test_what_is_not_finite():
@@ -163,6 +188,8 @@ def history(loss, validation=None):
         (([3, 2, 1, 2],), ["the loss rises again"]),
         (([3, 2, 1, 0.9], [3, 2, 2.5, 3]), ["overfitting"]),
         (([3, 2, 1, 0.9], [3, 2, 1.5, 1.4]), []),
+        (([np.nan, 3, 1, 2],), ["the loss rises again"]),
+        (([3, 1, np.nan],), []),
         (([1],), []),
         (([np.nan, np.nan],), []),
         (([3, 2, 1], [np.nan] * 3), []),
@@ -224,3 +251,19 @@ def test_a_watch_keeps_every_epoch():
 def test_activations_must_fit():
     with pytest.raises(ValueError, match="hidden layers"):
         training.layer_statistics(objective_of(jnp.tanh), network(5, 5), (X, Y), activation=[jnp.tanh])
+    with pytest.raises(TypeError, match="'tanh'"):
+        training.diagnose(objective_of(jnp.tanh), network(5), (X, Y), activation="tanh")
+    with pytest.raises(ValueError, match="softmax"):
+        training.layer_statistics(objective_of(jax.nn.softmax), network(5), (X, Y), activation=jax.nn.softmax)
+
+
+def test_bad_input():
+    with pytest.raises(TypeError, match="init and update"):
+        diagnosed(network(5), optimiser=optimisers.adam)
+    with pytest.raises(ValueError, match="no rows"):
+        diagnosed(network(5), x=X[:0], y=Y[:0])
+
+
+def test_the_epoch_of_the_lowest_loss_is_counted_with_those_that_were_not_finite():
+    found = diagnosed(network(20), history=history([np.nan, 3, 1, 2]))
+    assert "it was 1 after epoch 3" in str(found)
