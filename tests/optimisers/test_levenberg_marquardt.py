@@ -65,7 +65,7 @@ def test_a_linear_model_falls_as_much_as_a_damped_gauss_newton_step_predicts(x64
     g, slope = 2 / 30 * X.T @ X, 2 / 30 * X.T @ (X @ np.ones(4) - Y)
     np.testing.assert_allclose(step, -np.linalg.solve(g + 0.7 * np.eye(4), slope), rtol=1e-11)
     actual = np.mean((X.sum(axis=1) - Y) ** 2) - np.mean((X @ (1 + step) - Y) ** 2)
-    assert float(state.report.predicted_reduction) == pytest.approx(actual, rel=1e-11)
+    assert float(state.report.predicted_reduction) == pytest.approx(float(actual), rel=1e-11)
 
 
 def test_a_levenberg_marquardt_step_is_the_damped_normal_equation(x64):
