@@ -133,7 +133,7 @@ def hodgkin_huxley(
 
     Raises:
         ValueError: a time step too long, or longer than the duration; a current of another length than there are steps;
-            a membrane without capacitance.
+            a membrane without capacitance or with negative conductances; a voltage of several numbers.
     """
     for name, given in (("duration", duration), ("time_step", time_step)):
         if isinstance(given, jax.core.Tracer):

@@ -72,7 +72,7 @@ def diagnose(
         params: its layers, before, during or after training.
         batch: (inputs, targets) or (inputs, targets, weight), a few hundred rows.
         activation: as the objective's network has it.
-        optimiser: whose next step is to be looked at too.
+        optimiser: whose next step is to be looked at too; methods, which choose their own, are not.
         opt_state: its state; that of the first step if None.
         history: `fit(...).history` of a run.
 
@@ -88,17 +88,16 @@ def diagnose(
     updates = None
     if optimiser is not None:
         state = optimiser.init(params) if opt_state is None else opt_state
-        sent = {
-            "value": value,
-            "grad": grads,
-            "value_fn": lambda p: evaluate(objective, p, batch),
-            "objective": objective,
-            "batch": batch,
-            "key": None,
-        }
-        updates, after = optimiser.update(grads, state, params, **understood(optimiser, sent))
-        if report(after) is not None:
-            updates = None  # a method that tries its steps out knows how long they may be
+        if report(state) is None:  # a method that tries its steps out knows how long they may be
+            sent = {
+                "value": value,
+                "grad": grads,
+                "value_fn": lambda p: evaluate(objective, p, batch),
+                "objective": objective,
+                "batch": batch,
+                "key": None,
+            }
+            updates, _ = optimiser.update(grads, state, params, **understood(optimiser, sent))
     seen = _measured(objective, params, batch, activation=activation, updates=updates)
     seen = jax.tree.map(np.asarray, seen)
     finite = bool(jnp.isfinite(value)) and np.isfinite(seen.gradient).all()
