@@ -1,4 +1,9 @@
-"""Fixtures of the whole suite: both precisions, and a compilation cache that the next run reuses."""
+"""Fixtures of the whole suite: how its programs are compiled, and both precisions.
+
+Most of the suite's time is XLA's, compiling thousands of programs that run for microseconds. They are compiled with the
+least effort, except in tests marked `rounding`, which compile as a user's programs do. `JAXNN_TEST_COMPILER=user` takes
+that for every test, and XLA's newer generator of fused loops with it.
+"""
 
 import os
 from pathlib import Path
@@ -7,18 +12,27 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-# XLA's older generator of fused loops compiles the suite's many small programs in two thirds of the time. It is gone
-# from later versions of jax; the CI tests one of them too, with the generator that everyone else has.
-if jax.__version_info__ < (0, 11):
-    flags = os.environ.get("XLA_FLAGS", "")
-    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false".strip()
+AS_A_USER = os.environ.get("JAXNN_TEST_COMPILER") == "user"
+if not AS_A_USER and jax.__version_info__ < (0, 11):  # these flags are gone from later releases, which refuse them
+    quick = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {quick}".strip()
 
+LEAST_EFFORT = "JAX_DISABLE_MOST_OPTIMIZATIONS"
 CACHE = Path(os.environ.get("JAXNN_TEST_CACHE", Path(__file__).parent.parent / ".jax_cache"))
 
 
 def pytest_configure(config):
     jax.config.update("jax_compilation_cache_dir", str(CACHE))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+@pytest.hookimpl(tryfirst=True)  # before any fixture compiles something
+def pytest_runtest_setup(item):
+    least = str(int(not AS_A_USER and item.get_closest_marker("rounding") is None))
+    if os.environ.get(LEAST_EFFORT) != least:
+        jax.clear_caches()  # the programs in memory were compiled the other way
+        jax.config.update(LEAST_EFFORT.lower(), least == "1")
+        os.environ[LEAST_EFFORT] = least  # for the processes that the test starts
 
 
 @pytest.fixture(autouse=True, scope="module")

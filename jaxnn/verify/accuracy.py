@@ -27,10 +27,13 @@ from jaxnn.verify.table import FAILED, HOLDS, UNCHECKED, Row, unexpected
 
 STEPS = (1, 10, 100, 1000)
 SEEN = (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 300, 500, 700, 1000)  # where errors are measured, for a picture
-COORDINATES = 1000
+COORDINATES = 4000
 RATE = 2.0**-10
-RATIO, ROUNDING = 1.1, 0.5  # how far above the floor: a tenth, or one rounding
-LEGEND = "accuracy: the median error in ulp after 1, 10, 100 and 1000 steps of 1000 coordinates that started at 0"
+# How far above the floor: 15 %, or one rounding. Over 20 seeds of 1000 coordinates each, with fused multiply-adds and
+# without, the middle seed lies 0.99 to 1.04 times the floor after 1000 steps, and one seed differs from another by 5 %:
+# of 4000 coordinates by 2.5 %.
+RATIO, ROUNDING = 1.15, 0.5
+LEGEND = "accuracy: the median error in ulp after 1, 10, 100 and 1000 steps of 4000 coordinates that started at 0"
 FORMATS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -195,7 +198,7 @@ def _told(error: float) -> str:
 
 
 def near(ours: np.ndarray, other: np.ndarray) -> bool:
-    """Whether errors are no larger than others at STEPS, but for a tenth or half a unit; both are given at SEEN.
+    """Whether errors are no larger than others at STEPS, but for 15 % or half a unit; both are given at SEEN.
 
     Medians of random walks of roundings differ by some percent from one sample of gradients to the next.
     """
