@@ -1,6 +1,8 @@
-"""Fixtures of the whole suite: both precisions, and a compilation cache that the next run reuses."""
+"""Fixtures of the whole suite: both precisions, signals, and a compilation cache that the next run reuses."""
 
+import contextlib
 import os
+import signal
 from pathlib import Path
 
 import jax
@@ -39,4 +41,29 @@ def dtype(request):
 def x64():
     """Double precision for one test."""
     with jax.enable_x64(True):
+        yield
+
+
+@contextlib.contextmanager
+def _disposed(**handlers):
+    """Signals handled so for a while, here and in the programs started meanwhile: they inherit what is ignored."""
+    former = {name: signal.signal(getattr(signal, name), handler) for name, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for name, handler in former.items():  # None was not set from Python, and Python cannot put it back
+            signal.signal(getattr(signal, name), signal.SIG_DFL if handler is None else handler)
+
+
+@pytest.fixture
+def in_the_foreground():
+    """SIGINT and SIGTERM as a terminal's programs have them, however the suite itself was started."""
+    with _disposed(SIGINT=signal.default_int_handler, SIGTERM=signal.SIG_DFL):
+        yield
+
+
+@pytest.fixture
+def in_the_background():
+    """SIGINT ignored and SIGTERM not: what a shell without job control gives to `program &`."""
+    with _disposed(SIGINT=signal.SIG_IGN, SIGTERM=signal.SIG_DFL):
         yield

@@ -403,7 +403,7 @@ def test_kill_while_overwriting(tmp_path):
             assert writer.stdout.readline()
         time.sleep(chance.uniform(0, 0.02))
         writer.send_signal(signal.SIGKILL)
-        finished = max(map(int, writer.communicate()[0].split()), default=2)
+        finished = max(map(int, writer.communicate(timeout=60)[0].split()), default=2)
         found = storage.newest(tmp_path, "run", "model")
         for spec, tensors in (storage.read(tmp_path / "m", "model"), found[1:]):
             assert spec["k"] >= finished
@@ -433,7 +433,7 @@ def test_full_disk(tmp_path):
     for number in (1, 2):
         storage.write_numbered(tmp_path, "run", number, "model", SPEC, TENSORS)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    output, errors = python(FULL, tmp_path).communicate()
+    output, errors = python(FULL, tmp_path).communicate(timeout=60)
     assert errors == ""
     assert output.count("Cannot save (File too large)") == 2
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -484,7 +484,7 @@ def test_threads_that_write_one_path(tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     spec, tensors = storage.read(tmp_path / "x", "test")
     assert_array_equal(tensors["a"], np.full(1000, spec["k"]))
     assert os.listdir(tmp_path) == ["x"]
@@ -545,7 +545,7 @@ def test_a_folder_without_permission(file):
     """
     file.parent.chmod(0o555)
     try:
-        output, errors = python(code, file).communicate()
+        output, errors = python(code, file).communicate(timeout=60)
     finally:
         file.parent.chmod(0o755)
     assert errors == ""
