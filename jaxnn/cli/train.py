@@ -17,9 +17,7 @@ What is predicted is read from the target column: text and few different whole n
 other numbers are numbers. Defaults are chosen by the number of rows; what was chosen is printed.
 
 Ctrl-C (SIGINT) and SIGTERM end the training and keep what was learnt. Started in the background, a process
-ignores SIGINT, as shells arrange; SIGTERM (kill PID) still ends it.""".format(
-    ", ".join(arguments.DATA_SETS)
-)
+ignores SIGINT, as shells arrange; SIGTERM (kill PID) still ends it.""".format(", ".join(arguments.DATA_SETS))
 EXAMPLE = """\
 examples:
   jaxnn train digits --seed 0

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -531,26 +532,31 @@ def test_places_where_nothing_can_be_written(file, place, error, match):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX only")
-def test_a_folder_without_permission(file):
-    """The superuser may write everywhere, so the question is asked by a process that is nobody."""
+def test_a_folder_without_permission():
+    """The superuser may write everywhere, so that a process asks that is nobody: it cannot reach pytest's folders, and
+    the folder that it may write to shows that the other's permissions are what it stumbles over."""
     code = """
         import os, sys
         from jaxnn.training import storage
         if os.geteuid() == 0:
             os.setuid(65534)
-        try:
-            storage.check_writable(sys.argv[1])
-        except OSError as error:
-            print(type(error).__name__, error)
+        for path in sys.argv[1:]:
+            try:
+                storage.check_writable(path)
+                print("writable")
+            except OSError as error:
+                print(type(error).__name__)
     """
-    file.parent.chmod(0o555)
-    try:
-        output, errors = python(code, file).communicate(timeout=60)
-    finally:
-        file.parent.chmod(0o755)
-    assert errors == ""
-    assert output.startswith("PermissionError")
-    assert os.listdir(file.parent) == [file.name]
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        files = [Path(name) / folder / "m" for folder in ("open", "closed")]
+        for file, mode in zip(files, (0o777, 0o555), strict=True):
+            file.parent.mkdir()
+            file.write_bytes(b"")
+            file.parent.chmod(mode)
+        output, errors = python(code, *files).communicate(timeout=60)
+        assert (output, errors) == ("writable\nPermissionError\n", "")
+        assert [os.listdir(file.parent) for file in files] == [["m"], ["m"]]
 
 
 def test_looking_changes_nothing(file):
