@@ -18,7 +18,7 @@ QUICK = {"01_neuron.py", "06_derivative_as_a_limit.py"}
 
 @pytest.fixture(scope="module", autouse=True)
 def _settled_matplotlib():
-    """Lets matplotlib find a folder and list the fonts here, where it may say so: examples inherit the folder, silently."""
+    """Lets matplotlib find a folder and list its fonts here, where it may say so: examples inherit the folder."""
     importlib.import_module("matplotlib.font_manager")
 
 
