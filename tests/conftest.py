@@ -23,6 +23,13 @@ def pytest_configure(config):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
+def pytest_collection_modifyitems(items):
+    """A slow test may take ten minutes, where others have the two of `pyproject.toml`, unless it says otherwise."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _programs_of_one_file():
     """Compiled programs are of little use to another file, and those of all would take gigabytes."""

@@ -34,6 +34,7 @@ def launch(tmp_path):
         process.wait(PATIENCE)
 
 
+@pytest.mark.timeout(600)  # up to twenty-odd processes, each of which loads jax
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_and_resumed_the_bytes_are_the_same(tmp_path, launch, kills):
     (tmp_path / "whole").mkdir()

@@ -10,6 +10,7 @@ from jaxnn.verify import accuracy, libraries, table
 from jaxnn.verify.accuracy import SEEN, STEPS, Contest, Errors
 
 AGAINST = ("optax",)
+pytestmark = pytest.mark.timeout(400)  # the first to ask waits for a thousand steps of every rule, in two formats
 
 
 @pytest.fixture(scope="module")
