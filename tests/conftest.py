@@ -1,11 +1,14 @@
-"""Fixtures of the whole suite: how its programs are compiled, and both precisions.
+"""Fixtures of the whole suite: how its programs are compiled, which tests are slow, precisions, signals.
 
 Most of the suite's time is XLA's, compiling thousands of programs that run for microseconds. They are compiled with the
 least effort, except in tests marked `rounding`, which compile as a user's programs do. `JAXNN_TEST_COMPILER=user` takes
 that for every test, and XLA's newer generator of fused loops with it.
 """
 
+import contextlib
+import fnmatch
 import os
+import signal
 from pathlib import Path
 
 import jax
@@ -24,6 +27,23 @@ CACHE = Path(os.environ.get("JAXNN_TEST_CACHE", Path(__file__).parent.parent / "
 def pytest_configure(config):
     jax.config.update("jax_compilation_cache_dir", str(CACHE))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items):
+    """Of a test marked `by_default` the other cases are slow; and a slow test may take ten minutes, unless it says more."""
+    asked = {}
+    for item in items:
+        if chosen := item.get_closest_marker("by_default"):
+            met = any(fnmatch.fnmatchcase(item.callspec.id, pattern) for pattern in chosen.args)
+            asked.setdefault((item.path, item.originalname), []).append(met)
+            if not met:
+                item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(600))
+    for (path, name), met in asked.items():
+        if len(met) > 1 and not any(met):
+            raise pytest.UsageError(f"{path.name}::{name}: none of its cases is one of those named in by_default.")
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture compiles something
@@ -53,4 +73,29 @@ def dtype(request):
 def x64():
     """Double precision for one test."""
     with jax.enable_x64(True):
+        yield
+
+
+@contextlib.contextmanager
+def _disposed(**handlers):
+    """Signals handled so for a while, here and in the programs started meanwhile: they inherit what is ignored."""
+    former = {name: signal.signal(getattr(signal, name), handler) for name, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for name, handler in former.items():  # None was not set from Python, and Python cannot put it back
+            signal.signal(getattr(signal, name), signal.SIG_DFL if handler is None else handler)
+
+
+@pytest.fixture
+def in_the_foreground():
+    """SIGINT and SIGTERM as a terminal's programs have them, however the suite itself was started."""
+    with _disposed(SIGINT=signal.default_int_handler, SIGTERM=signal.SIG_DFL):
+        yield
+
+
+@pytest.fixture
+def in_the_background():
+    """SIGINT ignored and SIGTERM not: what a shell without job control gives to `program &`."""
+    with _disposed(SIGINT=signal.SIG_IGN, SIGTERM=signal.SIG_DFL):
         yield

@@ -3,6 +3,7 @@
 Those that take seconds are slow tests; the documentation's build runs all of them too.
 """
 
+import importlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,12 @@ import pytest
 FOLDER = Path(__file__).parent.parent / "examples"
 EXAMPLES = sorted(FOLDER.glob("[0-9]*.py"))
 QUICK = {"01_neuron.py", "06_derivative_as_a_limit.py"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _settled_matplotlib():
+    """Lets matplotlib find a folder and list its fonts here, where it may say so: examples inherit the folder."""
+    importlib.import_module("matplotlib.font_manager")
 
 
 def ran(example, *arguments, cwd, **environment):
@@ -57,7 +64,8 @@ def test_without_a_picture_nothing_is_drawn(tmp_path):
 
 def test_without_matplotlib_it_says_in_one_line_what_to_do(tmp_path):
     (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('none', name='matplotlib')", encoding="utf-8")
-    run = ran(FOLDER / "01_neuron.py", "picture.png", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    found_first = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    run = ran(FOLDER / "01_neuron.py", "picture.png", cwd=tmp_path, PYTHONPATH=found_first)
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
     assert "pip install '.[plot]'" in run.stderr

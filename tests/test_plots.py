@@ -401,7 +401,7 @@ def test_threads_draw_the_same_picture_and_leave_no_trace(tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert len({file.read_bytes() for file in tmp_path.iterdir()}) == 1
     assert len(list(tmp_path.iterdir())) == 4
     assert dict(matplotlib.rcParams) == before
@@ -412,7 +412,7 @@ def test_importing_loads_no_matplotlib_and_drawing_no_pyplot():
         "import sys; from jaxnn import plots; assert 'matplotlib' not in sys.modules; "
         "plots.learning_curves(loss=[1.0, 0.5]); assert 'matplotlib.pyplot' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 # Errors

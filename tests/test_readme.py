@@ -60,7 +60,7 @@ def test_a_command_prints_what_it_shows(command, shown, tmp_path):
     assert program == "jaxnn"
     wide = os.environ | {"COLUMNS": "100"}  # tables fit the terminal
     call = [sys.executable, "-m", "jaxnn", *arguments]
-    run = subprocess.run(call, cwd=tmp_path, env=wide, capture_output=True, text=True)
+    run = subprocess.run(call, cwd=tmp_path, env=wide, capture_output=True, text=True, timeout=100)
     assert run.returncode == 0, run.stderr
     printed = run.stdout.splitlines()
     gap = shown.index("…")

@@ -8,6 +8,8 @@ Exit status:
     130, 143    ended by SIGINT or SIGTERM; what was learnt until then is saved where saving was asked for
     141         whoever read the output has stopped reading
 
+Started in the background, a process ignores SIGINT, as shells arrange; SIGTERM still ends it and keeps what was learnt.
+
 Answers go to standard output, progress and complaints to standard error. Nothing heavier than argparse is imported
 before a command starts its work, so that `--help` answers at once.
 """

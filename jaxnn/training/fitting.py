@@ -129,7 +129,8 @@ def fit(
 
     Returns:
         A `Fit`. Divergence is no exception: the run goes back to its last good epoch and on at half the rate, a few
-        times, and `stop` and `notes` say so. SIGINT and SIGTERM end it with everything learnt so far.
+        times, and `stop` and `notes` say so. SIGINT (Ctrl-C) and SIGTERM end it with everything learnt so far. Started
+        in the background, a process ignores SIGINT, as shells arrange, and so does the run; SIGTERM still ends it.
 
     Raises:
         ValueError: shapes, labels, values or arguments that do not fit, before anything is trained; a checkpoint of

@@ -51,7 +51,7 @@ def test_the_version_is_the_packages(run):
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], ["train", "--help"], ["train", "digits", "--optimizer"]])
 def test_help_and_complaints_import_nothing_heavy(argv):
     program = f"from jaxnn.cli import main\nmain({argv!r})\n{LOADED}"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert told.stdout.splitlines()[-1] == "[]"
 
 

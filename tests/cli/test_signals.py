@@ -43,7 +43,7 @@ def start(tmp_path, shared_cache):
     yield command
     for process in started:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=60)
 
 
 def wait_for(condition, process, seconds=60):
@@ -54,6 +54,7 @@ def wait_for(condition, process, seconds=60):
         time.sleep(0.05)
 
 
+@pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_and_keeps_what_was_learnt(start, tmp_path, number, status):
     process = start("train", "iris", *LONG, "--out", "m.safetensors", "--checkpoint", "run")
@@ -67,6 +68,20 @@ def test_a_signal_ends_the_run_and_keeps_what_was_learnt(start, tmp_path, number
     assert training.load(tmp_path / "m.safetensors").config["about"]["stop"].startswith("interrupted by")
 
 
+@pytest.mark.usefixtures("in_the_background")
+def test_in_the_background_the_run_goes_on_at_sigint_and_sigterm_ends_it(start, tmp_path):
+    process = start("train", "iris", *LONG, "--out", "m.safetensors", "--checkpoint", "run")
+    wait_for(lambda: list(tmp_path.glob("run/*.ckpt")), process)
+    process.send_signal(signal.SIGINT)
+    newest = max(tmp_path.glob("run/*.ckpt"))
+    wait_for(lambda: max(tmp_path.glob("run/*.ckpt")) > newest, process)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert "what was learnt is saved in m.safetensors, run" in out
+    assert training.load(tmp_path / "m.safetensors").config["about"]["stop"].startswith("interrupted by SIGTERM")
+
+
 @pytest.mark.slow
 def test_a_run_that_was_killed_and_resumed_writes_the_same_bytes(start, tmp_path):
     argv = ("train", "iris", "--hidden", "8", "--epochs", "6000", "--patience", "0", "--dropout", "0.1")
@@ -74,7 +89,7 @@ def test_a_run_that_was_killed_and_resumed_writes_the_same_bytes(start, tmp_path
     killed = start(*argv, "--out", "resumed.safetensors", "--checkpoint", "run")
     wait_for(lambda: list(tmp_path.glob("run/*.ckpt")), killed)
     killed.kill()
-    killed.communicate()
+    killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "resumed.safetensors").exists()
     resumed = start(*argv, "--out", "resumed.safetensors", "--checkpoint", "run", "--resume")
@@ -138,6 +153,7 @@ def test_the_command_line_fills_its_cache_and_an_import_does_not(start, tmp_path
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     )
     assert told.stdout.strip() == "None"
 
@@ -158,8 +174,9 @@ from jaxnn import cli
 
 def work(options):
     print("told")
-    gc.callbacks.append(lambda *_: os.kill(os.getpid(), signal.{name}))
-    gc.collect()  # Python loses an exception that is raised in here
+    for name in {names}:
+        gc.callbacks.append(lambda *_: os.kill(os.getpid(), getattr(signal, name)))
+        gc.collect()  # Python loses an exception that is raised in here
     time.sleep(60)
 
 cli.show.run = work
@@ -167,11 +184,22 @@ sys.exit(cli.main(["show", "m"]))
 """
 
 
+def at_work(*names):
+    """How a command ends that is at work, outside training, when these signals come."""
+    command = [sys.executable, "-c", AT_WORK.format(names=names)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+@pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_outside_training_ends_the_process_wherever_it_falls(name, status):
-    command = [sys.executable, "-c", AT_WORK.format(name=name)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (status, "told\n", f"jaxnn: interrupted by {name}.\n")
+    assert at_work(name) == (status, "told\n", f"jaxnn: interrupted by {name}.\n")
+
+
+@pytest.mark.usefixtures("in_the_background")
+def test_in_the_background_sigterm_alone_ends_the_process():
+    assert at_work("SIGINT", "SIGTERM") == (143, "told\n", "jaxnn: interrupted by SIGTERM.\n")
 
 
 def test_handlers_are_put_back_and_other_threads_do_without(run, model):

@@ -251,6 +251,7 @@ def test_history_as_lines_of_json(tmp_path):
 # Interruption and resumption
 
 
+@pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_with_what_it_has_learnt(number):
     data, params = numbers(2000), network(3, 32, 1)
@@ -263,7 +264,7 @@ def test_a_signal_ends_the_run_with_what_it_has_learnt(number):
 
     timer = threading.Timer(0.5, send)
     timer.start()
-    result = fit(REGRESSION, ADAM, params, data, epochs=10**6, batch_size=8, key=KEY)
+    result = fit(REGRESSION, ADAM, params, data, epochs=20_000, batch_size=8, key=KEY)  # a minute, if nothing ends it
     answered = time.monotonic() - sent[0]
     assert result.stop.startswith(f"interrupted by {signal.Signals(number).name}")
     assert answered < 2.0  # half a second on an idle machine; this one may be busy
@@ -271,7 +272,18 @@ def test_a_signal_ends_the_run_with_what_it_has_learnt(number):
     assert result.history.loss[-1] < result.history.loss[0]
 
 
-def test_signals_are_given_back():
+@pytest.mark.usefixtures("in_the_background")
+def test_in_the_background_sigterm_alone_ends_the_run():
+    send = lambda epoch: os.kill(os.getpid(), {2: signal.SIGINT, 4: signal.SIGTERM}.get(epoch.epoch, 0))  # 0: nothing
+    result = fit(REGRESSION, ADAM, network(3, 1), numbers(), epochs=9, batch_size=8, key=KEY, hooks=[send])
+    assert result.stop == "interrupted by SIGTERM after 4 epochs"
+    assert len(result.history.loss) == 4
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize("where", ["in_the_foreground", "in_the_background"])
+def test_signals_are_given_back(where, request):
+    request.getfixturevalue(where)
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     fit(REGRESSION, ADAM, network(3, 1), numbers(), epochs=1, batch_size=8, key=KEY)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
@@ -289,7 +301,7 @@ def test_threads_train_alike():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     for result in results:
         jax.tree.map(np.testing.assert_array_equal, result.params, alone.params)
 
@@ -324,6 +336,7 @@ def test_a_stalled_run_goes_on_with_more_patience(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, longer.params, whole.params)
 
 
+@pytest.mark.usefixtures("in_the_foreground")
 def test_resumed_in_the_middle_of_an_epoch_the_bits_are_the_same(tmp_path, monkeypatch):
     data, params = numbers(), network(3, 8, 1)
     whole = fit(REGRESSION, ADAM, params, data, epochs=3, batch_size=4, key=KEY)
@@ -545,6 +558,7 @@ def test_a_history_that_cannot_be_written_loses_nothing(tmp_path):
     assert result.notes[0].startswith("The history could not be written: ")
 
 
+@pytest.mark.usefixtures("in_the_foreground")
 def test_a_signal_in_the_last_call_is_told():
     send = lambda epoch: os.kill(os.getpid(), signal.SIGTERM) if epoch.epoch == 2 else None
     result = fit(REGRESSION, ADAM, network(3, 1), numbers(), epochs=2, batch_size=8, key=KEY, hooks=[send])

@@ -11,36 +11,54 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("long_run.py")
+PATIENCE = 60  # seconds, for what takes a few
 
 
-def launch(folder, out, cache):
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache), "PYTHONPATH": str(SCRIPT.parents[2])}
-    return subprocess.Popen([sys.executable, str(SCRIPT), str(folder), str(out)], env=environment)
+@pytest.fixture
+def launch(tmp_path):
+    """Starts the run in a folder; nothing outlives the test."""
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": str(SCRIPT.parents[2]),
+    }
+    started = []
+
+    def start(folder, out):
+        process = subprocess.Popen([sys.executable, str(SCRIPT), str(folder), str(out)], env=environment)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(PATIENCE)
 
 
+@pytest.mark.timeout(600)  # up to twenty-odd processes, each of which loads jax
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_and_resumed_the_bytes_are_the_same(tmp_path, kills):
-    cache = tmp_path / "cache"
+def test_killed_and_resumed_the_bytes_are_the_same(tmp_path, launch, kills):
     (tmp_path / "whole").mkdir()
-    assert launch(tmp_path / "whole", tmp_path / "whole.out", cache).wait() == 0
+    assert launch(tmp_path / "whole", tmp_path / "whole.out").wait(PATIENCE) == 0
 
     folder, out = tmp_path / "killed", tmp_path / "killed.out"
     folder.mkdir()
     draw = random.Random(0)
     killed = 0
     while killed < kills:
-        process = launch(folder, out, cache)
+        process = launch(folder, out)
         marker = folder / "epochs"
         before = marker.read_text() if marker.exists() else ""
+        limit = time.monotonic() + PATIENCE
         while process.poll() is None and (not marker.exists() or marker.read_text() == before):
+            assert time.monotonic() < limit
             time.sleep(0.005)  # until it trains
         time.sleep(draw.uniform(0.0, 1.5 / kills))
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL
+            assert process.wait(PATIENCE) == -signal.SIGKILL
             killed += 1
         else:
             pytest.fail(f"the run ended after {killed} kills, before it could be killed {kills} times")
     assert not out.exists()
-    assert launch(folder, out, cache).wait() == 0
+    assert launch(folder, out).wait(PATIENCE) == 0
     assert out.read_bytes() == (tmp_path / "whole.out").read_bytes()

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -403,7 +404,7 @@ def test_kill_while_overwriting(tmp_path):
             assert writer.stdout.readline()
         time.sleep(chance.uniform(0, 0.02))
         writer.send_signal(signal.SIGKILL)
-        finished = max(map(int, writer.communicate()[0].split()), default=2)
+        finished = max(map(int, writer.communicate(timeout=60)[0].split()), default=2)
         found = storage.newest(tmp_path, "run", "model")
         for spec, tensors in (storage.read(tmp_path / "m", "model"), found[1:]):
             assert spec["k"] >= finished
@@ -433,7 +434,7 @@ def test_full_disk(tmp_path):
     for number in (1, 2):
         storage.write_numbered(tmp_path, "run", number, "model", SPEC, TENSORS)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    output, errors = python(FULL, tmp_path).communicate()
+    output, errors = python(FULL, tmp_path).communicate(timeout=60)
     assert errors == ""
     assert output.count("Cannot save (File too large)") == 2
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -484,7 +485,7 @@ def test_threads_that_write_one_path(tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     spec, tensors = storage.read(tmp_path / "x", "test")
     assert_array_equal(tensors["a"], np.full(1000, spec["k"]))
     assert os.listdir(tmp_path) == ["x"]
@@ -531,26 +532,31 @@ def test_places_where_nothing_can_be_written(file, place, error, match):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX only")
-def test_a_folder_without_permission(file):
-    """The superuser may write everywhere, so the question is asked by a process that is nobody."""
+def test_a_folder_without_permission():
+    """The superuser may write everywhere, so that a process asks that is nobody: it cannot reach pytest's folders, and
+    the folder that it may write to shows that the other's permissions are what it stumbles over."""
     code = """
         import os, sys
         from jaxnn.training import storage
         if os.geteuid() == 0:
             os.setuid(65534)
-        try:
-            storage.check_writable(sys.argv[1])
-        except OSError as error:
-            print(type(error).__name__, error)
+        for path in sys.argv[1:]:
+            try:
+                storage.check_writable(path)
+                print("writable")
+            except OSError as error:
+                print(type(error).__name__)
     """
-    file.parent.chmod(0o555)
-    try:
-        output, errors = python(code, file).communicate()
-    finally:
-        file.parent.chmod(0o755)
-    assert errors == ""
-    assert output.startswith("PermissionError")
-    assert os.listdir(file.parent) == [file.name]
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        files = [Path(name) / folder / "m" for folder in ("open", "closed")]
+        for file, mode in zip(files, (0o777, 0o555), strict=True):
+            file.parent.mkdir()
+            file.write_bytes(b"")
+            file.parent.chmod(mode)
+        output, errors = python(code, *files).communicate(timeout=60)
+        assert (output, errors) == ("writable\nPermissionError\n", "")
+        assert [os.listdir(file.parent) for file in files] == [["m"], ["m"]]
 
 
 def test_looking_changes_nothing(file):

@@ -10,7 +10,8 @@ from jaxnn.verify import accuracy, libraries, table
 from jaxnn.verify.accuracy import SEEN, STEPS, Contest, Errors
 
 AGAINST = ("optax",)
-pytestmark = pytest.mark.rounding
+# The first to ask waits for a thousand steps of every rule, in two formats.
+pytestmark = [pytest.mark.rounding, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

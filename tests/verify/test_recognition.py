@@ -26,6 +26,7 @@ COMMON = {
     "initial": (0.1, 1.0),
 }
 QUICK = ("adam", "torch.SGD", "keras.Lion")
+pytestmark = pytest.mark.timeout(600)  # most of these compile every known rule: a minute on a busy core
 SPELLINGS = [(form, spelling) for form in known.FORMS for spelling in form.spellings]
 
 
