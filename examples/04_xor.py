@@ -59,7 +59,7 @@ assert (sides == 2 * y[:, 0] - 1).all()
 
 if WANTED:
     figure, axes = panels("Inputs: no line parts them", "Two hidden units: a line does")
-    fine, wide = np.linspace(-0.4, 1.4, 200), np.linspace(-1.25, 1.25, 200)
+    fine, wide = np.linspace(-0.4, 1.4, 200), np.linspace(-1.3, 1.3, 200)
     for each, points, ends in ((axes[0], np.asarray(x), fine), (axes[1], representation, wide)):
         each.grid(False)
         first, second = np.meshgrid(ends, ends)
@@ -69,7 +69,9 @@ if WANTED:
         each.contour(first, second, score, levels=[0], colors=THEME.ink, linewidths=style.LINE)
         for at, target in zip(points, np.asarray(y[:, 0]), strict=True):
             each.plot(*at, "D" if target else "o", color=ORANGE if target else BLUE, markersize=18)
-    axes[1].text(-0.8, -1.02, "(0, 1) and (1, 0)", color=THEME.ink, fontsize=style.TEXT, va="center")
+    for at, corner, above in zip(representation, x, (0.13, 0.13, -0.13, -0.13), strict=True):  # two may be at one place
+        words = "({:.0f}, {:.0f})".format(*corner)
+        axes[1].text(at[0], at[1] + above, words, color=THEME.ink, fontsize=style.TEXT, ha="center", va="center")
     axes[0].set(xticks=[0, 1], yticks=[0, 1])
     axes[1].set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
     label(axes[0], "x₁", "x₂")
