@@ -92,6 +92,7 @@ def test_the_callers_parameters_and_data_survive():
     jax.tree.map(np.testing.assert_array_equal, params, before)
 
 
+@pytest.mark.rounding
 def test_the_bits_do_not_depend_on_how_the_run_is_cut_into_calls(monkeypatch):
     data, params = numbers(), network(3, 8, 1)
     whole = fit(REGRESSION, ADAM, params, data, epochs=5, batch_size=8, key=KEY)
@@ -289,6 +290,7 @@ def test_signals_are_given_back(where, request):
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
+@pytest.mark.rounding
 def test_threads_train_alike():
     data, params = numbers(), network(3, 8, 1)
     alone = fit(REGRESSION, ADAM, params, data, epochs=5, batch_size=8, key=KEY)
@@ -306,6 +308,7 @@ def test_threads_train_alike():
         jax.tree.map(np.testing.assert_array_equal, result.params, alone.params)
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("optimiser", [ADAM, optax.adamw(1e-2)], ids=["ours", "optax"])
 def test_resumed_after_any_epoch_the_bits_are_the_same(tmp_path, optimiser, monkeypatch):
     monkeypatch.setattr("jaxnn.training.checkpoint.LEAST_SECONDS", 0.0)
@@ -323,6 +326,7 @@ def test_resumed_after_any_epoch_the_bits_are_the_same(tmp_path, optimiser, monk
     assert parts.best_epoch == whole.best_epoch
 
 
+@pytest.mark.rounding
 def test_a_stalled_run_goes_on_with_more_patience(tmp_path):
     data, params = numbers(), network(3, 8, 1)
     settings = {"epochs": 30, "batch_size": 8, "key": KEY, "min_delta": 1e9, "checkpoint": tmp_path}
@@ -337,6 +341,7 @@ def test_a_stalled_run_goes_on_with_more_patience(tmp_path):
 
 
 @pytest.mark.usefixtures("in_the_foreground")
+@pytest.mark.rounding
 def test_resumed_in_the_middle_of_an_epoch_the_bits_are_the_same(tmp_path, monkeypatch):
     data, params = numbers(), network(3, 8, 1)
     whole = fit(REGRESSION, ADAM, params, data, epochs=3, batch_size=4, key=KEY)
