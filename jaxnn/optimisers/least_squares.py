@@ -31,6 +31,7 @@ class Model(NamedTuple):
 
     diagonal: Float[Array, " n"]  # of JᵀΛJ + ∇²R
     step: Callable[[Array], tuple[Array, Array]]  # damping (n,) -> (s, the reduction it predicts)
+    predicted: Callable[[Array], Array]  # damping (n,) -> that reduction alone
 
 
 def model(at: Flat, objective: Any, params: Params, batch: Batch, key: Any, *, geodesic: bool) -> Model:
@@ -45,7 +46,7 @@ def model(at: Flat, objective: Any, params: Params, batch: Batch, key: Any, *, g
         geodesic: bend the steps.
 
     Raises:
-        ValueError: an objective without the split, or none.
+        ValueError: an objective without the split, or none; `geodesic`, and a predict without a second derivative.
     """
     objective = needs_split(objective, "levenberg_marquardt")
     outputs = jax.eval_shape(lambda p: objective.outputs(p, split(batch)[0], key), params)
@@ -53,14 +54,15 @@ def model(at: Flat, objective: Any, params: Params, batch: Batch, key: Any, *, g
     small = squared and outputs.size < at.theta.size
     solver, diagonal = (_in_outputs if small else _in_parameters)(at, objective, params, batch, key)
 
+    def reduction(damping: Array, s: Array) -> Array:
+        return 0.5 * jnp.vdot(s, damping * s - at.gradient)
+
     def step(damping: Array) -> tuple[Array, Array]:
         solve, s = solver(damping)
-        predicted = 0.5 * jnp.vdot(s, damping * s - at.gradient)
-        if geodesic:
-            s = _bent(s, damping, solve, objective, params, batch, key)
-        return s, predicted
+        bent = _bent(s, damping, solve, objective, params, batch, key) if geodesic else s
+        return bent, reduction(damping, s)
 
-    return Model(diagonal, step)
+    return Model(diagonal, step, lambda damping: reduction(damping, solver(damping)[1]))
 
 
 def _in_parameters(at: Flat, objective: Objective, params: Params, batch: Batch, key: Any) -> tuple[Any, Array]:
@@ -110,7 +112,15 @@ def _bent(s: Array, damping: Array, solve: Any, objective: Objective, params: Pa
     def velocity(p: Params) -> Array:
         return jax.jvp(outputs, (p,), (along,))[1]
 
-    second = jax.jvp(velocity, (params,), (along,))[1]
+    try:
+        second = jax.jvp(velocity, (params,), (along,))[1]
+    except TypeError as error:
+        if "custom_vjp" not in str(error):
+            raise
+        raise ValueError(
+            "levenberg_marquardt bends its steps by predict's second derivative along them, which a jax.custom_vjp "
+            "hides: give levenberg_marquardt(geodesic=False), or define the function by jax.custom_jvp."
+        ) from error
     o, pull = jax.vjp(outputs, params)
     _, curvature = output_curvature(objective, o, y, weight)
     pushed = jnp.einsum("bij,bj->bi", curvature, second.reshape(curvature.shape[:2]))

@@ -7,9 +7,11 @@ With J(θ) = Σᵢ wᵢ ℓ(oᵢ, yᵢ) / Σ w, the outputs' Jacobian J = ∂o/�
     ρ > 0:  θ ← θ + s,  λ ← λ max(⅓, 1 - (2ρ - 1)³),  ν ← 2          Nielsen's rule; λ₀ = τ max diag(JᵀΛJ)
     else:   λ ← λ ν,  ν ← 2ν,  and again with the same JᵀΛJ
 
-Marquardt's rule is λ ← λ/10 and λ ← 10 λ. With fewer outputs than parameters, and a squared error, the system is solved
-in the outputs: s = -D⁻¹Jᵀ(J D⁻¹ Jᵀ + λ I)⁻¹ r. With geodesic acceleration the step is bent along the outputs' second
-derivative in its own direction: s + ½ a, (JᵀΛJ + λ D) a = -JᵀΛ ∂²o/∂s², taken where |a| ≤ ¾ |s|, lengths |D^½ ·|.
+Marquardt's rule is λ ← λ/10 and λ ← 10 λ. Where a step's prediction drowns in the rounding of J although one with next
+to no damping promises more than that, λ ← λ/10, ν ← 2: otherwise a λ that has grown far from the minimum never falls.
+With fewer outputs than parameters, and a squared error, the system is solved in the outputs:
+s = -D⁻¹Jᵀ(J D⁻¹ Jᵀ + λ I)⁻¹ r. By geodesic acceleration the step is bent along the outputs' second derivative in its
+own direction: s + ½ a, (JᵀΛJ + λ D) a = -JᵀΛ ∂²o/∂s², taken where |a| ≤ ¾ |s|, lengths |D^½ ·|.
 
 References:
     Levenberg 1944; Marquardt 1963; Moré, The Levenberg-Marquardt algorithm, 1978 (D).
@@ -19,6 +21,7 @@ References:
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -26,6 +29,8 @@ from jaxnn import checks, tree
 from jaxnn.optimisers import flat, least_squares, report, trials
 from jaxnn.optimisers.words import row_by_row
 from jaxnn.types import Optimiser, Params, Updates
+
+LITTLE = 10.0  # times n ε: a damping that leaves the step and its prediction as they would be without
 
 
 class LevenbergMarquardtState(NamedTuple):
@@ -40,7 +45,7 @@ class LevenbergMarquardtState(NamedTuple):
 
 
 def levenberg_marquardt(
-    *, rule: str = "nielsen", scale: str = "identity", damping: Any = 1e-3, geodesic: bool = False
+    *, rule: str = "nielsen", scale: str = "identity", damping: Any = 1e-3, geodesic: bool = True
 ) -> Optimiser:
     """Levenberg-Marquardt for an `Objective` of any convex loss: MATLAB's `trainlm`, for a squared error.
 
@@ -51,10 +56,12 @@ def levenberg_marquardt(
         rule: how λ follows the gain ratio: "nielsen" or "marquardt".
         scale: D: "identity", or "diagonal", which makes the steps independent of the parameters' units.
         damping: τ > 0; the first λ is τ max diag(JᵀΛJ), or τ where D is the diagonal.
-        geodesic: bend each step by the outputs' second derivative.
+        geodesic: bend each step by the outputs' second derivative along it, for which predict is differentiated
+            forward twice.
 
     Raises:
-        ValueError: an unknown rule or scale, damping out of range; at the update, an objective without the split.
+        ValueError: an unknown rule or scale, damping out of range; at the update, an objective without the split, or
+            whose predict has a `jax.custom_vjp` and hence no second derivative along a step.
     """
     adapt = checks.one_of(rule, {"nielsen": nielsen, "marquardt": marquardt}, "rule")
     diagonal = checks.one_of(scale, {"identity": False, "diagonal": True}, "scale")
@@ -82,11 +89,9 @@ def levenberg_marquardt(
         del words
         at = flat.problem(grads, params, value, value_fn, "levenberg_marquardt", grad=grad)
         model = least_squares.model(at, objective, params, batch, key, geodesic=geodesic)
-        largest = jnp.max(model.diagonal)
-        seen = jnp.maximum(state.scale, jnp.where(jnp.isfinite(model.diagonal), model.diagonal, 0.0))
-        most = jnp.max(seen)
-        scaled = jnp.where(most > 0, jnp.maximum(seen, jnp.finfo(seen.dtype).eps * most), 1.0)
-        d = scaled if diagonal else jnp.ones_like(seen)
+        curvature = jnp.where(jnp.isfinite(model.diagonal), model.diagonal, 0.0)
+        largest, seen = jnp.max(curvature), jnp.maximum(state.scale, curvature)
+        d = jnp.where(seen > 0, seen, 1.0) if diagonal else jnp.ones_like(seen)
         first = damping * (1.0 if diagonal else jnp.where(largest > 0, largest, 1.0))
         region = (jnp.where(state.step == 0, first, state.damping), state.growth)
 
@@ -96,7 +101,10 @@ def levenberg_marquardt(
             region,
             at,
         )
-        least = jnp.finfo(seen.dtype).eps ** 2 * jnp.where(diagonal, 1.0, largest)
+        taken = _looked_through(taken, model, curvature, at)
+        smallest = jnp.min(jnp.where(curvature > 0, curvature / d, jnp.inf))
+        eps, tiny = jnp.finfo(seen.dtype).eps, jnp.finfo(seen.dtype).tiny
+        least = jnp.where(jnp.isfinite(smallest), eps**2 * smallest, 0.0) + tiny / eps
         lam, growth = jnp.maximum(taken.region[0], least), taken.region[1]
         after = LevenbergMarquardtState(
             tree.increment(state.step), state.learning_rate, lam, growth, seen, taken.report(lam)
@@ -104,6 +112,26 @@ def levenberg_marquardt(
         return at.updates(taken.step), after
 
     return Optimiser(init, update)
+
+
+def _looked_through(
+    taken: trials.Taken, model: least_squares.Model, curvature: Float[Array, " n"], at: flat.Flat
+) -> trials.Taken:
+    """What was taken; and where its prediction drowns by the damping alone, less of it and the prediction without.
+
+    "Without" is LITTLE n ε of each diagonal: so much that rounding leaves the system definite, and that the rounding
+    of g along directions without curvature, divided by it, stays within J's.
+    """
+    little = LITTLE * curvature.size * jnp.finfo(curvature.dtype).eps * jnp.where(curvature > 0, curvature, 1.0)
+    faint = taken.accepted & (taken.predicted <= at.rounding)
+    promised = jax.lax.cond(faint, lambda: model.predicted(little), lambda: taken.predicted)
+    veiled = faint & (promised > at.rounding)
+    damping, growth = taken.region
+    return taken._replace(
+        predicted=jnp.where(veiled, promised, taken.predicted),
+        region=tree.select(veiled, (damping / 10, jnp.full_like(growth, 2)), taken.region),
+        drowned=taken.drowned & ~veiled,
+    )
 
 
 def nielsen(damping: Array, growth: Array, gain: Array) -> tuple[Array, Array]:

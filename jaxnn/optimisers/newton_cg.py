@@ -110,8 +110,7 @@ def newton_cg(
             length = tree.norm(jnp.sqrt(m) * solved.step)
             edge = (solved.exit_code == BOUNDARY) | (solved.exit_code == NEGATIVE_CURVATURE)
             shorter = 0.25 * jnp.where(jnp.isfinite(length), length, delta)
-            adapted = jnp.where(gain < 0.25, shorter, jnp.where((gain > 0.75) & edge, 2 * delta, delta))
-            delta = jnp.where(drowned, delta, adapted)
+            delta = jnp.where(gain < 0.25, shorter, jnp.where((gain > 0.75) & edge, 2 * delta, delta))
             accepted = gain > trials.ACCEPTABLE
             taken = trials.Taken(solved.step, solved.predicted_reduction, gain, delta, tries + 1, accepted, drowned)
             return _Trial(taken, last.products + solved.iterations)

@@ -19,6 +19,8 @@ from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.subproblems import secular
 from jaxnn.optimisers.subproblems.shifted import shifted_solve
 
+TRUSTED = 0.1  # the least gain ratio of a step within the trust region; with 10⁻⁴ the first one may leave the basin
+
 Taken: TypeAlias = tuple[Array, Array, Array, Report]
 
 
@@ -64,7 +66,7 @@ def trust_region(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
         larger = jnp.where(length >= 0.8 * radius, 2 * radius, radius)
         return jnp.where(gain < 0.25, 0.25 * length, jnp.where(gain > 0.75, larger, radius))
 
-    taken = trials.until_taken(propose, adapt, region, at)
+    taken = trials.until_taken(propose, adapt, region, at, acceptable=TRUSTED)
     return taken.step, jnp.ones_like(region), taken.region, taken.report(taken.region)
 
 

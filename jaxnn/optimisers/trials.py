@@ -2,7 +2,7 @@
 
     s = propose(region)                         a step, and the reduction m(0) - m(s) > 0 that the model predicts
     ρ = (J(θ) - J(θ + s)) / (m(0) - m(s))       gain ratio: how much of it came true
-    taken if ρ > 10⁻⁴; else region ← adapt(region, ρ), and again
+    taken if ρ > 10⁻⁴, or what the method asks; else region ← adapt(region, ρ), and again
 
 A trial value that is not finite counts as ρ = -∞. Where both reductions drown in the rounding of J, they say nothing,
 and the model is believed: ρ = 1, the region stays. Differences of J end at √ε, steps of the model at ε (Conn, Gould &
@@ -63,6 +63,8 @@ def until_taken(
     adapt: Callable[[Region, Array, Array], Region],
     region: Region,
     at: Flat,
+    *,
+    acceptable: float = ACCEPTABLE,
 ) -> Taken:
     """Tries steps until one is acceptable, `TRIALS` at most.
 
@@ -71,6 +73,7 @@ def until_taken(
         adapt: (region, gain ratio, step) -> the region of the next trial, or of the next iteration.
         region: a pytree: damping, or a radius.
         at: J near the parameters.
+        acceptable: the least gain ratio of a step that is taken.
     """
 
     def trial(taken: Taken) -> Taken:
@@ -78,7 +81,7 @@ def until_taken(
         step = jnp.where(jnp.isfinite(step), step, jnp.nan)  # one sign for what could not be solved
         gain, drowned = gain_ratio(at, at.value_at(step), predicted)
         region = tree.select(drowned, taken.region, adapt(taken.region, gain, step))
-        return Taken(step, predicted, gain, region, taken.trials + 1, gain > ACCEPTABLE, drowned)
+        return Taken(step, predicted, gain, region, taken.trials + 1, gain > acceptable, drowned)
 
     nan = jnp.asarray(jnp.nan, at.value.dtype)
     no = jnp.asarray(False)

@@ -5,9 +5,10 @@ The rules, the weightiest first; ε is the precision's, s the step, r the reduct
     diverged     J, ∇J or θ is not finite
     gradient     ‖∇J‖₂ ≤ gradient_tolerance
     goal         J ≤ goal
-    stuck        the method found no acceptable step, however short
+    stuck        the method found no acceptable step, however short; or J has not fallen for 50 steps, none of which
+                 changed it by more than 1000 ε |J|, while r says that it could
     reduction    |r| ≤ 100 ε² |J|: steps of ε of the way to the minimum remain
-    step         |sᵢ| ≤ ε max(|θᵢ|, ε ‖θ‖∞) for all i: the parameters no longer change
+    step         |sᵢ| ≤ ε max(|θᵢ|, ε ‖θ‖∞) for all i: the parameters no longer change; and |r| is within J's rounding
     rounding     |r| ≤ 10 ε |J|, or the method found r and J's change within J's rounding; and r has not become less
                  for ten steps: what moves is rounding
     budget       max_steps
@@ -30,13 +31,15 @@ from jaxnn.optimisers.report import Report
 from jaxnn.types import Params
 
 PATIENCE = 10  # steps in the midst of rounding without a lesser prediction
+STANDSTILL = 50  # steps without a lesser J though it is predicted: λ/10 at each passes through all its decades in fewer
 GOING_ON, DIVERGED, GRADIENT, GOAL, STUCK, REDUCTION, STEP, ROUNDING, BUDGET = range(9)
 WORDS = (
     "still going on",
     "diverged: J or its gradient is no longer finite; the parameters are the last finite ones",
     "converged: the gradient's norm is within gradient_tolerance",
     "goal reached: J is not above it",
-    "stuck: no acceptable step was found; the matrix is singular, or what is left to gain is within J's rounding",
+    "stuck: no acceptable step was found, or none that J falls by; the matrix is singular, J has a kink, or what is "
+    "left to gain is within J's rounding",
     "converged: the reduction that the model predicts is below the precision of J",
     "converged: the step is below the precision of the parameters",
     "converged as far as rounding allows: the predicted reduction is within the rounding of J, and no longer shrinks",
@@ -68,6 +71,8 @@ class Watch(NamedTuple):
     code: Int[Array, ""]
     least: Float[Array, ""]  # the least prediction, or gradient, in the midst of rounding
     since: Int[Array, ""]  # steps since then
+    lowest: Float[Array, ""]  # J when it was last seen to fall
+    still: Int[Array, ""]  # steps since then that left J where it was though the model promised more
 
 
 def begin(value: Array, grad: Params, limits: Limits) -> Watch:
@@ -76,7 +81,8 @@ def begin(value: Array, grad: Params, limits: Limits) -> Watch:
     code = jnp.where(value <= limits.goal, GOAL, GOING_ON)
     code = jnp.where(norm <= limits.gradient_tolerance, GRADIENT, code)
     code = jnp.where(jnp.isfinite(value) & tree.all_finite(grad), code, DIVERGED)
-    return Watch(code.astype(jnp.int32), jnp.asarray(jnp.inf, norm.dtype), jnp.zeros((), jnp.int32))
+    none = jnp.zeros((), jnp.int32)
+    return Watch(code.astype(jnp.int32), jnp.asarray(jnp.inf, norm.dtype), none, value, none)
 
 
 def decide(
@@ -105,7 +111,7 @@ def decide(
         max_steps: the budget.
     """
     norm = tree.norm(grad)
-    least, since = watch.least, watch.since
+    least, since, lowest, still = watch.least, watch.since, watch.lowest, watch.still
     holds = {BUDGET: steps >= max_steps}
     if told is not None:
         value, eps = after[1], jnp.finfo(after[1].dtype).eps
@@ -117,17 +123,20 @@ def decide(
         better = drowned & (measure < least)
         least = jnp.where(better, measure, least).astype(least.dtype)
         since = jnp.where(better | ~drowned, 0, since + 1)
+        fell = value < lowest - ROUNDINGS * eps * jnp.abs(lowest)
+        unchanged = modelled & ~drowned & ~fell & (change <= 100 * ROUNDINGS * eps * jnp.abs(value))
+        lowest, still = jnp.where(fell, value, lowest), jnp.where(unchanged, still + 1, 0)
         holds |= {
             ROUNDING: since >= PATIENCE,
-            STEP: told.accepted & _unmoved(before[0], after[0]),
+            STEP: told.accepted & (drowned | ~modelled) & _unmoved(before[0], after[0]),
             REDUCTION: told.accepted & modelled & (reduction <= 100 * eps**2 * jnp.abs(value)),
-            STUCK: told.at_limit,
+            STUCK: told.at_limit | (still >= STANDSTILL),
         }
     holds |= {GOAL: after[1] <= limits.goal, GRADIENT: norm <= limits.gradient_tolerance, DIVERGED: ~finite}
     code = watch.code
     for each, condition in holds.items():  # the later ones have the last word
         code = jnp.where(condition, each, code)
-    return Watch(code.astype(jnp.int32), least, since.astype(jnp.int32))
+    return Watch(code.astype(jnp.int32), least, since.astype(jnp.int32), lowest, still.astype(jnp.int32))
 
 
 def told(stop: Stop, *, steps: int, gradient_norm: float, gradient_tolerance: float) -> str:
