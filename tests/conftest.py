@@ -31,7 +31,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items):
-    """Of a test marked `by_default` the other cases are slow; and a slow test may take ten minutes, unless it says more."""
+    """Of a test marked `by_default` the other cases are slow; a slow test may take ten minutes, unless it says more."""
     asked = {}
     for item in items:
         if chosen := item.get_closest_marker("by_default"):

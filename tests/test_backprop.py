@@ -38,6 +38,7 @@ def both(params, x, y, sigma, loss):
     return jax.tree.leaves(by_hand), jax.tree.leaves(by_jax)
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=12)
 @given(
     sizes=st.lists(st.integers(1, 6), min_size=2, max_size=6),
@@ -57,6 +58,7 @@ def test_equals_jax_grad_on_random_networks(sizes, names, loss, bias, seed):
             np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.by_default("float32-relu", "float64-*")
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_every_activation_in_both_precisions(name, dtype):
     params = mlp.init(KEY, (4, 6, 5, 2), b_init=jax.nn.initializers.normal(1.0), dtype=dtype)

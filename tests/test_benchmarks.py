@@ -49,6 +49,7 @@ def fake_time(clock):
 DEAR = {"least_squares", "race"}  # a quarter of a minute each
 
 
+@pytest.mark.by_default("update", "diagonal")
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in DEAR else ()) for n in QUESTIONS])
 def test_quick_run_measures_every_present_contender_and_lists_the_others(name, without_torch, tmp_path, capsys):
     assert main(["--quick", "--only", name, "--json", str(tmp_path / "report.json")]) == 0
@@ -139,6 +140,7 @@ def test_the_copy_moves_the_bytes_of_an_update(monkeypatch):
         copied.clear()
 
 
+@pytest.mark.slow
 def test_whoever_computes_a_hessian_computes_the_same():
     (problem,) = hessian.problems(True)
     found = [contender.make(problem)() for contender in hessian.CONTENDERS if contender.needs is None]

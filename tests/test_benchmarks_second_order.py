@@ -58,6 +58,7 @@ def test_a_penalty_is_part_of_the_loss_on_diabetes():
     np.testing.assert_allclose(difference, 0.5 * race.PENALTY * squares, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_fit_can_reach_the_goal_because_its_targets_are_a_networks():
     (problem,) = least_squares.problems(True)
     with jax.enable_x64(True):

@@ -94,6 +94,7 @@ def test_equals_scikit_learn(case, weight):
     np.testing.assert_allclose(result, theirs(targets, predictions, sample_weight=w), rtol=4e-15, atol=1e-15)
 
 
+@pytest.mark.by_default("float32-*-random")
 @pytest.mark.parametrize("weight", ["none", "random"])
 @pytest.mark.parametrize("case", [case for case in CASES if "clipped" not in case and "constant" not in case])
 def test_inside_jit_the_same_numbers(case, weight, dtype):
@@ -215,6 +216,7 @@ def test_of_numbers(name, columns, x64):
     np.testing.assert_allclose(result, getattr(metrics, name)(targets, outputs), rtol=1e-13)
 
 
+@pytest.mark.by_default("nan-*")
 @pytest.mark.parametrize("name", sorted(metrics.HIGHER_IS_BETTER))
 @pytest.mark.parametrize("padding", [0.0, np.nan, 1e30])
 def test_rows_of_weight_zero_do_not_count(name, padding):

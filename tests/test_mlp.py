@@ -18,6 +18,7 @@ KEY = jax.random.key(0)
 
 
 class TestInit:
+    @pytest.mark.by_default("float64-sizes1", "float32-sizes[023]")
     @pytest.mark.parametrize("sizes", [(4, 1), (3, 5, 2), [2, 3, 3, 3, 1], (np.int64(2), 1)])
     def test_gives_a_layer_for_each_pair_of_sizes(self, sizes, dtype):
         params = mlp.init(KEY, sizes, dtype=dtype)

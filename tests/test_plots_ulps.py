@@ -184,6 +184,7 @@ def test_all_libraries_differ_in_colour_and_in_line_or_mark():
     assert legend(figure).get_window_extent().x1 < figure.bbox.x1
 
 
+@pytest.mark.by_default("dark")
 @pytest.mark.parametrize("theme", style.THEMES)
 def test_the_picture_has_its_theme_and_everything_written_is_within_it(theme, tmp_path):
     curves = {rule: {**TYPICAL, "keras": (STEPS, [0, 2, np.inf, np.nan])} for rule in RULES}

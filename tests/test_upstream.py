@@ -65,6 +65,7 @@ def run(snippet):
         )
 
 
+@pytest.mark.by_default("1-*", "6-*", "20-*")
 @pytest.mark.parametrize(
     "snippet",
     [s for s in SNIPPETS if s.library in MODULES and importlib.util.find_spec(MODULES[s.library])],

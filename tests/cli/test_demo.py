@@ -1,6 +1,7 @@
 import sys
 
 import matplotlib.image
+import pytest
 
 from jaxnn import training
 
@@ -20,6 +21,7 @@ def test_the_demo_beats_the_linear_model_and_leaves_its_files(run):
     assert max(map(len, result.out.splitlines())) <= 100
 
 
+@pytest.mark.slow
 def test_the_demo_without_matplotlib_says_what_is_missing(run, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     result = run("demo")

@@ -34,6 +34,7 @@ def test_the_other_reading_of_the_erratum(run):
     assert "∂J/∂w⁽¹⁾₁₁ = x₁ ∂J/∂z⁽¹⁾ = 0.2·" in out
 
 
+@pytest.mark.by_default("argv0", "argv4")
 @pytest.mark.parametrize(
     "argv",
     [

@@ -62,6 +62,7 @@ def test_numbers_come_back_in_their_own_units(run, patients):
     assert np.array_equal(np.array(rows, float)[:, 0], training.load("m").predict(data.read_table(patients)))
 
 
+@pytest.mark.slow
 def test_a_data_set_by_name(run):
     assert run("train", "iris", "--out", "iris.safetensors", *FAST).status == 0
     result = run("predict", "iris.safetensors", "iris")

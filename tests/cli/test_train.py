@@ -68,6 +68,7 @@ def test_nothing_is_learnt_from_rows_that_are_held_out(run, tmp_path):
     assert all(np.array_equal(a.w, b.w) for a, b in zip(first.params, second.params, strict=True))
 
 
+@pytest.mark.slow
 def test_the_seed_decides_everything(run, patients):
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         assert run("train", patients, *STROKE, "--seed", seed, "--out", name, "--dropout", "0.1", *FAST).status == 0
@@ -75,6 +76,7 @@ def test_the_seed_decides_everything(run, patients):
     assert content["a"] == content["b"] != content["c"]
 
 
+@pytest.mark.by_default("semicolons")
 @pytest.mark.parametrize(
     "text",
     [
@@ -113,6 +115,7 @@ def test_a_constant_column_does_no_harm(run, patients):
     assert "nan" not in result.out
 
 
+@pytest.mark.slow
 def test_weight_zero_is_as_good_as_not_there_for_the_metrics(run, tmp_path):
     """Rows of weight 0 with the wrong label: the accuracy is that of the others."""
     columns = rows_of_patients(200)
@@ -193,6 +196,7 @@ def test_pictures_and_history_are_written(run, patients):
         assert [line["epoch"] for line in lines] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_all_rows_can_be_trained_on(run, patients):
     result = run("train", patients, *STROKE, "--validation", "0", "--test", "0", "--plot", "p.png", *FAST)
     assert result.status == 0
@@ -234,6 +238,7 @@ def test_a_folder_with_checkpoints_is_not_mixed_with_another_run(run, refused, p
     assert "another run" in refused(*argv, "--resume", "--seed", "1")
 
 
+@pytest.mark.slow
 def test_digits_are_read(run):
     result = run("train", "digits", "--seed", "0")
     assert result.status == 0
@@ -241,6 +246,7 @@ def test_digits_are_read(run):
     assert max(map(len, result.out.splitlines())) <= 100
 
 
+@pytest.mark.by_default("stroke")
 @pytest.mark.parametrize("target", ["stroke", "cost"])
 def test_a_run_that_learnt_nothing_writes_no_model(run, patients, tmp_path, target):
     argv = ("train", patients, "--target", target, "--drop", "id", "--out", "m.safetensors", "--quiet", *FAST)
@@ -267,6 +273,7 @@ def test_a_checkpoint_that_fails_is_told_and_not_said_to_be_written(run, patient
     assert ("wrote          m (the model)" in result.out) == (not quiet)
 
 
+@pytest.mark.by_default("1-True")
 @pytest.mark.parametrize(("first", "told"), [(0, True), (1, True), (2, False)])
 def test_a_column_that_counts_the_rows_is_told(run, tmp_path, first, told):
     (tmp_path / "table.csv").write_text(as_csv(rows_of_patients() | {"id": range(first, first + 60)}))
@@ -275,6 +282,7 @@ def test_a_column_that_counts_the_rows_is_told(run, tmp_path, first, told):
     assert ("--drop id leaves it out" in result.out) == told
 
 
+@pytest.mark.by_default("lbfgs")
 @pytest.mark.parametrize("optimiser", ["levenberg_marquardt", "newton", "lbfgs"])
 def test_a_method_is_one_word(optimiser, run, patients):
     """cost = 3 pressure + noise of 1 % of its spread: a method that works sees that in a few steps."""

@@ -39,6 +39,7 @@ def judge(a, values, vectors, residuals, expected, eps):
     assert np.all(np.abs(values - expected) <= residuals + 100 * eps * scale)
 
 
+@pytest.mark.by_default("float64-*", "float32-both")
 @pytest.mark.parametrize("which", WANTED)
 def test_pairs_of_known_spectra_in_a_third_of_the_space(dtype, which):
     """Repeated eigenvalues come with their multiplicities."""
@@ -60,6 +61,7 @@ def test_all_of_a_small_matrix(x64):
     assert found.products[0] == 2 * N
 
 
+@pytest.mark.slow
 def test_more_copies_than_one_sweep_finds(x64):
     """One eigenvalue eight times above a dense spectrum: each fresh vector finds one copy more."""
     values = np.concatenate([np.full(8, 3.0), np.linspace(-1, 1, 152)])
@@ -67,6 +69,7 @@ def test_more_copies_than_one_sweep_finds(x64):
     np.testing.assert_allclose(found.values[0], [3.0] * 8 + [1.0], atol=1e-10)
 
 
+@pytest.mark.by_default("float64")
 def test_both_ends(dtype):
     a = jnp.asarray(MATRICES["outliers"], dtype)
     ends = curvature.extreme_eigenpairs(lambda u: a @ u, N, key=jax.random.key(0), dtype=dtype, steps=20)

@@ -54,6 +54,7 @@ def test_a_plane_keeps_what_is_not_finite(x64):
     assert np.isfinite(found.values[:, 3]).all()
 
 
+@pytest.mark.by_default("float64")
 def test_filters_have_the_length_of_the_weights(dtype):
     params = mlp.init(jax.random.key(0), (5, 4, 3), b_init=jax.nn.initializers.ones)
     u, v = curvature.random_directions(jax.random.key(1), params)

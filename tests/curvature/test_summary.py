@@ -12,6 +12,7 @@ from tests.curvature.spectra import dense, network, parameters, quadratic
 KEY = jax.random.key(2)
 
 
+@pytest.mark.slow
 def test_a_networks_pairs_are_those_of_its_dense_hessian(x64):
     objective, params, batch = network()
     h = dense(lambda p: objective(p, batch), params)

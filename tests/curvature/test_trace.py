@@ -24,6 +24,7 @@ def keys(count, seed=0):
     return jax.random.split(jax.random.key(seed), count)
 
 
+@pytest.mark.by_default("semicircle-*")
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["semicircle", "outliers"])
 def test_the_mean_over_keys_is_the_trace(x64, method, name):

@@ -36,6 +36,7 @@ def case(loss, sizes=(3, 4, K), penalty=None, dtype=None):
 LOSSES = {name: loss for name, loss in losses.TABLE.items() if name != "absolute_error"}
 
 
+@pytest.mark.by_default("softmax_cross_entropy", "poisson")
 @pytest.mark.parametrize("name", LOSSES)
 def test_for_a_linear_model_it_is_the_hessian(x64, name):
     objective, params, batch = case(LOSSES[name], sizes=(3, K), penalty=l2(0.3))

@@ -112,6 +112,7 @@ def test_a_symmetric_part_alone_is_not_enough(x64):
     assert report.asymmetry == pytest.approx(6e-13)
 
 
+@pytest.mark.slow
 def test_more_parameters_than_are_taken_one_by_one(x64):
     f, params = network((10, 10, 2))
     right = jax.jit(lambda p: derivatives.hessian(f, p))

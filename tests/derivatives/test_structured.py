@@ -240,6 +240,7 @@ def test_the_order_is_that_of_ravel_pytree(x64):
     np.testing.assert_allclose(found @ ravel_pytree(v)[0], ravel_pytree(product)[0], atol=1e-13)
 
 
+@pytest.mark.by_default("9-4", "1-1")
 @pytest.mark.parametrize(("examples", "most"), [(1, 1), (7, 7), (8, 3), (9, 4), (10, 1)])
 def test_chunks_sum_every_row_once(examples, most):
     share = jnp.arange(1.0, examples + 1)

@@ -30,6 +30,7 @@ def fields(node):
             yield from fields(part)
 
 
+@pytest.mark.by_default("rules", "variants")
 @pytest.mark.parametrize("zoo", laws.ZOOS.values(), ids=list(laws.ZOOS))
 def test_moments_and_maxima(zoo):
     """On gradients over three decades, and once more with every third of them gone and one that is 10⁶ times larger."""

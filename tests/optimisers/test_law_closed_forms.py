@@ -174,6 +174,7 @@ def gap(zoo, dtype, size):
     return gaps
 
 
+@pytest.mark.by_default("rules", "variants")
 @pytest.mark.parametrize("zoo", laws.ZOOS.values(), ids=list(laws.ZOOS))
 def test_constant_gradient(zoo, x64):
     """The small gradients are of the size of ε and of √ε, so that its place shows."""
@@ -183,6 +184,7 @@ def test_constant_gradient(zoo, x64):
         assert far == {}
 
 
+@pytest.mark.by_default("rules")
 @pytest.mark.parametrize("zoo", laws.ZOOS.values(), ids=list(laws.ZOOS))
 def test_constant_gradient_in_single_precision(zoo):
     """To a few ulp from the first step on, where 1 - βᵗ computed plainly is 1e-5 off."""

@@ -143,6 +143,7 @@ RATES_AT_ZERO = [
 ]
 
 
+@pytest.mark.slow
 def test_derivatives_by_a_rate_of_zero(x64):
     """0 belongs to every range; differences from there to one side, of the second order."""
     grads, p = setting()

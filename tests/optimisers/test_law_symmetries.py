@@ -64,6 +64,7 @@ for name in PRESETS:
 SCALED = laws.Zoo(WITHOUT_EPS)
 
 
+@pytest.mark.by_default("-20")
 @pytest.mark.parametrize("k", [-20, 1, 17])
 def test_a_power_of_two_in_the_gradient(k):
     """Scales every step of the linear rules and changes not one bit of the others'; RAdam begins as a linear one."""
@@ -130,6 +131,7 @@ def rotation(n, seed=11):
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(n, n)))[0]
 
 
+@pytest.mark.by_default("rules", "variants")
 @pytest.mark.parametrize("zoo", laws.ZOOS.values(), ids=list(laws.ZOOS))
 def test_rotation(zoo, x64):
     """Rotated gradients make rotated steps in the linear rules. Coordinate by coordinate no other rule can have that.

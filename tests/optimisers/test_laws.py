@@ -12,7 +12,10 @@ from jaxnn import optimisers
 from tests import laws
 from tests.laws import CASES, DECAYING
 
-every = pytest.mark.parametrize("make", CASES.values(), ids=list(CASES))
+every = pytest.mark.parametrize(  # the variants of a rule are slow
+    "make",
+    [pytest.param(make, id=name, marks=[pytest.mark.slow] * (name in laws.VARIANTS)) for name, make in CASES.items()],
+)
 every_rule = pytest.mark.parametrize("make", optimisers.TABLE.values(), ids=list(optimisers.TABLE))
 
 
@@ -148,14 +151,18 @@ def test_decay_needs_the_parameters():
             optimiser.update(g, optimiser.init(g))
 
 
-zoos = pytest.mark.parametrize("zoo", laws.ZOOS.values(), ids=list(laws.ZOOS))
-# What is not compiled is slow: presets are made of the rules, and by default asked once so, against the compiled ones.
+# Presets are made of the rules, whose laws are asked by default; theirs are slow.
+zoos = pytest.mark.parametrize(
+    "zoo",
+    [
+        pytest.param(zoo, id=name, marks=[pytest.mark.slow] * (name in laws.LIBRARIES))
+        for name, zoo in laws.ZOOS.items()
+    ],
+)
 forms = pytest.mark.parametrize(
     ("zoo", "jitted"),
     [
-        pytest.param(
-            zoo, jitted, id=f"{name}-{form}", marks=[pytest.mark.slow] * (not jitted and name in laws.LIBRARIES)
-        )
+        pytest.param(zoo, jitted, id=f"{name}-{form}", marks=[pytest.mark.slow] * (name in laws.LIBRARIES))
         for name, zoo in laws.ZOOS.items()
         for form, jitted in (("jitted", True), ("eager", False))
     ],

@@ -138,6 +138,7 @@ def test_saddle_free_leaves_alone_what_has_no_curvature(x64):
     np.testing.assert_allclose(updates, [-1.0, 0.0], atol=1e-15)
 
 
+@pytest.mark.by_default("trust_region", "saddle_free")
 @each_method
 def test_the_digits_double_near_a_minimum(x64, method):
     """|θ' - θ*| ≤ C |θ - θ*|² with C = 2400 / (2 · 0.4), ∇³J and the lowest curvature there; no end but rounding."""

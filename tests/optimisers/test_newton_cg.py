@@ -140,6 +140,7 @@ def test_the_diagonal_saves_products_where_scales_differ(x64):
     assert products["diagonal"] < 0.25 * products["plain"], counts
 
 
+@pytest.mark.by_default("plain")
 @each_method
 def test_the_gradient_reaches_rounding(x64, method):
     """On the offset function, whose values end at a gradient near 1e-6."""

@@ -115,6 +115,7 @@ def test_the_direction_is_optaxs(x64):
 SCIPYS = {"lbfgs": ("L-BFGS-B", {"gtol": 1e-8, "ftol": 0}), "bfgs": ("BFGS", {"gtol": 1e-8})}
 
 
+@pytest.mark.by_default("bfgs")
 @each_method
 def test_classics_in_about_as_many_evaluations_as_scipy(x64, method):
     """To 1e-8 in every entry of the gradient. The loop's own evaluation at each update is left out: scipy reuses it."""
@@ -199,6 +200,7 @@ def test_jit_and_vmap_over_starts_give_the_same(x64, method):
     np.testing.assert_allclose(first(g, x), jax.jit(first)(g, x), rtol=1e-12)
 
 
+@pytest.mark.by_default("float64-*")
 @each_method
 def test_a_zero_gradient_moves_nothing(dtype, method):
     xs, states = path(METHODS[method], lambda x: jnp.sum(x**2), jnp.zeros(3, dtype), steps=2)

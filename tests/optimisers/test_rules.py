@@ -41,6 +41,7 @@ SPACE = {
 }
 
 
+@pytest.mark.by_default("*-0")
 @pytest.mark.parametrize("index", range(3))
 @pytest.mark.parametrize("rule", optimisers.TABLE)
 def test_the_formula_at_drawn_hyperparameters(rule, index):

@@ -32,6 +32,7 @@ def network(*hidden, w_init=GLOROT, **words):
     return mlp.init(KEY, (6, *hidden, 1), w_init=w_init, **words)
 
 
+@pytest.mark.by_default("relu-*")
 @pytest.mark.parametrize(
     ("activation", "w_init"), [(jnp.tanh, GLOROT), (jax.nn.relu, jax.nn.initializers.he_normal), (jax.nn.silu, GLOROT)]
 )
@@ -42,6 +43,7 @@ def test_a_healthy_network_has_nothing(activation, w_init):
     assert str(found) == "Nothing is wrong that these numbers would show."
 
 
+@pytest.mark.by_default("float64")
 def test_statistics_are_those_of_their_definitions(dtype):
     params = (
         mlp.Layer(jnp.array([[1.0, -1.0, 2.0]], dtype), jnp.array([0.0, 0.0, 20.0], dtype)),
@@ -182,6 +184,7 @@ def history(loss, validation=None):
     return History(loss, None if validation is None else np.array(validation, float), {}, nothing, nothing, nothing)
 
 
+@pytest.mark.by_default("curves0*", "curves3*")
 @pytest.mark.parametrize(
     ("curves", "told"),
     [

@@ -61,6 +61,7 @@ def by_hand(objective, optimiser, params, data, *, epochs, batch_size, key):
     return state, losses_per_epoch
 
 
+@pytest.mark.by_default("short last batch")
 @pytest.mark.parametrize("batch_size", [8, 10, 50, 64], ids=["short last batch", "even", "full", "more than rows"])
 def test_fit_is_the_loop_by_hand(batch_size, x64):
     data, params = numbers(), network(3, 8, 1)
@@ -308,6 +309,7 @@ def test_threads_train_alike():
         jax.tree.map(np.testing.assert_array_equal, result.params, alone.params)
 
 
+@pytest.mark.by_default("ours")
 @pytest.mark.rounding
 @pytest.mark.parametrize("optimiser", [ADAM, optax.adamw(1e-2)], ids=["ours", "optax"])
 def test_resumed_after_any_epoch_the_bits_are_the_same(tmp_path, optimiser, monkeypatch):

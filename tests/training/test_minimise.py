@@ -191,6 +191,7 @@ def test_nothing_that_was_given_is_changed_or_used_up(x64, table):
 # chunks
 
 
+@pytest.mark.by_default("True-optimiser1")
 @pytest.mark.parametrize("optimiser", [LM, NEWTON])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_chunks_change_nothing(x64, table, optimiser, weighted):

@@ -46,6 +46,7 @@ def leaves_equal(found, expected):
 # Predictions
 
 
+@pytest.mark.by_default("float32-*")
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("bias", [True, False])
 def test_outputs_are_the_networks(activation, bias, dtype):

@@ -25,6 +25,7 @@ def test_a_pure_function_of_key_and_epoch(n):
     assert (training.order(KEY, 2, n) != training.order(jax.random.key(4), 2, n)).any()
 
 
+@pytest.mark.by_default("16")
 @pytest.mark.parametrize("n", [16, 4096 + 64])
 def test_each_row_is_as_likely_in_each_place(n):
     epochs = 4000

@@ -24,6 +24,7 @@ def problem(dtype=jnp.float32, n=40):
 ROWS = np.random.default_rng(0).integers(0, 40, (12, 8))
 
 
+@pytest.mark.by_default("float64")
 def test_a_step_is_gradient_update_and_sum(dtype):
     objective, params, data = problem(dtype)
     optimiser = optimisers.sgd(0.1)
@@ -46,6 +47,7 @@ def test_a_state_can_be_written_by_hand():
     jax.tree.map(np.testing.assert_array_equal, by_hand.params, made.params)
 
 
+@pytest.mark.by_default("adam")
 @pytest.mark.parametrize("name", ["adam", "momentum", "rmsprop"])
 def test_run_is_its_steps_one_by_one(name, x64):
     objective, params, data = problem(jnp.float64)

@@ -141,6 +141,7 @@ def test_cut_at_every_byte(file, tmp_path):
         refused(tmp_path / "cut", content[:length])
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_in_every_byte(file, tmp_path):
     content = file.read_bytes()
     for place in range(len(content)):

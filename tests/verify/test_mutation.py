@@ -78,6 +78,7 @@ def test_argument_checks_and_documentation_are_left_alone():
     assert lines('"""x = -1"""\nif not b > 1:\n    raise ValueError(-b)\nchecks.decay(b=-b)') == set()
 
 
+@pytest.mark.by_default("adam-*", "adagrad-takes*")
 @pytest.mark.parametrize("law", mutation.HERE.values(), ids=list(mutation.HERE))
 @pytest.mark.parametrize("rule", optimisers.TABLE)
 def test_the_laws_of_the_script_hold(rule, law):

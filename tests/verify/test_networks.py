@@ -14,6 +14,7 @@ def table():
     return networks.check()
 
 
+@pytest.mark.slow
 def test_nothing_fails(table):
     assert table.ok, str(table)
     assert {row.group for row in table} == {"gradients"}

@@ -25,7 +25,7 @@ COMMON = {
     "decoupled": (1e-2, 0.1),
     "initial": (0.1, 1.0),
 }
-QUICK = ("adam", "torch.SGD", "keras.Lion")
+QUICK = ("torch.SGD", "keras.Lion")
 pytestmark = pytest.mark.timeout(600)  # most of these compile every known rule: a minute on a busy core
 SPELLINGS = [(form, spelling) for form in known.FORMS for spelling in form.spellings]
 
@@ -91,6 +91,7 @@ def test_every_rule_and_preset_has_a_spelling():
     assert {spelling.name for _, spelling in SPELLINGS} == set(optimisers.TABLE) | set(optimisers.PRESETS)
 
 
+@pytest.mark.slow
 def test_uncommon_hyperparameters_are_found():
     table = recognition.identify(
         lambda rate: optax.chain(optax.rmsprop(rate, decay=0.97, momentum=0.83), optax.scale(0.1))
@@ -99,6 +100,7 @@ def test_uncommon_hyperparameters_are_found():
     assert "0.1 times the one given" in " ".join(table.remarks)
 
 
+@pytest.mark.slow
 def test_an_object_has_a_rate_of_its_own():
     table = recognition.identify(optax.adamw(3e-4, b1=0.93, weight_decay=0.037), name="ours")
     assert equal(table)["optax.adamw"] == "b1=0.93, weight_decay=0.037, rate 0.0003"
@@ -118,6 +120,7 @@ def test_adam_with_another_b1():
     assert table.ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("link", "said"),
     [
@@ -131,6 +134,7 @@ def test_clipping_is_told(link, said):
     assert said in table.remarks[0]
 
 
+@pytest.mark.slow
 def test_what_ascends_is_told():
     table = recognition.identify(lambda: optax.adadelta())  # without a rate, its sign is never turned
     assert equal(table)["optax.adadelta"] == "its defaults, rate 1, ascending"
@@ -142,6 +146,7 @@ def velocity_inside(rate):
     return optax.chain(optax.scale_by_learning_rate(rate), optax.trace(0.9))
 
 
+@pytest.mark.slow
 def test_the_conventions_of_momentum_are_told_apart():
     outside, inside = recognition.identify(lambda rate: optax.sgd(rate, 0.9)), recognition.identify(velocity_inside)
     assert {"optax.sgd", "torch.SGD"} <= set(equal(outside))
@@ -161,6 +166,7 @@ def test_a_rule_that_ignores_the_schedule():
     assert "b2=0.99" in equal(table)["optax.adam"]
 
 
+@pytest.mark.slow
 def test_a_rule_that_takes_no_schedule():
     def numbers_only(rate):
         return optax.GradientTransformation(
@@ -209,6 +215,7 @@ def squared_momentum(rate):
     return optax.GradientTransformation(init, update)
 
 
+@pytest.mark.slow
 def test_an_own_rule_is_called_equal_to_nothing():
     table = recognition.identify(squared_momentum)
     assert not equal(table)
@@ -239,6 +246,7 @@ def test_what_takes_no_step():
     assert table.remarks == ("mine takes no step at all.",)
 
 
+@pytest.mark.slow
 def test_double_precision_stays_inside():
     recognition.identify(optax.sgd(0.1))
     assert not jax.config.jax_enable_x64
@@ -268,6 +276,7 @@ def test_the_least_of_a_function_with_a_corner(size):
     assert least(lambda x: abs(x - size)) == pytest.approx(size, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_uncommon_decay_is_found_at_a_changing_rate():
     table = recognition.identify(lambda rate: optax.chain(optax.add_decayed_weights(0.023), optax.adam(rate)))
     assert "adam(weight_decay=0.023)" in table.remarks[0]

@@ -19,6 +19,7 @@ PROBLEMS = {problem.name: problem for problem in more.problems()}
 jitted = partial(jax.jit, compiler_options=quick_to_compile())
 
 
+@pytest.mark.by_default("Misra1a", "Rat43", "MGH17")
 @pytest.mark.parametrize("name", nist.MODELS)
 def test_nists_models_give_the_certified_sum_of_squares(name, x64):
     objective, batch, read = nist.problem(name)
