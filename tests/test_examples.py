@@ -1,14 +1,18 @@
 """Every example runs, its asserts hold, it draws its picture, and it is short enough to read.
 
-Those that take seconds are slow tests; the documentation's build runs all of them too.
+Those that take seconds are slow tests. The documentation's build runs all of them too, but for those whose pictures and
+output it finds: `JAXNN_EXAMPLES=docs/generated/examples` keeps them there.
 """
 
+import ast
 import importlib
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.image
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "examples"
@@ -34,12 +38,22 @@ def cases(quick):
 
 @pytest.mark.parametrize("example", [*cases(True), *cases(False)])
 def test_an_example_runs_and_draws_its_picture(example, tmp_path):
-    picture = tmp_path / "picture.png"
-    run = ran(example, picture, "dark", cwd=tmp_path)
+    kept = Path(os.environ.get("JAXNN_EXAMPLES", tmp_path)).absolute()
+    picture = kept / f"{example.stem}.png"
+    run = ran(example, picture, cwd=tmp_path, COLUMNS="100")
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""  # no warnings either
-    assert run.stdout.splitlines()[-1] == f"wrote {picture}"
+    *printed, last = run.stdout.splitlines()
+    assert last == f"wrote {picture}"
     assert picture.read_bytes().startswith(b"\x89PNG")
+    picture.with_suffix(".txt").write_text("\n".join(printed) + "\n", encoding="utf-8")
+
+
+def test_pictures_are_drawn_in_the_dark_too(tmp_path):
+    runs = [ran(FOLDER / "01_neuron.py", f"{theme}.png", theme, cwd=tmp_path) for theme in ("light", "dark")]
+    assert [run.returncode for run in runs] == [0, 0]
+    brightness = [matplotlib.image.imread(tmp_path / name)[..., :3].mean() for name in ("light.png", "dark.png")]
+    assert brightness[0] > 0.7 > 0.3 > brightness[1]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
@@ -49,6 +63,26 @@ def test_an_example_is_short_and_says_how_to_run_it(example):
     assert f"python examples/{example.name} [PICTURE" in text
     assert text.count("assert") >= 2
     assert "page" in text.partition('"""\n')[0].lower()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_what_an_example_imports_and_asks_of_it_is_there(example):
+    """So that a name that is gone is noticed without running them all."""
+    tree = ast.parse(example.read_text(encoding="utf-8"))
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {a.asname or a.name.split(".")[0]: importlib.import_module(a.name) for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module != "picture":
+            module = importlib.import_module(node.module)
+            modules |= {a.asname or a.name: getattr(module, a.name) for a in node.names}
+    ours = {name for name, module in modules.items() if inspect.ismodule(module) and "jaxnn" in module.__name__}
+    asked = {
+        (node.value.id, node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ours
+    }
+    assert [f"{name}.{attribute}" for name, attribute in asked if not hasattr(modules[name], attribute)] == []
 
 
 def test_they_are_numbered_from_one_without_a_gap():
