@@ -52,13 +52,13 @@ lost = {
     "autoencoder": [float(jnp.mean(losses.squared_error(each, fresh))) / spread for each in rebuilt],
     "principal components": [float(jnp.mean(losses.squared_error(each, fresh))) / spread for each in linear],
 }
-print(
-    "share of the variance of fresh digits that is lost\n  numbers in the code   " + "".join(f"{k:8d}" for k in SIZES)
-)
+print("share of the variance of fresh digits that is lost")
+print("  numbers in the code   " + "".join(f"{k:8d}" for k in SIZES))
 for name, shares in lost.items():
     print(f"  {name:22s}" + "".join(f"{100 * share:6.0f} %" for share in shares))
 assert rebuilt.shape[1:] == fresh.shape, "the output has the input's shape"
-assert all(a < 0.93 * p for a, p in zip(*lost.values(), strict=True)), "curved codes beat the best linear one"
+# Over 20 seeds the autoencoder lost 0.77 to 0.90 times as much with two numbers, and 0.77 to 0.96 times with four.
+assert all(a < p for a, p in zip(*lost.values(), strict=True)), "curved codes beat the best linear one"
 assert (codes[0, :, 2:] == 0).all()
 
 if WANTED:

@@ -44,8 +44,8 @@ np.testing.assert_allclose(density.nodes.max(), largest, rtol=1e-3)
 share = eigenvalues[-3:].sum() / np.trace(matrix)
 flat = np.mean(np.abs(eigenvalues) < 0.001 * largest)
 print(f"the 3 largest make {100 * share:.0f} % of the trace; {100 * flat:.0f} % are below a thousandth of the largest")
-assert share > 0.9
-assert flat > 0.75
+assert share > 0.8  # 0.86 to 0.95 over 20 seeds
+assert flat > 0.75  # 0.84 to 0.91
 
 # 3. The loss itself, over the plane of the sharpest direction and one of the bulk: a valley.
 _, unravel = ravel_pytree(trained)

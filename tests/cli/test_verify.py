@@ -39,6 +39,7 @@ def test_the_names_of_the_groups_are_those_there_are():
     assert tuple(verify.GROUPS) == command.GROUPS
 
 
+@pytest.mark.rounding  # a thousand steps: what compiling with the least effort saves, running them takes three times
 def test_one_rule_for_real(run, tmp_path):
     result = run("verify", "sgd", "--against", "optax", "--json", "sgd.json", "--plot", "sgd.png")
     assert result.status == 0, result

@@ -13,11 +13,12 @@ from jaxnn.derivatives import gauss_newton_matrix
 from jaxnn.objective import l2
 from jaxnn.optimisers import flat, least_squares
 from jaxnn.optimisers.levenberg_marquardt import marquardt, nielsen
+from jaxnn.verify.second_order import more, nist
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 4))
 Y = X @ np.array([1.0, -2.0, 0.5, 3.0]) + 0.1 * RNG.normal(size=30)
-LM, GEODESIC = optimisers.levenberg_marquardt(), optimisers.levenberg_marquardt(geodesic=True)
+LM, STRAIGHT = optimisers.levenberg_marquardt(), optimisers.levenberg_marquardt(geodesic=False)
 GN = optimisers.gauss_newton()
 
 
@@ -181,7 +182,7 @@ def test_the_minimum_is_scipys(x64, optimiser):
 
 def test_rosenbrocks_valley_with_and_without_acceleration(x64):
     """Madsen, Nielsen & Tingleff's and Transtrum & Sethna's point: fewer steps along a bent valley."""
-    plain, bent = (solve(optimiser, VALLEY, jnp.asarray(VSTART), V) for optimiser in (LM, GEODESIC))
+    plain, bent = (solve(optimiser, VALLEY, jnp.asarray(VSTART), V) for optimiser in (STRAIGHT, LM))
     for found in (plain, bent):
         np.testing.assert_allclose(found.params, 1, rtol=1e-12)
         assert found.value <= 1e-28
@@ -193,7 +194,7 @@ def test_the_acceleration_is_the_outputs_second_derivative(x64):
     """Against differences of the outputs along the step; where it is too long, the step stays straight."""
     y = noisy()
     batch, p = (T, y), jnp.asarray([2.5, 0.6, 1.5, 3.5])
-    (straight, before), (bent, _) = (updated(optimiser, DECAY, p, batch) for optimiser in (LM, GEODESIC))
+    (straight, before), (bent, _) = (updated(optimiser, DECAY, p, batch) for optimiser in (STRAIGHT, LM))
     assert before.report.evaluations == 2  # taken at once: λ is the first one
     h = 1e-4
     outputs = [np.asarray(decay(p + k * h * straight, T)) for k in (-1, 0, 1)]
@@ -205,10 +206,16 @@ def test_the_acceleration_is_the_outputs_second_derivative(x64):
     np.testing.assert_allclose(bent, straight + 0.5 * a, rtol=1e-5)
 
 
-def test_a_diagonal_scale_knows_no_units(x64):
-    """Bent or not; parameters in other units (powers of two: the runs round alike) take the same path."""
-    optimiser = optimisers.levenberg_marquardt(scale="diagonal", geodesic=True)
-    units = jnp.asarray([1024.0, 1 / 64, 8.0, 2.0])
+@pytest.mark.rounding
+@pytest.mark.parametrize("geodesic", [False, True])
+@pytest.mark.parametrize("units", [(2.0**10, 2.0**-6, 8.0, 2.0), (2.0**40, 2.0**-40, 8.0, 2.0)], ids=["near", "far"])
+def test_a_diagonal_scale_knows_no_units(x64, geodesic, units):
+    """Bent or not; parameters in other units (powers of two: the runs round alike) take the same path.
+
+    Curvatures in the far ones lie 48 decades apart: no part of D may depend on the largest.
+    """
+    optimiser = optimisers.levenberg_marquardt(scale="diagonal", geodesic=geodesic)
+    units = jnp.asarray(units)
     y = noisy()
 
     @jax.jit
@@ -224,6 +231,95 @@ def test_a_diagonal_scale_knows_no_units(x64):
         return jax.lax.scan(body, (p, state), None, length=8)[1]
 
     np.testing.assert_allclose(run(units), run(jnp.ones(4)), rtol=1e-8)
+
+
+# far away, where what a damped step predicts cannot be seen in J
+
+
+def from_many_starts(optimiser, objective, batch, starts, *, max_steps=1000):
+    """One program, one start after another: (parameters, J, code of the reason)."""
+
+    @jax.jit
+    def run(starts):
+        def one(start):
+            found = training.minimise(objective, start, batch, optimiser, max_steps=max_steps)
+            return found.params, found.value, found.stop.code
+
+        return jax.lax.map(one, starts)
+
+    return jax.tree.map(np.asarray, run(jnp.asarray(starts)))
+
+
+@pytest.mark.rounding
+@pytest.mark.parametrize("optimiser", [STRAIGHT, LM], ids=["straight", "bent"])
+def test_mgh17_from_all_of_twenty_starts_near_its_first(x64, optimiser):
+    """NIST's certified sum, from starts moved by 5 %. From @@LOST@@ of the 20 a λ that stood still ended at 7.98e-5."""
+    objective, batch, read = nist.problem("MGH17")
+    starts = read.starts[0] * (1 + 0.05 * np.random.default_rng(9).uniform(-1, 1, size=(20, 5)))
+    params, values, _ = from_many_starts(optimiser, objective, batch, starts)
+    np.testing.assert_allclose(values * len(batch[1]), read.residual_sum_of_squares, rtol=1e-8)
+    swapped = np.where(params[:, 3:4] > params[:, 4:5], params[:, [0, 2, 1, 4, 3]], params)  # the two decays
+    assert (nist.lre(swapped, read.certified) >= 6).all()
+
+
+@pytest.mark.rounding
+def test_a_minimum_whose_curvatures_lie_decades_apart(x64):
+    """Meyer's, from near ten times its standard start: λ must get below ε² of the largest curvature that it meets."""
+    problem = next(problem for problem in more.problems() if problem.name == "10 Meyer")
+    starts = 10 * problem.start * (1 + 0.05 * np.random.default_rng(3).uniform(-1, 1, size=(5, 3)))
+    _, values, _ = from_many_starts(LM, problem.objective, problem.batch, starts)
+    np.testing.assert_allclose(values * len(problem.y), problem.minima[0], rtol=1e-6)
+
+
+def test_a_damping_that_hides_all_there_is_to_gain_is_looked_through(x64):
+    """λ = 1e30: its step leaves J as it is. The report tells what least squares would gain, and λ falls by ten."""
+    state = LM.init(jnp.ones(4))._replace(step=jnp.asarray(1), damping=jnp.asarray(1e30), growth=jnp.asarray(64.0))
+    step, after = once(LM, LINEAR, jnp.ones(4), (X, Y), state)
+    assert np.abs(step).max() < 1e-25
+    assert after.report.accepted
+    assert not after.report.drowned
+    least = np.linalg.lstsq(X, Y, rcond=None)[1][0] / 30
+    gain = np.mean((X.sum(axis=1) - Y) ** 2) - least
+    assert float(after.report.predicted_reduction) == pytest.approx(gain, rel=1e-9)
+    assert float(after.damping) == pytest.approx(1e29)
+    assert after.growth == 2
+
+
+@pytest.mark.parametrize("geodesic", [False, True])
+@pytest.mark.parametrize("scale", ["identity", "diagonal"])
+def test_a_first_damping_of_any_size_ends_at_the_minimum(x64, geodesic, scale):
+    y = noisy()
+    least = solve(LM, DECAY, jnp.asarray(DECAYING[1]), (T, y))
+    for damping in (1e-20, 1e20):
+        optimiser = optimisers.levenberg_marquardt(damping=damping, scale=scale, geodesic=geodesic)
+        found = solve(optimiser, DECAY, jnp.asarray(DECAYING[1]), (T, y))
+        assert found.stop.startswith("converged"), found.stop
+        assert float(found.value) == pytest.approx(float(least.value), rel=1e-12)
+
+
+def test_at_a_kink_it_does_not_go_on_for_ever(x64):
+    """No step keeps what the model promises there, and a run that stands still ends."""
+    objective = Objective(lambda p, x: p[0] + p[1] * x, losses.absolute_error)
+    x = np.linspace(0, 3, 12)
+    found = training.minimise(objective, np.zeros(2), (x, 1 + 2 * x + np.sin(20 * x)), LM, max_steps=2000)
+    assert found.steps < 1000
+    assert not found.stop.startswith("max_steps"), found.stop
+
+
+def test_a_predict_without_a_second_derivative_is_told_what_to_do(x64):
+    """Its rows' Jacobian goes backwards where parameters are many, and needs no more than a custom_vjp gives."""
+
+    @jax.custom_vjp
+    def f(p, x):
+        return jnp.tanh(x @ p)
+
+    f.defvjp(lambda p, x: (f(p, x), (p, x)), lambda kept, g: (kept[1].T @ (g * (1 - f(*kept) ** 2)), None))
+    batch = (X, np.tanh(X @ np.full(4, 0.3)))
+    wide = Objective(lambda p, x: f(p[:4] + p[4:], x), losses.squared_error)
+    with pytest.raises(ValueError, match=r"custom_vjp.*give levenberg_marquardt\(geodesic=False\)"):
+        solve(LM, wide, jnp.zeros(8), batch)
+    found = solve(STRAIGHT, wide, jnp.zeros(8), batch)
+    assert found.value < 1e-25, found.stop
 
 
 def test_other_convex_losses(x64):

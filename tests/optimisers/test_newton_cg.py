@@ -1,5 +1,7 @@
 """Steihaug's conjugate gradients and Newton-CG: closed forms, laws of the trust region, scipy's counts."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -119,25 +121,33 @@ def test_classics_in_about_as_many_iterations_as_scipy(x64):
     assert all(ours[name] <= 1.1 * theirs[name] + 1 for name in ours), (ours, theirs)
 
 
+@pytest.mark.rounding
 def test_the_diagonal_saves_products_where_scales_differ(x64):
-    """A quadratic with curvatures from 1e-5 to 1e5, nearly diagonal: as preconditioned, nearly the identity."""
-    rng = np.random.default_rng(1)
-    scale = jnp.asarray(10.0 ** rng.uniform(-2.5, 2.5, 30))
-    mixing = jnp.asarray(np.eye(30) + 0.01 * (lambda a: a + a.T)(rng.normal(size=(30, 30))))
+    """Ten quadratics with curvatures from 1e-3 to 1e3, nearly diagonal: as preconditioned, nearly the identity.
 
-    def f(x):
+    Over twenty seeds and three instruction sets the diagonal took at most 0.123 of the products, the median was 0.04, and
+    the plain method took at most 87 steps. With curvatures from 1e-5 to 1e5, hence a condition of 1e10, conjugate
+    gradients lose conjugacy, and whether 300 steps arrive depends on the rounding.
+    """
+    drawn = [np.random.default_rng(seed) for seed in range(10)]
+    scales = jnp.asarray([10.0 ** rng.uniform(-1.5, 1.5, 30) for rng in drawn])
+    mixings = jnp.asarray([np.eye(30) + 0.01 * (a + a.T) for a in (rng.normal(size=(30, 30)) for rng in drawn)])
+    starts = jnp.asarray([rng.normal(size=30) for rng in drawn])
+
+    def f(x, scale, mixing):
         return 0.5 * (scale * x) @ mixing @ (scale * x)
 
-    x0 = jnp.asarray(rng.normal(size=30))
-    counts = {}
+    products = {}
     for name, optimiser in METHODS.items():
-        _, _, slope, updates, evaluations = jax.jit(lambda x, o=optimiser: descend(o, f, x, steps=300, tolerance=1e-6))(
-            x0
-        )
-        assert slope <= 1e-6
-        counts[name] = int(evaluations), int(updates)
-    products = {"plain": counts["plain"][0], "diagonal": counts["diagonal"][0] - 30 * counts["diagonal"][1]}
-    assert products["diagonal"] < 0.25 * products["plain"], counts
+
+        def one(drawn, optimiser=optimiser):
+            x, *quadratic = drawn
+            return descend(optimiser, lambda x: f(x, *quadratic), x, steps=300, tolerance=1e-6)[2:]
+
+        slope, updates, evaluations = jax.jit(partial(jax.lax.map, one))((starts, scales, mixings))
+        assert (slope <= 1e-6).all(), name
+        products[name] = np.asarray(evaluations - 30 * updates if name == "diagonal" else evaluations)
+    assert (products["diagonal"] < 0.25 * products["plain"]).all(), products
 
 
 @pytest.mark.by_default("plain")
