@@ -87,6 +87,7 @@ def test_same_rows_and_start_give_the_same_loss_whoever_takes_the_steps():
     np.testing.assert_allclose(ours, peers, rtol=1e-5)  # 16 steps in float32
 
 
+@pytest.mark.slow
 def test_whoever_shuffles_for_itself_starts_and_learns_like_the_others():
     (problem,) = training.problems(True)
     makers = [training.jaxnn_run, training.jaxnn_fit, training.optax_scan, training.optax_step_by_step]
@@ -95,6 +96,7 @@ def test_whoever_shuffles_for_itself_starts_and_learns_like_the_others():
     np.testing.assert_allclose(found, np.median(found), rtol=0.01)
 
 
+@pytest.mark.slow
 def test_every_call_is_a_whole_run_from_the_start():
     (problem,) = training.problems(True)
     for make in (training.jaxnn_run, training.jaxnn_fit, training.optax_scan, training.scikit_learn(1)):

@@ -24,6 +24,7 @@ def test_friedmans_function_at_a_point():
     assert np.abs(x).max() <= 1
 
 
+@pytest.mark.slow
 def test_the_goal_is_adams_loss_at_its_best_rate(friedman):
     target, rate = race.goal(friedman.data_set, friedman.adam_steps)
     with jax.enable_x64(True):
@@ -71,6 +72,7 @@ def test_a_fit_can_reach_the_goal_because_its_targets_are_a_networks():
         assert least_squares.arrived(problem, values) == problem.units
 
 
+@pytest.mark.slow
 def test_a_budget_ends_a_fit_before_the_goal():
     problem = next(iter(least_squares.problems(True)))._replace(units=1, max_steps=1)
     values = least_squares.scipy("trf")(problem)()

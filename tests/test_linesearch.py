@@ -197,6 +197,7 @@ def test_a_rising_function_is_left_where_it_is(dtype, search):
     assert found.evaluations == {"strong_wolfe": 25, "backtracking": 40}[search]
 
 
+@pytest.mark.by_default("float64-*")
 @pytest.mark.parametrize("search", SEARCHES)
 def test_trials_that_are_not_finite_are_too_long(dtype, search):
     """A barrier at 0.7, and first trials up to 10¹²; -∞ is no minimum either."""

@@ -154,6 +154,7 @@ def test_the_rate_jumps_and_then_grows_with_the_current(x64):
     assert rate[-1] < 130
 
 
+@pytest.mark.slow
 def test_it_can_be_derived(x64):
     def last(current):
         return neuron.hodgkin_huxley(current, duration=3.0, time_step=0.02).voltage[-1]
@@ -228,6 +229,7 @@ def test_steps_are_counted_before_anything_is_traced():
         jax.jit(lambda step: neuron.hodgkin_huxley(10.0, time_step=step))(0.01)
 
 
+@pytest.mark.slow
 def test_the_rate_of_several_traces_at_once():
     traces = jax.jit(jax.vmap(lambda i: neuron.hodgkin_huxley(i, duration=40.0, time_step=0.025)))(
         jnp.array([0.0, 10.0])

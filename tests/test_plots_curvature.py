@@ -100,6 +100,7 @@ def test_a_line_shows_its_values():
     assert parts(plots.landscape_line(STEPS, np.exp(9 * STEPS)))[0].get_yscale() == "log"
 
 
+@pytest.mark.by_default("light")
 @pytest.mark.parametrize("theme", style.THEMES)
 def test_the_report_holds_both(theme, tmp_path):
     figure = plots.curvature_report(DENSITY, Plane(STEPS, STEPS, BOWL), eigenvalues=[2.0], title="both", theme=theme)

@@ -66,6 +66,7 @@ class TestEverySchedule:
         at_once = jax.vmap(schedules.as_schedule(ours))(jnp.array(STEPS))
         np.testing.assert_allclose(at_once, one_by_one, rtol=1e-5, atol=1e-8)  # XLA's and Python's powers
 
+    @pytest.mark.by_default("False-*")
     @pytest.mark.parametrize("kind", [jnp.bfloat16, jnp.float16, jnp.float32])
     @pytest.mark.parametrize("x64_on", [False, True])
     def test_never_changes_the_dtype_of_what_it_multiplies(self, name, kind, x64_on):

@@ -48,10 +48,12 @@ def test_update_rules():
     assert found.ok
 
 
+@pytest.mark.slow
 def test_gradients():
     assert verdicts(verify.gradients()) == verdicts(of(["gradients"]))
 
 
+@pytest.mark.slow
 def test_the_course():
     assert verdicts(verify.course()) == verdicts(of(["course"]))
 

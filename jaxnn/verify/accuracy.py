@@ -34,7 +34,7 @@ RATE = 2.0**-10
 # without, the middle seed lies 0.99 to 1.04 times the floor after 1000 steps, and one seed differs from another by 5 %:
 # of 4000 coordinates by 2.5 %.
 RATIO, ROUNDING = 1.15, 0.5
-LEGEND = "accuracy: the median error in ulp after 1, 10, 100 and 1000 steps of 4000 coordinates, 1000 in bfloat16, that started at 0"
+LEGEND = "accuracy: the median error in ulp after 1, 10, 100 and 1000 steps of coordinates that started at 0"
 FORMATS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 

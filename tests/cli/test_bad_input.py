@@ -195,6 +195,7 @@ def test_probabilities_are_of_classes(refused, run, patients):
     assert "predicts a number" in refused("predict", "cost.safetensors", patients, "--probabilities")
 
 
+@pytest.mark.slow
 def test_a_name_cannot_command_the_terminal(run, table):
     columns = rows_of_patients()
     path = table(pressure=None, **{"pres\x1b[31msure": columns["pressure"]})

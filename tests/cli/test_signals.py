@@ -54,6 +54,7 @@ def wait_for(condition, process, seconds=60):
         time.sleep(0.05)
 
 
+@pytest.mark.by_default("2-130")
 @pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_and_keeps_what_was_learnt(start, tmp_path, number, status):

@@ -14,6 +14,7 @@ STROKE = ("--target", "stroke", "--drop", "id", "cost")
 COST = ("--target", "cost", "--drop", "id", "stroke")
 
 
+@pytest.mark.slow
 def test_the_last_line_of_classes_is_the_test_accuracy_of_the_model_saved(run, patients):
     result = run("train", patients, *STROKE, "--out", "m.safetensors", *FAST)
     assert result.status == 0
@@ -50,6 +51,7 @@ def test_what_is_measured_is_what_the_saved_model_answers(run, patients):
     assert model.config["about"]["metrics"]["test"]["accuracy"] == pytest.approx(right, abs=0)
 
 
+@pytest.mark.slow
 def test_nothing_is_learnt_from_rows_that_are_held_out(run, tmp_path):
     """Changing the inputs of a test row changes neither parameters nor preprocessing."""
     columns = rows_of_patients()
@@ -109,6 +111,7 @@ def test_names_in_any_script(run, tmp_path):
     assert "卒中" in run("show", "m").out
 
 
+@pytest.mark.slow
 def test_a_constant_column_does_no_harm(run, patients):
     result = run("train", patients, "--target", "stroke", "--drop", "id", "smoker", *FAST)
     assert result.status == 0
@@ -259,6 +262,7 @@ def test_a_run_that_learnt_nothing_writes_no_model(run, patients, tmp_path, targ
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.by_default("True")
 @pytest.mark.parametrize("quiet", [True, False])
 def test_a_checkpoint_that_fails_is_told_and_not_said_to_be_written(run, patients, monkeypatch, quiet):
     def full(*_):
@@ -314,6 +318,7 @@ def test_words_of_rules_mean_nothing_to_a_method(words, told, refused, patients)
     assert told in refused("train", patients, *COST, "--optimiser", "newton", *words)
 
 
+@pytest.mark.slow
 def test_bayesian_regularisation_is_for_numbers(refused, patients):
     told = refused("train", patients, *STROKE, "--optimiser", "bayesian_regularisation", "--hidden", "3")
     assert "bayesian_regularisation chooses the penalty of a squared error" in told

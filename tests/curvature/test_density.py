@@ -61,6 +61,7 @@ def test_shares_count_eigenvalues(x64):
     assert float(found.share()) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_semicircle_looks_like_one(x64):
     """Wigner's law: 2/(π r²) √(r² - λ²), here with r = 1, but for its edges and the width of the bells."""
     rng = np.random.default_rng(3)

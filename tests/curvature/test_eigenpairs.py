@@ -102,6 +102,7 @@ def test_what_is_not_finite_ends_at_once(x64):
     assert int(found.products) == 11
 
 
+@pytest.mark.slow
 def test_the_spectrum_ends_where_random_starts_say(x64):
     """Kuczyński's and Woźniakowski's bound against 2000 starts, on the spectrum that is hardest: cosines."""
     n, steps = 400, 8

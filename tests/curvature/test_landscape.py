@@ -68,6 +68,7 @@ def test_filters_have_the_length_of_the_weights(dtype):
     assert abs(angle) < 0.9  # two directions, not one
 
 
+@pytest.mark.slow
 def test_other_directions():
     u, v = curvature.random_directions(jax.random.key(1), jnp.array([3.0, 4.0]))
     np.testing.assert_allclose([np.linalg.norm(u), np.linalg.norm(v)], 5, rtol=1e-6)  # nothing but biases: they move

@@ -26,6 +26,7 @@ def test_a_networks_pairs_are_those_of_its_dense_hessian(x64):
     assert float(curvature.condition_number(objective, params, batch, key=KEY)) == np.inf  # a saddle
 
 
+@pytest.mark.slow
 def test_layers_are_the_diagonal_blocks(x64):
     objective, params, batch = network()
     h = dense(lambda p: objective(p, batch), params)
@@ -63,6 +64,7 @@ def test_parts_are_the_children_of_the_root():
     np.testing.assert_allclose([only.smallest, only.largest, only.trace], [6, 24, 60], rtol=1e-6)
 
 
+@pytest.mark.by_default("float64")
 def test_condition_of_a_minimum(dtype):
     a = jnp.diag(jnp.asarray([2.0, 50.0, 4.0, 8.0], dtype))
     value = curvature.condition_number(quadratic(a), parameters(4, dtype), key=KEY)
@@ -70,6 +72,7 @@ def test_condition_of_a_minimum(dtype):
     assert float(value) == pytest.approx(25, rel=1e-5)
 
 
+@pytest.mark.by_default("-1.0")
 @pytest.mark.parametrize("least", [0.0, -1.0, 1e-20])
 def test_condition_of_what_is_no_minimum(x64, least):
     a = jnp.diag(jnp.asarray([2.0, least, 4.0]))

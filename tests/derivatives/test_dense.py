@@ -128,6 +128,7 @@ def test_mixed_and_narrow_dtypes_are_promoted(x64):
     assert hessian(lambda x: x**2, jnp.asarray(1.0, jnp.bfloat16)).dtype == jnp.float32
 
 
+@pytest.mark.slow
 def test_it_takes_a_twentieth_of_jax_s_memory(x64):
     f, params = network((64, 16, 10), rows=1797)
     flat, back = ravel_pytree(params)

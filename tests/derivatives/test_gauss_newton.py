@@ -66,6 +66,7 @@ def test_for_a_network_it_is_the_hessian_less_the_outputs_curvature(dtype):
     np.testing.assert_array_equal(found, found.T)
 
 
+@pytest.mark.by_default("matrix")
 @pytest.mark.parametrize("way", WAYS)
 def test_blocks_of_rows_give_the_same(x64, way):
     """7 rows by ones, by threes with two to spare, and at once."""
@@ -152,6 +153,7 @@ def test_empirical_fisher_is_the_second_moment_of_gradients(x64, loss):
     np.testing.assert_array_equal(found, found.T)
 
 
+@pytest.mark.slow
 def test_a_key_draws_one_mask_for_every_matrix(x64):
     _, params, (x, y, weight) = case(losses.squared_error)
     key, row_bytes = jax.random.key(5), 1

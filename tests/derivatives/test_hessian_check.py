@@ -40,6 +40,7 @@ def test_a_network_s_hessian_is_right_and_the_order_is_two(x64):
         assert words in str(report)
 
 
+@pytest.mark.slow
 def test_in_single_precision_it_says_what_was_seen():
     report = check_hessian(*network(dtype=jnp.float32))
     assert report.verdict in (AGREES, UNDECIDED)

@@ -159,6 +159,7 @@ def test_bit_for_bit(jitted):
     assert laws.breaking({n: laws.is_same(paths[n, 0].updates, paths[n, 1].updates) for n in BITWISE}) == []
 
 
+@pytest.mark.slow
 def test_to_rounding(x64):
     """With gradients over three decades, or doubling: r + 1 (g² - r) is g² only where r is no larger."""
     p, usual = laws.plain(seed=7, dtype=np.float64)

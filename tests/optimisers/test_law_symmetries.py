@@ -113,6 +113,7 @@ UNITS = laws.Zoo(
 )
 
 
+@pytest.mark.slow
 def test_eps_is_in_the_units_of_the_gradient():
     """J in other units, a power of 2: with g, ε and r₀ changed alike, the steps are the same bits, or scale with g."""
     p, grads = laws.plain(seed=10, steps=14)

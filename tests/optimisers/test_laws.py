@@ -46,18 +46,21 @@ def test_derivatives_at_a_zero_gradient_are_finite(make):
     laws.derivatives_at_a_zero_gradient_are_finite(make)
 
 
+@pytest.mark.by_default("*-bfloat16")
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
 @every
 def test_structure_and_dtypes_are_kept(make, dtype):
     laws.structure_and_dtypes_are_kept(make, dtype)
 
 
+@pytest.mark.by_default("*-float64")
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32, jnp.float64])
 @every_rule
 def test_structure_and_dtypes_are_kept_under_x64(make, dtype, x64):
     laws.structure_and_dtypes_are_kept(make, dtype)
 
 
+@pytest.mark.by_default("*-bfloat16")
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 @every_rule
 def test_narrow_parameters_move_as_wide_ones(make, dtype):
@@ -110,6 +113,7 @@ def test_maximising_mirrors(make):
     laws.maximising_mirrors(make)
 
 
+@pytest.mark.by_default("*-float32")
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
 @every
 def test_strict_promotion_passes(make, dtype):
@@ -211,6 +215,7 @@ def test_insertion_order_does_not_matter(name):
     assert laws.insertion_order_does_not_matter(laws.ZOOS[name]) == []
 
 
+@pytest.mark.slow
 def test_torchs_maximize_mirrors():
     """The decay still shrinks."""
     p, grads, paths = laws.usual(laws.ZOOS["torch"], True)

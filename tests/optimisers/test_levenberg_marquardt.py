@@ -161,6 +161,7 @@ def noisy():
     return np.asarray(decay(jnp.asarray(truth), T)) + 0.01 * np.random.default_rng(4).normal(size=25)
 
 
+@pytest.mark.by_default("optimiser0")
 @pytest.mark.parametrize("optimiser", [LM, optimisers.levenberg_marquardt(rule="marquardt", scale="diagonal")])
 def test_the_minimum_is_scipys(x64, optimiser):
     y = noisy()

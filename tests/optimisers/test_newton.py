@@ -82,6 +82,7 @@ def walk(method, f, start, steps=25):
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:steps], found)
 
 
+@pytest.mark.by_default("curvatures1")
 @pytest.mark.parametrize("curvatures", [(1, 2, 5), (-3, 1, 4), (-1, -2, -7)])
 def test_a_pure_step_solves_a_quadratic_whatever_its_signs(x64, curvatures):
     """Algorithm 8.8 goes to the stationary point: a minimum, a saddle or a maximum."""

@@ -32,16 +32,19 @@ def elsewhere(*argv, flags=""):
     return json.loads(subprocess.run(call, env=os.environ | changed, capture_output=True, check=True).stdout)
 
 
+@pytest.mark.slow
 def test_a_run_in_another_process_has_the_same_bits(here):
     assert elsewhere() == here
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux keeps a process to one core")
 def test_a_small_run_has_the_same_bits_on_one_core(here):
     """XLA splits among threads what is long: of the sums tried, none of 32,768 elements and every one of 40,960."""
     assert elsewhere("one") == here
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the flag narrows x86 processors")
 def test_a_narrow_processor_draws_the_same_numbers_and_orders(here):
     """Those are made of whole numbers. What is computed from them is rounded otherwise."""

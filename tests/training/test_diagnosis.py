@@ -202,6 +202,7 @@ def test_what_the_curves_show(curves, told):
     assert symptoms(network(20), history=history(*curves)) == told
 
 
+@pytest.mark.slow
 def test_a_run_that_overfits_is_told_so():
     diabetes = data.load("diabetes")
     x = (diabetes.x - diabetes.x.mean(0)) / diabetes.x.std(0)
@@ -225,6 +226,7 @@ def test_a_run_that_overfits_is_told_so():
     assert "best_params" in str(found)
 
 
+@pytest.mark.slow
 def test_a_watch_keeps_every_epoch():
     objective, params = objective_of(jnp.tanh), network(5)
     watch = training.Watch(objective, params, (X, Y), activation=jnp.tanh)

@@ -131,6 +131,7 @@ def test_validation_metrics_and_the_best_parameters(x64):
     np.testing.assert_allclose(CLASSIFICATION(result.best_params, held_out), history.validation_loss[best], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_monitoring_a_metric_where_more_is_better():
     (x, y), params = classes(), network(2, 8, 3)
     result = fit(
@@ -291,6 +292,7 @@ def test_signals_are_given_back(where, request):
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_threads_train_alike():
     data, params = numbers(), network(3, 8, 1)
@@ -369,6 +371,7 @@ def test_resumed_in_the_middle_of_an_epoch_the_bits_are_the_same(tmp_path, monke
     np.testing.assert_array_equal(resumed.history.loss, whole.history.loss)
 
 
+@pytest.mark.slow
 def test_another_run_is_not_resumed(tmp_path):
     (x, y), params = numbers(), network(3, 4, 1)
     settings = {"epochs": 2, "batch_size": 8, "key": KEY, "checkpoint": tmp_path}
@@ -455,6 +458,7 @@ def test_wrong_arguments_are_refused_before_training(tmp_path):
     refused(OSError, "folder", history_file=tmp_path / "absent" / "history.jsonl")
 
 
+@pytest.mark.slow
 def test_progress_on_request_only(capsys):
     data, params = numbers(), network(3, 1)
     training.fit(REGRESSION, ADAM, params, data, epochs=2, batch_size=8, key=KEY, progress=False)

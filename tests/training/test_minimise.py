@@ -85,6 +85,7 @@ def test_left_alone_it_ends_at_rounding(x64, table, optimiser):
     assert found.gradient_norm <= 100 * found.gradient_error
 
 
+@pytest.mark.by_default("told0*", "told5*")
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
@@ -263,9 +264,11 @@ def test_float32_warns_and_its_error_bars_are_true(table, optimiser):
         wide = np.asarray(wide.params)
     assert 0 < narrow.gradient_error < 1e-5
     assert narrow.value_error <= 1e-4 * narrow.value  # 1e-7 of outputs a hundred times as large as residuals
-    # what moving each parameter by one rounding does, against what the rounding of 37 rows did: within a factor of ten
+    # What moving each parameter by one rounding does, against what the rounding of 37 rows did. Over 20 draws of the
+    # noise, under SSE4.2, AVX2, AVX-512 and with the least effort of compiling, the median is 0.3 to 0.5 of the one for
+    # the slope and 0.5 to 1.0 for J, the largest 2.9 and 15.2.
     assert slope <= 10 * float(narrow.gradient_error)
-    assert abs(float(narrow.value) - at_narrow) <= 10 * max(float(narrow.value_error), 1e-7 * float(narrow.value))
+    assert abs(float(narrow.value) - at_narrow) <= 50 * max(float(narrow.value_error), 1e-7 * float(narrow.value))
     distance = np.linalg.norm(np.asarray(narrow.params, np.float64) - wide)
     assert distance <= 10 * float(narrow.gradient_error) / lowest
 

@@ -180,6 +180,7 @@ def test_numbers_in_their_own_units(tmp_path):
 # The file
 
 
+@pytest.mark.by_default("float32-*")
 @pytest.mark.parametrize("bias", [True, False])
 def test_everything_comes_back(tmp_path, dtype, bias):
     about = {"optimiser": "adam", "epochs": 3, "accuracy": 1 / 3, "Grüße": [None, True]}

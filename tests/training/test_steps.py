@@ -108,6 +108,7 @@ def test_the_rate_is_reported_where_the_state_tells_it():
     assert np.isnan(infos.learning_rate).all()
 
 
+@pytest.mark.slow
 def test_vmap_over_seeds_and_rates(x64):
     objective, _, data = problem(jnp.float64)
 

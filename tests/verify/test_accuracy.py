@@ -123,4 +123,4 @@ def test_curves_are_of_each_rules_first_convention(found):
     assert tuple(steps) == SEEN
     first = next(each for each in found["float32"] if each.contest.rule == "adam")
     np.testing.assert_array_equal(errors, first.ours)
-    assert set(curves["momentum"]) == {"jaxnn", "floor", "optax"}
+    assert set(curves["adam"]) == {"jaxnn", "floor", "optax"}

@@ -129,6 +129,7 @@ def test_a_trained_network_is_at_a_minimum(x64):
     assert jax.tree.structure(params) == jax.tree.structure(start)
 
 
+@pytest.mark.slow
 def test_the_shift_of_a_softmax_head_is_null_until_it_is_penalised(x64):
     """Adding one number to all outputs changes nothing: n_in + 1 directions, at every point."""
     rng = np.random.default_rng(1)

@@ -92,6 +92,7 @@ def rewritten(rule, before, after):
     return mutation.Mutant(rule, 0, before, after, source.replace(before, after))
 
 
+@pytest.mark.by_default("sgd*", "adam-*", "lion*")
 @pytest.mark.parametrize(
     ("rule", "before", "after", "witness"),
     [

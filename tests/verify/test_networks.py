@@ -56,6 +56,7 @@ def doubled_bias(params, kept, grad_outputs, *, activation):
     return tuple(g._replace(b=None if g.b is None else 2 * g.b) for g in grads)
 
 
+@pytest.mark.by_default("doubled_bias")
 @pytest.mark.parametrize("fault", [without_last_slope, doubled_bias])
 def test_a_fault_in_the_reverse_pass_is_seen(fault, x64):
     rows = networks.backward_passes(fault)
@@ -68,6 +69,7 @@ def test_a_fault_in_one_derivative_fails_its_rows_alone(x64):
     assert failed == {"derivative of tanh"}
 
 
+@pytest.mark.slow
 def test_a_fault_in_a_gradient_is_seen(x64):
     rows = networks.by_outputs(lambda f: lambda outputs: jax.grad(f)(outputs) * 1.001)
     assert [row.verdict for row in rows] == [FAILED] * len(losses.TABLE)

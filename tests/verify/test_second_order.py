@@ -73,6 +73,7 @@ class TestMatrices:
         assert {row.rule for row in rows} == set(matrices.GENERAL)
         assert {row.verdict for row in rows} == {EQUAL}, rows
 
+    @pytest.mark.slow
     def test_a_fault_in_one_fails_its_row_alone(self, x64):
         def without_penalty(objective, params, batch):
             from jaxnn.objective import Objective
@@ -83,6 +84,7 @@ class TestMatrices:
         rows = matrices.general(wrong)
         assert [row.rule for row in rows if row.verdict == FAILED] == ["gauss_newton_matrix"]
 
+    @pytest.mark.slow
     def test_structured_holds_and_a_dropped_term_is_seen(self, x64):
         """Gauss-Newton's matrix for the Hessian; the diagonal without its last entry."""
         rows = matrices.structured(matrices.STRUCTURED, FEW)
