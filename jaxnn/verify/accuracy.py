@@ -29,7 +29,7 @@ STEPS = (1, 10, 100, 1000)
 SEEN = (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 300, 500, 700, 1000)  # where errors are measured, for a picture
 COORDINATES = 1000
 RATE = 2.0**-10
-# How far above the floor: a quarter, or one unit. Without fused multiply-adds, which SSE4.2 has not, each product is one
+# How far above the floor: a quarter, or one unit. Without fused multiply-adds, which SSE4.2 lacks, each product is one
 # rounding more: over 8 seeds ours was there up to 14 % above after 1000 steps, and 0.61 ulp after 100.
 RATIO, ROUNDING = 1.25, 1.0
 LEGEND = "accuracy: the median error in ulp after 1, 10, 100 and 1000 steps of 1000 coordinates that started at 0"
