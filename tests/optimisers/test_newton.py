@@ -9,6 +9,7 @@ import pytest
 
 from jaxnn import Objective, derivatives, losses, mlp, optimisers, training, tree
 from jaxnn.objective import l2
+from jaxnn.verify.second_order import more
 from tests.optimisers.methods import rosenbrock
 
 METHODS = {method: optimisers.newton(method=method) for method in ("pure", "line_search", "trust_region", "cubic")}
@@ -184,6 +185,17 @@ def test_the_scaled_trust_region_knows_no_units(x64):
         return path(METHODS["trust_region"], lambda y: rosenbrock(units * y), start / units, 12)[0] * units
 
     np.testing.assert_allclose(run(units), run(jnp.ones(2)), rtol=1e-10)
+
+
+@pytest.mark.rounding
+def test_the_trust_region_takes_no_step_that_hardly_gains(x64):
+    """Meyer's, from ten times its start: the first model promises 3,254 J, and 3e-4 of that comes true, far off."""
+    problem = next(problem for problem in more.problems() if problem.name == "10 Meyer")
+    start = 10 * problem.start
+    found = training.minimise(problem.objective, start, problem.batch, METHODS["trust_region"], max_steps=20)
+    visible = np.abs(np.diff(found.history.value)) > 1e-9 * found.history.value[1:]
+    assert visible.sum() >= 10
+    assert (found.history.gain_ratio[1:][visible] >= 0.1).all()
 
 
 def test_a_hessian_of_ones_own_is_called_and_checked(x64):

@@ -110,6 +110,22 @@ def test_a_step_below_the_precision_of_the_parameters_ends_it(x64):
     assert found.steps == 1
 
 
+def test_a_step_below_their_precision_is_none_of_convergence_while_much_is_promised(x64):
+    """Nor does such a run go on for ever: J stands still."""
+    told = {"predicted_reduction": lambda v: 1e-3 * jnp.abs(v)}
+    found = minimise(lambda p, batch: 1e3 * jnp.sum(p), np.full(2, 1e20), None, scripted(**told))
+    assert found.stop.startswith("stuck: no acceptable step was found, or none that J falls by"), found.stop
+    assert found.steps == stopping.STANDSTILL
+
+
+def test_a_slow_descent_does_not_stand_still(x64):
+    """A step of it is invisible, 1e-15 of J; fifty are not."""
+    told = {"predicted_reduction": lambda v: 1e-3 * v}
+    f = lambda p, batch: 1 + 1e-6 * p[0]
+    found = training.minimise(f, np.ones(1), None, scripted(**told), max_steps=300)
+    assert found.stop.startswith("max_steps used up: 300"), found.stop
+
+
 def test_stuck_is_said(x64):
     """No step is downhill where J is highest at its only finite point."""
     found = minimise(cliff, np.zeros(2), None, NEWTON)

@@ -94,7 +94,7 @@ def planted(ours, floor=1.0, theirs=1.0):
     [
         (planted(1.0), (table.HOLDS, table.HOLDS)),
         (planted(1.5), (table.HOLDS, table.HOLDS)),
-        (planted(1.6), (table.FAILED, table.FAILED)),
+        (planted(1.7), (table.FAILED, table.FAILED)),
         (planted(11.4, floor=10.0, theirs=80.0), (table.HOLDS, table.HOLDS)),
         (planted(11.6, floor=10.0, theirs=80.0), (table.FAILED, table.HOLDS)),
         (planted(np.inf, theirs=np.inf), (table.FAILED, table.FAILED)),
