@@ -1,10 +1,12 @@
 import sys
 
 import matplotlib.image
+import pytest
 
 from jaxnn import training
 
 
+@pytest.mark.rounding
 def test_the_demo_beats_the_linear_model_and_leaves_its_files(run):
     result = run("demo")
     assert result.status == 0, result.err

@@ -115,6 +115,7 @@ def test_the_direction_is_optaxs(x64):
 SCIPYS = {"lbfgs": ("L-BFGS-B", {"gtol": 1e-8, "ftol": 0}), "bfgs": ("BFGS", {"gtol": 1e-8})}
 
 
+@pytest.mark.rounding
 @each_method
 def test_classics_in_about_as_many_evaluations_as_scipy(x64, method):
     """To 1e-8 in every entry of the gradient. The loop's own evaluation at each update is left out: scipy reuses it."""
