@@ -36,6 +36,7 @@ def cases(quick):
     return [pytest.param(path, marks=slow, id=path.name) for path in EXAMPLES if (path.name in QUICK) == quick]
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("example", [*cases(True), *cases(False)])
 def test_an_example_runs_and_draws_its_picture(example, tmp_path):
     kept = Path(os.environ.get("JAXNN_EXAMPLES", tmp_path)).absolute()
@@ -106,6 +107,7 @@ def test_without_matplotlib_it_says_in_one_line_what_to_do(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.rounding
 def test_the_paths_of_six_optimisers_move(tmp_path):
     film = tmp_path / "paths.gif"
     run = ran(FOLDER / "10_six_optimisers.py", film, cwd=tmp_path)

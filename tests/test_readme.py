@@ -35,6 +35,7 @@ def words(text):
 
 
 @pytest.mark.by_default("training.save*")
+@pytest.mark.rounding
 @pytest.mark.parametrize("source", blocks("python"), ids=lambda source: source.strip().splitlines()[-3][:40])
 def test_python_prints_what_it_shows(source, tmp_path, monkeypatch):
     shown = "\n".join(line[2:] for line in source.splitlines() if line.startswith("# "))
@@ -56,6 +57,7 @@ SESSIONS = [
 
 
 @pytest.mark.by_default("jaxnn explain")
+@pytest.mark.rounding
 @pytest.mark.parametrize(("command", "shown"), SESSIONS, ids=[command for command, _ in SESSIONS])
 def test_a_command_prints_what_it_shows(command, shown, tmp_path):
     program, *arguments = command.split()

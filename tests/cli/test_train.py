@@ -32,10 +32,15 @@ def test_the_last_line_of_numbers_is_the_test_r2(run, patients):
     assert "numbers (the values are numbers with fractions)" in result.out
 
 
+@pytest.mark.rounding
 def test_numbers_that_are_easy_are_learnt(run, patients):
-    """cost = 3 pressure + noise of 1 % of its spread, on twelve test rows."""
-    result = run("train", patients, *COST, "--quiet", "--seed", "1", "--hidden", "16", "--weight-decay", "0.1")
-    assert float(result.out.removeprefix("test R² ")) > 0.95
+    """cost = 3 pressure + noise of 1 % of its spread, on twelve test rows: of three seeds at least two see it.
+
+    Of seeds 1 to 10 nine have an R² of 0.98 or more, and seed 2 has 0.84.
+    """
+    argv = ("train", patients, *COST, "--quiet", "--hidden", "16", "--weight-decay", "0.1", "--seed")
+    scores = sorted(float(run(*argv, seed).out.removeprefix("test R² ")) for seed in (1, 2, 3))
+    assert scores[1] > 0.95
 
 
 def test_what_is_measured_is_what_the_saved_model_answers(run, patients):
@@ -119,6 +124,7 @@ def test_a_constant_column_does_no_harm(run, patients):
 
 
 @pytest.mark.slow
+@pytest.mark.rounding
 def test_weight_zero_is_as_good_as_not_there_for_the_metrics(run, tmp_path):
     """Rows of weight 0 with the wrong label: the accuracy is that of the others."""
     columns = rows_of_patients(200)
@@ -242,10 +248,11 @@ def test_a_folder_with_checkpoints_is_not_mixed_with_another_run(run, refused, p
 
 
 @pytest.mark.slow
+@pytest.mark.rounding
 def test_digits_are_read(run):
     result = run("train", "digits", "--seed", "0")
     assert result.status == 0
-    assert float(result.out.splitlines()[-1].removeprefix("test accuracy ")) >= 0.97
+    assert float(result.out.splitlines()[-1].removeprefix("test accuracy ")) >= 0.95  # 0.967 to 0.989 over seeds
     assert max(map(len, result.out.splitlines())) <= 100
 
 
@@ -287,9 +294,13 @@ def test_a_column_that_counts_the_rows_is_told(run, tmp_path, first, told):
 
 
 @pytest.mark.by_default("lbfgs")
+@pytest.mark.rounding
 @pytest.mark.parametrize("optimiser", ["levenberg_marquardt", "newton", "lbfgs"])
 def test_a_method_is_one_word(optimiser, run, patients):
-    """cost = 3 pressure + noise of 1 % of its spread: a method that works sees that in a few steps."""
+    """cost = 3 pressure + noise of 1 % of its spread: a method that works sees that in a few steps.
+
+    Over seeds 0 to 3 all three have an R² of 0.98 or more.
+    """
     result = run("train", patients, *COST, "--optimiser", optimiser, "--hidden", "3", "--epochs", "20")
     assert result.status == 0
     assert f"{optimiser}, L2 penalty 0, all 36 rows a step, at most 20 epochs" in result.out

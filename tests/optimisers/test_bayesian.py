@@ -36,6 +36,7 @@ def test_a_linear_model_has_scikit_learns_evidence(x64):
 
 
 @pytest.mark.slow
+@pytest.mark.rounding
 def test_it_smooths_where_levenberg_marquardt_fits_noise(x64):
     """Twenty noisy points and 61 parameters: what is chosen predicts the law, what fits the points does not."""
     rng = np.random.default_rng(1)

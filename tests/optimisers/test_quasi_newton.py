@@ -116,6 +116,7 @@ SCIPYS = {"lbfgs": ("L-BFGS-B", {"gtol": 1e-8, "ftol": 0}), "bfgs": ("BFGS", {"g
 
 
 @pytest.mark.by_default("bfgs")
+@pytest.mark.rounding
 @each_method
 def test_classics_in_about_as_many_evaluations_as_scipy(x64, method):
     """To 1e-8 in every entry of the gradient. The loop's own evaluation at each update is left out: scipy reuses it."""
