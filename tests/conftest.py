@@ -1,8 +1,9 @@
 """Fixtures of the whole suite: how its programs are compiled, which tests are slow, precisions, signals.
 
 Most of the suite's time is XLA's, compiling thousands of programs that run for microseconds. They are compiled with the
-least effort, except in tests marked `rounding`, which compile as a user's programs do. `JAXNN_TEST_COMPILER=user` takes
-that for every test, and XLA's newer generator of fused loops with it.
+least effort, except in tests marked `rounding`, which compile as a user's programs do; what holds however it is compiled
+is marked `rounding(quickly=True)`. `JAXNN_TEST_COMPILER=user`, as the matrix of machines has it, compiles every test's
+programs so, and takes XLA's newer generator of fused loops too.
 """
 
 import contextlib
@@ -48,7 +49,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture compiles something
 def pytest_runtest_setup(item):
-    least = str(int(not AS_A_USER and item.get_closest_marker("rounding") is None))
+    rounding = item.get_closest_marker("rounding")
+    least = str(int(not AS_A_USER and (rounding is None or rounding.kwargs.get("quickly", False))))
     if os.environ.get(LEAST_EFFORT) != least:
         jax.clear_caches()  # the programs in memory were compiled the other way
         jax.config.update(LEAST_EFFORT.lower(), least == "1")

@@ -14,6 +14,8 @@ import pytest
 from jaxnn import optimisers
 from tests import laws
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 STEPS = 64
 LAG = np.arange(STEPS)[::-1]  # of the last step
 BETAS = [(0.5, 0.9), (0.9, 0.999), (0.0, 0.95), (0.9, 0.9)]

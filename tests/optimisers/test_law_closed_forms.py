@@ -11,6 +11,8 @@ import pytest
 
 from tests import laws
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 ETA, STEPS = 2.0**-7, 20
 T = np.arange(1, STEPS + 1)[:, None, None]  # steps, then the parameters' two axes
 

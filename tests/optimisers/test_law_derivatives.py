@@ -11,6 +11,8 @@ import pytest
 from jaxnn import optimisers
 from tests import laws
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 DECAY = {"weight_decay": 0.1}
 ADAM = {"b1": 0.6, "b2": 0.8, "eps": 0.3, "eps_root": 0.2} | DECAY
 # (rule, what stays fixed, where the derivative is taken): inside every range, far from ties

@@ -10,6 +10,8 @@ from jaxnn.optimisers import preset
 from jaxnn.types import Optimiser
 from tests import laws
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 ZERO = jnp.zeros((), jnp.float32)  # a zero that no rule can see before it runs
 
 

@@ -9,6 +9,8 @@ from jaxnn import optimisers
 from jaxnn.optimisers import PRESETS
 from tests import laws
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 LINEAR = {
     "sgd",
     "momentum",

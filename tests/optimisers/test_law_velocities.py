@@ -11,6 +11,8 @@ from jaxnn import optimisers
 from jaxnn.optimisers import preset
 from tests import laws
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 ETA, ALPHA, STEPS = 0.05, 0.8, 100
 CURVATURES = np.array([0.0, 1e-3, 0.5, 1.0, 7.0, 30.0])  # the last oscillates: η h = 1.5
 HEAVY = {

@@ -12,6 +12,8 @@ from jaxnn import optimisers
 from tests import laws
 from tests.laws import CASES, DECAYING
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 every = pytest.mark.parametrize(  # the variants of a rule are slow
     "make",
     [pytest.param(make, id=name, marks=[pytest.mark.slow] * (name in laws.VARIANTS)) for name, make in CASES.items()],

@@ -15,6 +15,8 @@ from jaxnn.optimisers import flat, least_squares
 from jaxnn.optimisers.levenberg_marquardt import marquardt, nielsen
 from jaxnn.verify.second_order import more, nist
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 4))
 Y = X @ np.array([1.0, -2.0, 0.5, 3.0]) + 0.1 * RNG.normal(size=30)

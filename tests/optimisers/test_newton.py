@@ -12,6 +12,8 @@ from jaxnn.objective import l2
 from jaxnn.verify.second_order import more
 from tests.optimisers.methods import rosenbrock
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 METHODS = {method: optimisers.newton(method=method) for method in ("pure", "line_search", "trust_region", "cubic")}
 METHODS["saddle_free"] = optimisers.saddle_free_newton()
 SAFE = [name for name in METHODS if name != "pure"]

@@ -15,6 +15,8 @@ from jaxnn.optimisers.subproblems.steihaug import BOUNDARY, ITERATIONS, NEGATIVE
 from tests.optimisers.methods import CLASSICS, PROBLEMS, descend, descended, path, rosenbrock
 from tests.optimisers.test_quasi_newton import spd
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 PLAIN, SCALED = newton_cg(), newton_cg(preconditioner="diagonal")
 METHODS = {"plain": PLAIN, "diagonal": SCALED}
 each_method = pytest.mark.parametrize("method", METHODS)

@@ -13,6 +13,8 @@ from jaxnn.optimisers.bfgs import bfgs, product_form
 from jaxnn.optimisers.lbfgs import lbfgs, two_loops
 from tests.optimisers.methods import CLASSICS, PROBLEMS, descend, descended, path, rosenbrock
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 METHODS = {"lbfgs": lbfgs(), "bfgs": bfgs()}
 each_method = pytest.mark.parametrize("method", METHODS)
 

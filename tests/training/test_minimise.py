@@ -14,6 +14,8 @@ from jaxnn.optimisers import report
 from jaxnn.training import stopping
 from jaxnn.types import Optimiser
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 LM, NEWTON, PURE = optimisers.levenberg_marquardt(), optimisers.newton(), optimisers.newton(method="pure")
 minimise = partial(training.minimise, max_steps=60)
 

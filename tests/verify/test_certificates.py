@@ -15,6 +15,8 @@ from jaxnn.verify.certificates import DEGENERATE, MINIMUM, NOT_STATIONARY, SADDL
 from jaxnn.verify.problems import quick_to_compile
 from jaxnn.verify.second_order import more
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 PROBLEMS = {problem.name.partition(" ")[2]: problem for problem in more.problems()}
 
 

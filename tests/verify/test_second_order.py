@@ -15,6 +15,8 @@ from jaxnn.verify.problems import quick_to_compile
 from jaxnn.verify.second_order import closed_forms, matrices, more, nist, regressions, steps
 from jaxnn.verify.table import EQUAL, FAILED, HOLDS, UNEQUAL
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 PROBLEMS = {problem.name: problem for problem in more.problems()}
 jitted = partial(jax.jit, compiler_options=quick_to_compile())
 

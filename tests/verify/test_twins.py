@@ -8,6 +8,8 @@ from jaxnn import optimisers
 from jaxnn.verify import libraries, table, twins
 from tests.verify.chunks import NAMES, checked, chunk
 
+pytestmark = pytest.mark.rounding(quickly=True)
+
 DEFAULT = ("optax", "sklearn")
 
 
