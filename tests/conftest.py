@@ -1,9 +1,9 @@
 """Fixtures of the whole suite: how its programs are compiled, which tests are slow, precisions, signals.
 
-Most of the suite's time is XLA's, compiling thousands of programs that run for microseconds. They are compiled with the
-least effort, except in tests marked `rounding`, which compile as a user's programs do; what depends on rounding and holds
-however it is compiled is marked `rounding(quickly=True)`. By `JAXNN_TEST_COMPILER=user`, as on the machines of the matrix,
-all compile as a user's programs, and XLA's newer generator of fused loops is taken too.
+Most of the suite's time is XLA's, compiling thousands of programs that run for microseconds. They are compiled with
+the least effort, except in tests marked `rounding`, which compile as a user's programs do; what depends on rounding
+and holds however it is compiled is marked `rounding(quickly=True)`. By `JAXNN_TEST_COMPILER=user`, as on the machines
+of the matrix, all compile as a user's programs, and XLA's newer generator of fused loops is taken too.
 """
 
 import contextlib
