@@ -226,7 +226,6 @@ def test_a_run_that_overfits_is_told_so():
     assert "best_params" in str(found)
 
 
-@pytest.mark.slow
 def test_a_watch_keeps_every_epoch():
     objective, params = objective_of(jnp.tanh), network(5)
     watch = training.Watch(objective, params, (X, Y), activation=jnp.tanh)

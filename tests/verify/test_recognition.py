@@ -146,7 +146,6 @@ def velocity_inside(rate):
     return optax.chain(optax.scale_by_learning_rate(rate), optax.trace(0.9))
 
 
-@pytest.mark.slow
 def test_the_conventions_of_momentum_are_told_apart():
     outside, inside = recognition.identify(lambda rate: optax.sgd(rate, 0.9)), recognition.identify(velocity_inside)
     assert {"optax.sgd", "torch.SGD"} <= set(equal(outside))

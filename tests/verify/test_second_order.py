@@ -21,7 +21,6 @@ PROBLEMS = {problem.name: problem for problem in more.problems()}
 jitted = partial(jax.jit, compiler_options=quick_to_compile())
 
 
-@pytest.mark.by_default("Misra1a", "Rat43", "MGH17")
 @pytest.mark.parametrize("name", nist.MODELS)
 def test_nists_models_give_the_certified_sum_of_squares(name, x64):
     objective, batch, read = nist.problem(name)
@@ -86,7 +85,6 @@ class TestMatrices:
         rows = matrices.general(wrong)
         assert [row.rule for row in rows if row.verdict == FAILED] == ["gauss_newton_matrix"]
 
-    @pytest.mark.slow
     def test_structured_holds_and_a_dropped_term_is_seen(self, x64):
         """Gauss-Newton's matrix for the Hessian; the diagonal without its last entry."""
         rows = matrices.structured(matrices.STRUCTURED, FEW)
