@@ -28,7 +28,7 @@ def _settled_matplotlib():
 
 def ran(example, *arguments, cwd, **environment):
     call = [sys.executable, str(example), *map(str, arguments)]
-    return subprocess.run(call, capture_output=True, text=True, cwd=cwd, env=os.environ | environment)
+    return subprocess.run(call, capture_output=True, text=True, cwd=cwd, env=os.environ | environment, timeout=500)
 
 
 def cases(quick):
