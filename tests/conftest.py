@@ -8,6 +8,7 @@ of the matrix, all compile as a user's programs, and XLA's newer generator of fu
 
 import contextlib
 import fnmatch
+import math
 import os
 import signal
 from pathlib import Path
@@ -21,6 +22,7 @@ if not AS_A_USER and jax.__version_info__ < (0, 11):  # these flags are gone fro
     quick = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {quick}".strip()
 
+ENOUGH = 1.5e9  # bytes of a process
 LEAST_EFFORT = "JAX_DISABLE_MOST_OPTIMIZATIONS"
 CACHE = Path(os.environ.get("JAXNN_TEST_CACHE", Path(__file__).parent.parent / ".jax_cache"))
 
@@ -28,6 +30,12 @@ CACHE = Path(os.environ.get("JAXNN_TEST_CACHE", Path(__file__).parent.parent / "
 def pytest_configure(config):
     jax.config.update("jax_compilation_cache_dir", str(CACHE))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def as_a_user(item):
+    """Whether the test's programs are compiled as a user's are."""
+    rounding = item.get_closest_marker("rounding")
+    return rounding is not None and not rounding.kwargs.get("quickly", False)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
@@ -42,6 +50,8 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(600))
+    files = list(dict.fromkeys(item.path for item in items))
+    items.sort(key=lambda item: (files.index(item.path), as_a_user(item)))  # the change forgets all programs
     for (path, name), met in asked.items():
         if len(met) > 1 and not any(met):
             raise pytest.UsageError(f"{path.name}::{name}: none of its cases is one of those named in by_default.")
@@ -49,8 +59,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture compiles something
 def pytest_runtest_setup(item):
-    rounding = item.get_closest_marker("rounding")
-    least = str(int(not AS_A_USER and (rounding is None or rounding.kwargs.get("quickly", False))))
+    least = "0" if AS_A_USER or as_a_user(item) else "1"
     if os.environ.get(LEAST_EFFORT) != least:
         jax.clear_caches()  # the programs in memory were compiled the other way
         jax.config.update(LEAST_EFFORT.lower(), least == "1")
@@ -58,10 +67,13 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _programs_of_one_file():
-    """Compiled programs are of little use to another file, and those of all would take gigabytes."""
+def _programs_of_few_files():
+    """Those of all would take gigabytes; to forget those of one takes half a second, and some are shared."""
     yield
-    jax.clear_caches()
+    statistics = Path("/proc/self/statm")
+    pages = int(statistics.read_text().split()[1]) if statistics.exists() else math.inf
+    if pages * os.sysconf("SC_PAGE_SIZE") > ENOUGH:
+        jax.clear_caches()
 
 
 @pytest.fixture(params=["float32", "float64"])

@@ -49,7 +49,7 @@ def fake_time(clock):
 DEAR = {"least_squares", "race"}  # a quarter of a minute each
 
 
-@pytest.mark.by_default("update", "diagonal")
+@pytest.mark.by_default("update")
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in DEAR else ()) for n in QUESTIONS])
 def test_quick_run_measures_every_present_contender_and_lists_the_others(name, without_torch, tmp_path, capsys):
     assert main(["--quick", "--only", name, "--json", str(tmp_path / "report.json")]) == 0

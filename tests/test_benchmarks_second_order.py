@@ -40,6 +40,7 @@ def test_the_goal_is_adams_loss_at_its_best_rate(friedman):
     assert final[race.RATES[0]] >= final[rate]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [race.adam, race.scipy_lbfgs])
 def test_everyone_starts_at_the_same_loss_and_ends_at_the_goal(make, friedman):
     values = setting.double(make)(friedman)()

@@ -50,6 +50,7 @@ def test_an_example_runs_and_draws_its_picture(example, tmp_path):
     picture.with_suffix(".txt").write_text("\n".join(printed) + "\n", encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_in_the_dark_too(tmp_path):
     runs = [ran(FOLDER / "01_neuron.py", f"{theme}.png", theme, cwd=tmp_path) for theme in ("light", "dark")]
     assert [run.returncode for run in runs] == [0, 0]

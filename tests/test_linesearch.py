@@ -172,6 +172,7 @@ class Counted:
 SEARCHES = {"strong_wolfe": linesearch.strong_wolfe, "backtracking": linesearch.backtracking}
 
 
+@pytest.mark.by_default("float64-*")
 @pytest.mark.parametrize("search", SEARCHES)
 def test_a_direction_that_is_no_descent_is_not_followed(dtype, search):
     x = jnp.ones(2, dtype)

@@ -189,6 +189,7 @@ def test_a_model_that_is_not_there_or_a_folder(refused, tmp_path):
     assert str(tmp_path) in refused("show", tmp_path)
 
 
+@pytest.mark.slow
 def test_probabilities_are_of_classes(refused, run, patients):
     argv = ["train", patients, "--target", "cost", "--drop", "id", "--out", "cost.safetensors", *FAST]
     assert run(*argv).status == 0

@@ -6,6 +6,7 @@ import pytest
 from jaxnn import training
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_the_demo_beats_the_linear_model_and_leaves_its_files(run):
     result = run("demo")

@@ -143,6 +143,7 @@ def test_where_the_cache_belongs(monkeypatch, environment, expected):
     assert (None if found is None else str(found)) == expected
 
 
+@pytest.mark.slow
 def test_the_command_line_fills_its_cache_and_an_import_does_not(start, tmp_path):
     folder = tmp_path / "cache"
     process = start("train", "xor", "--hidden", "none", "--epochs", "1", "--quiet", cached=folder)
@@ -159,6 +160,7 @@ def test_the_command_line_fills_its_cache_and_an_import_does_not(start, tmp_path
     assert told.stdout.strip() == "None"
 
 
+@pytest.mark.slow
 def test_a_failure_of_the_cache_is_told_and_the_run_goes_on(start, tmp_path):
     (tmp_path / "file").write_text("")
     process = start("train", "xor", "--hidden", "none", "--epochs", "1", "--quiet", cached=tmp_path / "file")

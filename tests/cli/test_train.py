@@ -24,6 +24,7 @@ def test_the_last_line_of_classes_is_the_test_accuracy_of_the_model_saved(run, p
     assert "classes (the values are text): stroke is one of 2: ill, well" in result.out
 
 
+@pytest.mark.slow
 def test_the_last_line_of_numbers_is_the_test_r2(run, patients):
     result = run("train", patients, *COST, "--out", "m.safetensors", *FAST)
     assert result.status == 0
@@ -32,6 +33,7 @@ def test_the_last_line_of_numbers_is_the_test_r2(run, patients):
     assert "numbers (the values are numbers with fractions)" in result.out
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_numbers_that_are_easy_are_learnt(run, patients):
     """cost = 3 pressure + noise of 1 % of its spread, on twelve test rows: of three seeds at least two see it.
@@ -43,6 +45,7 @@ def test_numbers_that_are_easy_are_learnt(run, patients):
     assert scores[1] > 0.95
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_what_the_saved_model_answers(run, patients):
     """The test rows, found again by the split's law, and the predictions of the file: the same accuracy."""
     run("train", patients, *STROKE, "--out", "m.safetensors", "--seed", "3", *FAST)
@@ -106,6 +109,7 @@ def test_tables_as_programs_write_them_give_the_same_model(run, tmp_path, patien
     assert all(np.array_equal(a.w, b.w) for a, b in zip(here.params, there.params, strict=True))
 
 
+@pytest.mark.slow
 def test_names_in_any_script(run, tmp_path):
     columns = rows_of_patients()
     columns["Schlaganfall (ja/nein) 卒中"] = columns.pop("stroke")
@@ -239,6 +243,7 @@ def test_options_reach_the_run(run, patients):
     assert config["about"]["epochs"] == {"at_most": 2, "done": 2, "best": config["about"]["epochs"]["best"]}
 
 
+@pytest.mark.slow
 def test_a_folder_with_checkpoints_is_not_mixed_with_another_run(run, refused, patients):
     argv = ("train", patients, *STROKE, "--checkpoint", "run", *FAST)
     assert run(*argv).status == 0

@@ -64,6 +64,7 @@ def test_one_rule_for_real(run, tmp_path):
     assert (tmp_path / "sgd.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_course_for_real(run):
     result = run("verify", "course")
     assert result.status == 0

@@ -162,6 +162,7 @@ def test_equals_jax_hessian(name, x64):
         assert np.abs(found["hessian"] - found["gauss_newton"]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_equals_jax_hessian_in_float32():
     """To some roundings of the largest entry, of which a sum over 11 examples through 3 layers has a few."""
     case = CASES["two layers"]._replace(parts=("hessian",))

@@ -209,6 +209,7 @@ def test_the_acceleration_is_the_outputs_second_derivative(x64):
     np.testing.assert_allclose(bent, straight + 0.5 * a, rtol=1e-5)
 
 
+@pytest.mark.by_default("near-False", "far-True")
 @pytest.mark.rounding
 @pytest.mark.parametrize("geodesic", [False, True])
 @pytest.mark.parametrize("units", [(2.0**10, 2.0**-6, 8.0, 2.0), (2.0**40, 2.0**-40, 8.0, 2.0)], ids=["near", "far"])
@@ -288,6 +289,7 @@ def test_a_damping_that_hides_all_there_is_to_gain_is_looked_through(x64):
     assert after.growth == 2
 
 
+@pytest.mark.by_default("identity-True")
 @pytest.mark.parametrize("geodesic", [False, True])
 @pytest.mark.parametrize("scale", ["identity", "diagonal"])
 def test_a_first_damping_of_any_size_ends_at_the_minimum(x64, geodesic, scale):

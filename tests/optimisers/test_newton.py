@@ -223,6 +223,7 @@ def test_a_hessian_of_ones_own_is_called_and_checked(x64):
         once(optimisers.newton(hessian=hessian), rosenbrock, jnp.ones(2))
 
 
+@pytest.mark.by_default("barrier-trust*", "*-cubic")
 @each_safe_method
 @pytest.mark.parametrize("f", [barrier, root])
 def test_trials_that_are_not_finite_are_rejected(x64, method, f):

@@ -195,6 +195,7 @@ def test_a_rejected_trial_is_tried_again_within_the_update(x64):
     np.testing.assert_allclose(xs[-1], -np.log(20) / 20, rtol=1e-10)
 
 
+@pytest.mark.by_default("float64-*")
 @each_method
 def test_a_zero_gradient_moves_nothing(dtype, method):
     xs, states = jax.jit(lambda: path(METHODS[method], lambda x: jnp.sum(x**2), jnp.zeros(3, dtype), steps=2))()

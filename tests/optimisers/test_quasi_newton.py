@@ -76,6 +76,7 @@ def conjugate_gradients(a, b, steps):
     return np.array(points)
 
 
+@pytest.mark.by_default("memory 5", "bfgs")
 @pytest.mark.parametrize("method", ["bfgs", "memory 1", "memory 5"])
 def test_with_exact_line_searches_a_quadratic_is_solved_in_n_steps_along_conjugate_gradients(x64, method):
     """Nocedal & Wright, theorem 6.4 and section 7.2: conjugate gradients' iterates, and H ends as A⁻¹."""
@@ -138,6 +139,7 @@ def test_classics_in_about_as_many_evaluations_as_scipy(x64, method):
     assert sum(ours.values()) <= 1.1 * sum(theirs.values()), (ours, theirs)
 
 
+@pytest.mark.by_default("lbfgs")
 @each_method
 def test_the_gradient_reaches_rounding(x64, method):
     """An offset of 1000 drowns J's differences at 1e-12, a gradient of 1e-6 or so; the slopes go on to 1e-12."""

@@ -52,6 +52,7 @@ def test_a_narrow_processor_draws_the_same_numbers_and_orders(here):
     assert (there["draws"], there["orders"]) == (here["draws"], here["orders"])
 
 
+@pytest.mark.slow
 def test_one_run_after_another_in_one_program_has_the_bits_of_each_alone():
     keys = jax.random.split(jax.random.key(1), 3)
     together = jax.jit(partial(jax.lax.map, bit_run.trained))(keys)

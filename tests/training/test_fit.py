@@ -531,6 +531,7 @@ def test_monitoring_a_metric_of_ones_own():
         fit(CLASSIFICATION, ADAM, params, (x, y), **(settings | {"metrics": [on_host], "monitor": "on_host"}))
 
 
+@pytest.mark.slow
 def test_a_resumed_run_remembers_what_happened_and_notices_what_changed(tmp_path):
     diverging = lambda theta, batch: jnp.mean((1e3 * theta - batch[0]) ** 2)
     data = (np.zeros(64), np.zeros(64))

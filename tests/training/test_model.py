@@ -221,6 +221,7 @@ def test_double_precision_is_not_lost_in_silence(tmp_path, x64):
     assert_array_equal(params[0].w, np.asarray(model.params[0].w, np.float32))
 
 
+@pytest.mark.by_default("relu", "softmax")
 @pytest.mark.parametrize("name", activations.TABLE)
 def test_every_activation_can_be_saved(tmp_path, name):
     model = network((3, 4, 2), activation=name)

@@ -269,7 +269,13 @@ CORPUS = [
 ]
 
 
-@pytest.mark.parametrize("case", CORPUS, ids=lambda case: case.name)
+@pytest.mark.parametrize(  # those that take seconds are slow
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (case.name in ("10 001 arrays", "deep and open")))
+        for case in CORPUS
+    ],
+)
 def test_hostile_files(tmp_path, case):
     path = tmp_path / "hostile"
     path.write_bytes(case.content)

@@ -202,6 +202,7 @@ def test_extended_precision_gives_the_same_path(rule):
     assert np.max(np.abs(path - truth) / np.abs(truth).max(axis=0)) <= 1e-15
 
 
+@pytest.mark.slow
 def test_every_variant_follows_its_formula():
     found = exact.check()
     assert found.failures == ()

@@ -85,6 +85,7 @@ class TestMatrices:
         rows = matrices.general(wrong)
         assert [row.rule for row in rows if row.verdict == FAILED] == ["gauss_newton_matrix"]
 
+    @pytest.mark.slow
     def test_structured_holds_and_a_dropped_term_is_seen(self, x64):
         """Gauss-Newton's matrix for the Hessian; the diagonal without its last entry."""
         rows = matrices.structured(matrices.STRUCTURED, FEW)
