@@ -12,7 +12,8 @@ def test_the_demo_beats_the_linear_model_and_leaves_its_files(run):
     result = run("demo")
     assert result.status == 0, result.err
     tested = {line[:27].strip(): float(line.split()[-2]) for line in result.out.splitlines() if line.startswith("test")}
-    assert tested["test"] >= 0.97
+    # Seeds 0 to 5 give 0.967 to 0.989, and are 0 to 14 of 360 rows ahead of the linear model; seed 0, as here, by 14.
+    assert tested["test"] >= 0.95
     assert tested["test"] > tested["test, logistic regression"] > 0.9 > tested["test, most frequent class"]
     assert matplotlib.image.imread("demo.png").ndim == 3
     next_command = result.out.splitlines()[-1].split()[1:]
