@@ -56,14 +56,14 @@ fastest, steadiest = names[smooth[:, 19].argmin()], names[spread[:, 0].argmin()]
 print("training loss by step 400: " + ", ".join(f"{n} {v:.3f}" for n, v in zip(names, smooth[:, 19], strict=True)))
 print(f"Speed and stability? {fastest} fits fastest; {steadiest} differs least from seed to seed.")
 print(f"Schedule with an adaptive rate? Yes: it takes Adam from {mean[2, 0]:.3f} to {mean[2, 1]:.3f}.")
-print("Dropout, weight decay? Either helps every optimiser; both together are no better than decay alone.")
+print("Dropout, weight decay? Either helps every optimiser; both together do not differ much from decay alone.")
 best, worst = mean[:, :2].min(), mean[:, 2].max()
 print(f"Can an optimiser make up for them? No: the best without reaches {best:.3f}, the worst with decay {worst:.3f}.")
 # Over 16 seeds; of 4,000 draws of 16 out of 80, fewer than 2 in 1,000 failed in anything.
 assert (fastest, steadiest) == ("Adam", "SGD")
 assert mean[2, 1] < 0.8 * mean[2, 0]
 assert (mean[:, 2:4] < mean[:, :1]).all()
-assert (mean[:, 4] > 0.93 * mean[:, 2]).all()
+assert (np.abs(mean[:, 4] / mean[:, 2] - 1) < 0.07).all()
 assert best > worst
 
 if WANTED:

@@ -1,14 +1,14 @@
 """Fixtures of the whole suite: how its programs are compiled, which tests are slow, precisions, signals.
 
 Most of the suite's time is XLA's, compiling thousands of programs that run for microseconds. They are compiled with
-the least effort, except in tests marked `rounding`, which compile as a user's programs do; what depends on rounding
-and holds however it is compiled is marked `rounding(quickly=True)`. By `JAXNN_TEST_COMPILER=user`, as on the machines
-of the matrix, all compile as a user's programs, and XLA's newer generator of fused loops is taken too.
+the least effort, except in tests marked `rounding`, which are compiled with all of it; what depends on rounding and
+holds however it is compiled is marked `rounding(quickly=True)`. Under jax 0.10 all take XLA's older generator of
+fused loops, which is quicker still. With `JAXNN_TEST_COMPILER=user`, as on the machines of the matrix, nothing of
+this is done: every program is compiled as a user's is.
 """
 
 import contextlib
 import fnmatch
-import math
 import os
 import signal
 from pathlib import Path
@@ -17,7 +17,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-AS_A_USER = os.environ.get("JAXNN_TEST_COMPILER") == "user"
+COMPILER = os.environ.get("JAXNN_TEST_COMPILER", "")
+if COMPILER not in ("", "user"):
+    raise pytest.UsageError(f"JAXNN_TEST_COMPILER is {COMPILER!r}: set it to user, or to nothing.")
+AS_A_USER = COMPILER == "user"
 if not AS_A_USER and jax.__version_info__ < (0, 11):  # these flags are gone from later releases, which refuse them
     quick = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {quick}".strip()
@@ -39,22 +42,27 @@ def as_a_user(item):
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Of a test marked `by_default` the other cases are slow; a slow test may take ten minutes, unless it says more."""
-    asked = {}
+    taken = {}  # by test and pattern, whether a case has it
     for item in items:
         if chosen := item.get_closest_marker("by_default"):
-            met = any(fnmatch.fnmatchcase(item.callspec.id, pattern) for pattern in chosen.args)
-            asked.setdefault((item.path, item.originalname), []).append(met)
-            if not met:
+            test = item.nodeid.partition("[")[0]
+            if not hasattr(item, "callspec"):
+                raise pytest.UsageError(f"{test} is marked by_default, which chooses among cases, and has none.")
+            met = [fnmatch.fnmatchcase(item.callspec.id, pattern) for pattern in chosen.args]
+            for pattern, holds in zip(chosen.args, met, strict=True):
+                taken[test, pattern] = taken.get((test, pattern), False) or holds
+            if not any(met):
                 item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(600))
+    if not any("::" in argument for argument in config.args):  # which may ask for some of the cases only
+        for (test, pattern), met in taken.items():
+            if not met:
+                raise pytest.UsageError(f"{test}: none of its cases has the id {pattern!r} that by_default names.")
     files = list(dict.fromkeys(item.path for item in items))
     items.sort(key=lambda item: (files.index(item.path), as_a_user(item)))  # the change forgets all programs
-    for (path, name), met in asked.items():
-        if len(met) > 1 and not any(met):
-            raise pytest.UsageError(f"{path.name}::{name}: none of its cases is one of those named in by_default.")
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture compiles something
@@ -70,9 +78,8 @@ def pytest_runtest_setup(item):
 def _programs_of_few_files():
     """Those of all would take gigabytes; to forget those of one takes half a second, and some are shared."""
     yield
-    statistics = Path("/proc/self/statm")
-    pages = int(statistics.read_text().split()[1]) if statistics.exists() else math.inf
-    if pages * os.sysconf("SC_PAGE_SIZE") > ENOUGH:
+    statistics = Path("/proc/self/statm")  # of Linux; elsewhere every file's are forgotten
+    if not statistics.exists() or int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > ENOUGH:
         jax.clear_caches()
 
 

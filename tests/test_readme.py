@@ -34,6 +34,16 @@ def words(text):
     return NUMBER.sub("#", re.sub(r"[\[\]]", " ", text)).split()
 
 
+def is_near(found, shown):
+    """As the README's limits promise: another processor rounds otherwise, and training makes that grow.
+
+    What is shown as next to nothing, such as a gradient at the minimum, is rounding itself.
+    """
+    if 0 < abs(shown) < 1e-3:
+        return 0 <= abs(found) < 1e-3
+    return found == pytest.approx(shown, rel=0.02, abs=0.06 if shown == 0 or abs(shown) > 0.3 else None)
+
+
 @pytest.mark.by_default("training.save*")
 @pytest.mark.rounding
 @pytest.mark.parametrize("source", blocks("python"), ids=lambda source: source.strip().splitlines()[-3][:40])
@@ -45,8 +55,8 @@ def test_python_prints_what_it_shows(source, tmp_path, monkeypatch):
     with contextlib.redirect_stdout(printed):
         exec(compile(source, "README.md", "exec"), {})
     assert words(printed.getvalue()) == words(shown)
-    # Another processor rounds otherwise, and training makes that grow.
-    assert numbers(printed.getvalue()) == pytest.approx(numbers(shown), rel=0.02, abs=0.06)
+    for found, expected in zip(numbers(printed.getvalue()), numbers(shown), strict=True):
+        assert is_near(found, expected), printed.getvalue()
 
 
 SESSIONS = [

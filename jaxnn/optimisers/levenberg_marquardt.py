@@ -4,8 +4,8 @@ With J(θ) = Σᵢ wᵢ ℓ(oᵢ, yᵢ) / Σ w, the outputs' Jacobian J = ∂o/�
 
     (JᵀΛJ + λ D) s = -g                       D = I, or the largest diag(JᵀΛJ) seen so far
     ρ = (J(θ) - J(θ + s)) / ½ sᵀ(λ D s - g)   gain ratio: actual reduction over the model's
-    ρ > 0:  θ ← θ + s,  λ ← λ max(⅓, 1 - (2ρ - 1)³),  ν ← 2          Nielsen's rule; λ₀ = τ max diag(JᵀΛJ)
-    else:   λ ← λ ν,  ν ← 2ν,  and again with the same JᵀΛJ
+    ρ > 10⁻⁴:  θ ← θ + s,  λ ← λ max(⅓, 1 - (2ρ - 1)³),  ν ← 2       Nielsen's rule; λ₀ = τ max diag(JᵀΛJ)
+    else:      λ ← λ ν,  ν ← 2ν,  and again with the same JᵀΛJ
 
 Marquardt's rule is λ ← λ/10 and λ ← 10 λ. Where a step's prediction drowns in the rounding of J although one with next
 to no damping promises more than that, λ ← λ/10, ν ← 2: otherwise a λ that has grown far from the minimum never falls.
@@ -117,10 +117,11 @@ def levenberg_marquardt(
 def _looked_through(
     taken: trials.Taken, model: least_squares.Model, curvature: Float[Array, " n"], at: flat.Flat
 ) -> trials.Taken:
-    """What was taken; and where its prediction drowns by the damping alone, less of it and the prediction without.
+    """What was taken. If a step without damping promises a visible gain where the damped one does not: less damping.
 
-    "Without" is LITTLE n ε of each diagonal: so much that rounding leaves the system definite, and that the rounding
-    of g along directions without curvature, divided by it, stays within J's.
+    λ then falls tenfold, and that promise is reported. "Without" is LITTLE n ε of each diagonal: so much that rounding
+    leaves the system definite, and that the rounding of g along directions without curvature, divided by it, stays
+    within J's.
     """
     little = LITTLE * curvature.size * jnp.finfo(curvature.dtype).eps * jnp.where(curvature > 0, curvature, 1.0)
     faint = taken.accepted & (taken.predicted <= at.rounding)

@@ -13,8 +13,8 @@ The rules, the weightiest first; ε is the precision's, s the step, r the reduct
                  for ten steps: what moves is rounding
     budget       max_steps
 
-The middle three are relative, hence the same for parameters and objectives in any unit, and are asked of methods only
-that report on their steps: a rule such as Adam may take a small step and a large one next.
+Reduction, step and rounding are relative, hence the same for parameters and objectives in any unit, and are asked of
+methods only that report on their steps: a rule such as Adam may take a small step and a large one next.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,8 @@ from jaxnn.optimisers.report import Report
 from jaxnn.types import Params
 
 PATIENCE = 10  # steps in the midst of rounding without a lesser prediction
-STANDSTILL = 50  # steps without a lesser J though it is predicted: λ/10 at each passes through all its decades in fewer
+# Steps without a lesser J though it is predicted: by λ/10 at each, a λ that is 10⁵⁰ times too large has time to fall.
+STANDSTILL = 50
 GOING_ON, DIVERGED, GRADIENT, GOAL, STUCK, REDUCTION, STEP, ROUNDING, BUDGET = range(9)
 WORDS = (
     "still going on",

@@ -50,10 +50,11 @@ def wait_for(condition, process, seconds=60):
     limit = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < limit
+        assert time.monotonic() < limit, f"nothing happened within {seconds} s"
         time.sleep(0.05)
 
 
+@pytest.mark.timeout(300)  # its waits come to 120 s, and it should be the one to say which was too long
 @pytest.mark.by_default("2-130")
 @pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -69,6 +70,7 @@ def test_a_signal_ends_the_run_and_keeps_what_was_learnt(start, tmp_path, number
     assert training.load(tmp_path / "m.safetensors").config["about"]["stop"].startswith("interrupted by")
 
 
+@pytest.mark.timeout(300)  # as above: 180 s
 @pytest.mark.usefixtures("in_the_background")
 def test_in_the_background_the_run_goes_on_at_sigint_and_sigterm_ends_it(start, tmp_path):
     process = start("train", "iris", *LONG, "--out", "m.safetensors", "--checkpoint", "run")

@@ -307,8 +307,7 @@ def test_at_a_kink_it_does_not_go_on_for_ever(x64):
     objective = Objective(lambda p, x: p[0] + p[1] * x, losses.absolute_error)
     x = np.linspace(0, 3, 12)
     found = training.minimise(objective, np.zeros(2), (x, 1 + 2 * x + np.sin(20 * x)), LM, max_steps=2000)
-    assert found.steps < 1000
-    assert not found.stop.startswith("max_steps"), found.stop
+    assert found.stop.startswith(("stuck", "converged")), found.stop
 
 
 def test_a_predict_without_a_second_derivative_is_told_what_to_do(x64):
