@@ -42,7 +42,6 @@ def test_right_digits_are_counted():
     np.testing.assert_allclose(nist.lre(found, certified), [11, 3, 9, 0, 0, 0], atol=1e-6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_scipy_finds_the_published_minimum(name, x64):
     """MINPACK's Levenberg-Marquardt, so that neither formulae, data, start nor minimum are ours alone."""
