@@ -100,7 +100,6 @@ def test_uncommon_hyperparameters_are_found():
     assert "0.1 times the one given" in " ".join(table.remarks)
 
 
-@pytest.mark.slow
 def test_an_object_has_a_rate_of_its_own():
     table = recognition.identify(optax.adamw(3e-4, b1=0.93, weight_decay=0.037), name="ours")
     assert equal(table)["optax.adamw"] == "b1=0.93, weight_decay=0.037, rate 0.0003"
