@@ -184,7 +184,6 @@ def history(loss, validation=None):
     return History(loss, None if validation is None else np.array(validation, float), {}, nothing, nothing, nothing)
 
 
-@pytest.mark.by_default("curves0*", "curves3*")
 @pytest.mark.parametrize(
     ("curves", "told"),
     [
