@@ -229,6 +229,27 @@ def test_without_a_lower_bound_the_lowest_trial_is_taken(x64):
     assert found.grad == -1
 
 
+def test_slopes_decide_where_a_value_rises_by_its_rounding(dtype):
+    """One unit in the last place above the start, at the minimum itself: no rise that could be told from rounding."""
+    unit, near = float(jnp.finfo(dtype).eps), 1e-3 * float(jnp.finfo(dtype).eps) ** 0.5
+
+    def f(x):
+        return 1 + jnp.where(x < near / 2, unit, 0.0) + x**2 / 2
+
+    found = linesearch.strong_wolfe(f, jnp.asarray(near), jnp.asarray(-near), value=f(near), slope=-(near**2))
+    assert (float(found.step_length), int(found.evaluations)) == (1.0, 1)
+    assert found.found
+    # Two hundred units are a rise.
+    steep = linesearch.strong_wolfe(
+        lambda x: f(x) + jnp.where(x < near / 2, 200 * unit, 0.0),
+        jnp.asarray(near),
+        jnp.asarray(-near),
+        value=f(near),
+        slope=-(near**2),
+    )
+    assert float(steep.step_length) != 1.0
+
+
 def test_the_approximate_condition_where_the_value_is_rounding(dtype):
     """1000 + a²: within 3e-4 (3e-2 in float32) of the minimum all values are one number, and the slopes tell."""
     scale = float(jnp.sqrt(jnp.finfo(dtype).eps))

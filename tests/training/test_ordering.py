@@ -25,6 +25,11 @@ def test_a_pure_function_of_key_and_epoch(n):
     assert (training.order(KEY, 2, n) != training.order(jax.random.key(4), 2, n)).any()
 
 
+def test_the_order_is_the_one_that_runs_were_begun_with():
+    """As it was first released: another one, however fair, would let checkpoints go on with other rows."""
+    np.testing.assert_array_equal(training.order(jax.random.key(3), 2, 10), [5, 4, 8, 1, 6, 2, 3, 9, 7, 0])
+
+
 @pytest.mark.by_default("16")
 @pytest.mark.parametrize("n", [16, 4096 + 64])
 def test_each_row_is_as_likely_in_each_place(n):
