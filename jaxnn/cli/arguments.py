@@ -168,6 +168,11 @@ below_one = number(lambda x: 0 <= x < 1, "in [0, 1)")
 seed = whole(0, 2**32 - 1)
 
 
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """The option `--seed` of commands that draw random numbers."""
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed of all random numbers (0)")
+
+
 def sizes(text: str) -> tuple[int, ...]:
     """An option's type: the hidden layers, as `64,32`; `none` is a linear model."""
     if text == "none":

@@ -42,13 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.name_from(("random", "eigen"), "kind of directions"),
         default="random",
         metavar="KIND",
-        help="of the picture: random (filter-normalised), or eigen, the sharpest two of length 1 (random)",
+        help="directions in which --plot draws the loss: random, scaled to the weights of each filter, or eigen, the two of "
+        "sharpest curvature (random)",
     )
     parser.add_argument(
         "--extent", type=arguments.positive, default=1.0, metavar="X", help="how far along them the picture goes (1)"
     )
     parser.add_argument("--json", metavar="FILE", help="where to write every number as JSON")
-    parser.add_argument("--seed", type=arguments.seed, default=0, metavar="N", help="of everything random (0)")
+    arguments.add_seed(parser)
 
 
 class _Measured(NamedTuple):

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn demo`."""
     parser.add_argument("--out", default="demo.safetensors", metavar="FILE", help="the model (demo.safetensors)")
     parser.add_argument("--plot", default="demo.png", metavar="FILE", help="the picture (demo.png)")
-    parser.add_argument("--seed", type=arguments.seed, default=0, metavar="N", help="of everything random (0)")
+    arguments.add_seed(parser)
 
 
 def run(options: Any) -> int:

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", type=_numbers, metavar="Y", help="its target, one number an output, or its class")
     parser.add_argument("--no-bias", action="store_true", help="a network without biases")
     parser.add_argument("--learning-rate", type=arguments.positive, metavar="ε", help="take one step of descent too")
-    parser.add_argument("--seed", type=arguments.seed, metavar="N", help="of the drawn weights (default: 0)")
+    parser.add_argument("--seed", type=arguments.seed, metavar="N", help="seed of the random weights (0)")
 
 
 def run(options: Any) -> int:
@@ -82,7 +82,7 @@ def _example(options: Any) -> _Example:
 
     w, x, w21, y = SLIDE
     if options.sizes is None and (options.no_bias or options.seed is not None):
-        raise ValueError("--no-bias and --seed are of drawn weights: give --sizes too, such as --sizes 3,2,1.")
+        raise ValueError("--no-bias and --seed need random weights: give --sizes too, such as --sizes 3,2,1.")
     seed = options.seed or 0
     if options.sizes is None:
         params: Any = (mlp.Layer(jnp.array(w)[:, None], None), mlp.Layer(jnp.array([[w21]]), None))

@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--activation",
         type=arguments.names_from(arguments.ACTIVATIONS, "activation"),
         metavar="NAME",
-        help=f"of all hidden layers, or one for each with commas (relu): {', '.join(arguments.ACTIVATIONS)}",
+        help="activation function of the hidden layers: one for all, or one for each, separated by commas (relu): "
+        f"{', '.join(arguments.ACTIVATIONS)}",
     )
     add(
         "--optimiser",
@@ -62,18 +63,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--schedule",
         type=arguments.name_from(arguments.SCHEDULES, "schedule"),
         metavar="NAME",
-        help=f"of the learning rate over all epochs (constant): {', '.join(arguments.SCHEDULES)}",
+        help=f"how the learning rate changes over the epochs (constant): {', '.join(arguments.SCHEDULES)}",
     )
-    add("--epochs", type=arguments.whole(1), metavar="N", help="at most")
+    add("--epochs", type=arguments.whole(1), metavar="N", help="epochs to train for at most")
     add("--batch-size", type=arguments.whole(1), metavar="ROWS", help="rows per step")
-    add("--dropout", type=arguments.below_one, metavar="RATE", help="of the hidden units")
-    add("--input-dropout", type=arguments.below_one, metavar="RATE", help="of the inputs (0)")
+    add("--dropout", type=arguments.below_one, metavar="RATE", help="share of hidden units to drop in each step")
+    add("--input-dropout", type=arguments.below_one, metavar="RATE", help="share of inputs to drop in each step (0)")
     add("--weight-decay", type=arguments.non_negative, metavar="λ", help="as the optimiser understands it")
     add(
         "--patience",
         type=arguments.whole(0),
         metavar="EPOCHS",
-        help="without improvement on the validation rows, after which training ends; 0: never",
+        help="stop after so many epochs without improvement on the validation rows; 0: never",
     )
 
 

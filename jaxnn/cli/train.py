@@ -45,14 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.below_one,
         default=0.2,
         metavar="PART",
-        help="of the rows, which choose the best epoch (0.2)",
+        help="share of the rows to choose the best epoch by (0.2)",
     )
     add(
         "--test",
         type=arguments.below_one,
         default=0.2,
         metavar="PART",
-        help="of the rows, which judge the network at the end (0.2)",
+        help="share of the rows to test the trained network on (0.2)",
     )
     recipe.add_arguments(parser)
     parser.add_argument(
@@ -60,9 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.name_from(("loss", *arguments.METRICS), "metric"),
         default="loss",
         metavar="NAME",
-        help=f"which the best epoch is the best by (loss): {', '.join(arguments.METRICS)}",
+        help=f"what decides which epoch was the best (loss): {', '.join(arguments.METRICS)}",
     )
-    parser.add_argument("--seed", type=arguments.seed, default=0, metavar="N", help="of everything random (0)")
+    arguments.add_seed(parser)
     add = parser.add_argument_group("what is written").add_argument
     add("--out", metavar="FILE", help="the model, such as model.safetensors")
     add("--plot", metavar="FILE", help="a picture of the training and the test: .png, .svg or .pdf")

@@ -27,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what", metavar="WHAT", nargs="?", default="all", help=f"{', '.join(GROUPS)}, or one rule's name (default: all)"
     )
-    parser.add_argument("--against", metavar="LIBRARIES", help="of optax, torch, keras, sklearn, with commas between")
+    parser.add_argument(
+        "--against",
+        metavar="LIBRARIES",
+        help="libraries to compare with: optax, torch, keras, sklearn, separated by commas (all)",
+    )
     parser.add_argument("--json", metavar="FILE", help="where to write every row as JSON")
     parser.add_argument("--plot", metavar="FILE", help="where to draw the error in float32 of each library, by step")
     parser.add_argument("--mine", metavar="MODULE:NAME", help="an optimiser of your own, or a function that makes one")
