@@ -61,8 +61,8 @@ def pytest_collection_modifyitems(config, items):
         for (test, pattern), met in taken.items():
             if not met:
                 raise pytest.UsageError(f"{test}: none of its cases has the id {pattern!r} that by_default names.")
-    files = list(dict.fromkeys(item.path for item in items))
-    items.sort(key=lambda item: (files.index(item.path), as_a_user(item)))  # the change forgets all programs
+    place = {path: place for place, path in enumerate(dict.fromkeys(item.path for item in items))}
+    items.sort(key=lambda item: (place[item.path], as_a_user(item)))  # the change forgets all programs
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture compiles something

@@ -46,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sharpest curvature (random)",
     )
     parser.add_argument(
-        "--extent", type=arguments.positive, default=1.0, metavar="X", help="how far along them the picture goes (1)"
+        "--extent",
+        type=arguments.positive,
+        default=1.0,
+        metavar="X",
+        help="how far along each direction the picture goes (1)",
     )
     parser.add_argument("--json", metavar="FILE", help="where to write every number as JSON")
     arguments.add_seed(parser)

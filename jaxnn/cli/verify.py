@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         metavar="LIBRARIES",
-        help="libraries to compare with: optax, torch, keras, sklearn, separated by commas (all)",
+        help="libraries to compare with, separated by commas: optax, torch, keras, sklearn (those installed)",
     )
     parser.add_argument("--json", metavar="FILE", help="where to write every row as JSON")
     parser.add_argument("--plot", metavar="FILE", help="where to draw the error in float32 of each library, by step")
