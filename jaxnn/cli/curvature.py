@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.name_from(("random", "eigen"), "kind of directions"),
         default="random",
         metavar="KIND",
-        help="directions in which --plot draws the loss: random, scaled to the weights of each filter, or eigen, the two of "
-        "sharpest curvature (random)",
+        help="directions in which --plot draws the loss: random, scaled to the weights of each filter, or eigen, the "
+        "two of sharpest curvature (random)",
     )
     parser.add_argument(
         "--extent",
