@@ -26,7 +26,7 @@ from jaxnn.derivatives import gauss_newton_matrix
 from jaxnn.derivatives.jacobians import needs_split
 from jaxnn.objective import split
 from jaxnn.optimisers import flat, report, trials
-from jaxnn.optimisers.levenberg_marquardt import nielsen
+from jaxnn.optimisers.damping_rules import nielsen
 from jaxnn.optimisers.words import row_by_row
 from jaxnn.types import Optimiser, Params, Updates
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float
 
@@ -21,9 +20,8 @@ from jaxnn.derivatives import gauss_newton_matrix
 from jaxnn.derivatives.jacobians import needs_split, output_curvature, output_jacobian
 from jaxnn.objective import Objective, split
 from jaxnn.optimisers.flat import Flat
+from jaxnn.optimisers.geodesic import bent
 from jaxnn.types import Batch, Params
-
-BEND = 0.75  # the longest acceleration, by the step that it bends: Transtrum & Sethna's α
 
 
 class Model(NamedTuple):
@@ -59,8 +57,8 @@ def model(at: Flat, objective: Any, params: Params, batch: Batch, key: Any, *, g
 
     def step(damping: Array) -> tuple[Array, Array]:
         solve, s = solver(damping)
-        bent = _bent(s, damping, solve, objective, params, batch, key) if geodesic else s
-        return bent, reduction(damping, s)
+        taken = bent(s, damping, solve, objective, params, batch, key) if geodesic else s
+        return taken, reduction(damping, s)
 
     return Model(diagonal, step, lambda damping: reduction(damping, solver(damping)[1]))
 
@@ -98,34 +96,3 @@ def _in_outputs(at: Flat, objective: Objective, params: Params, batch: Batch, ke
         return solve, -scaled @ cho_solve((factor, True), r)
 
     return solver, jnp.sum(b**2, axis=1)
-
-
-def _bent(s: Array, damping: Array, solve: Any, objective: Objective, params: Params, batch: Batch, key: Any) -> Array:
-    """S + ½ a, where a is short enough to be believed, measured as the damping does."""
-    x, y, weight = split(batch)
-    _, unravel = ravel_pytree(tree.widen(params))
-    along = tree.cast_like(unravel(s), params)
-
-    def outputs(p: Params) -> Array:
-        return objective.outputs(p, x, key)
-
-    def velocity(p: Params) -> Array:
-        return jax.jvp(outputs, (p,), (along,))[1]
-
-    try:
-        second = jax.jvp(velocity, (params,), (along,))[1]
-    except (TypeError, NotImplementedError) as error:  # as a release of jax will have it
-        if not any(name in str(error) for name in ("custom_vjp", "custom_lin")):
-            raise
-        raise ValueError(
-            "levenberg_marquardt bends its steps by predict's second derivative along them, which a jax.custom_vjp "
-            "hides: give levenberg_marquardt(geodesic=False), or define the function by jax.custom_jvp."
-        ) from error
-    o, pull = jax.vjp(outputs, params)
-    _, curvature = output_curvature(objective, o, y, weight)
-    pushed = jnp.einsum("bij,bj->bi", curvature, second.reshape(curvature.shape[:2]))
-    force, _ = ravel_pytree(tree.widen(pull(pushed.reshape(o.shape).astype(o.dtype))[0]))
-    a = solve(-force.astype(s.dtype))
-    root = jnp.sqrt(damping)
-    short = jnp.linalg.norm(root * a) <= BEND * jnp.linalg.norm(root * s)
-    return jnp.where(short & jnp.all(jnp.isfinite(a)), s + 0.5 * a, s)

@@ -21,16 +21,13 @@ References:
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers import flat, least_squares, report, trials
+from jaxnn.optimisers import damping_rules, flat, least_squares, report, trials
 from jaxnn.optimisers.words import row_by_row
 from jaxnn.types import Optimiser, Params, Updates
-
-LITTLE = 10.0  # times n ε: a damping that leaves the step and its prediction as they would be without
 
 
 class LevenbergMarquardtState(NamedTuple):
@@ -63,7 +60,7 @@ def levenberg_marquardt(
         ValueError: an unknown rule or scale, damping out of range; at the update, an objective without the split, or
             whose predict has a `jax.custom_vjp` and hence no second derivative along a step.
     """
-    adapt = checks.one_of(rule, {"nielsen": nielsen, "marquardt": marquardt}, "rule")
+    adapt = checks.one_of(rule, {"nielsen": damping_rules.nielsen, "marquardt": damping_rules.marquardt}, "rule")
     diagonal = checks.one_of(scale, {"identity": False, "diagonal": True}, "scale")
     checks.positive(damping=damping)
 
@@ -101,7 +98,7 @@ def levenberg_marquardt(
             region,
             at,
         )
-        taken = _looked_through(taken, model, curvature, at)
+        taken = damping_rules.looked_through(taken, model.predicted, curvature, at.rounding)
         smallest = jnp.min(jnp.where(curvature > 0, curvature / d, jnp.inf))
         eps, tiny = jnp.finfo(seen.dtype).eps, jnp.finfo(seen.dtype).tiny
         least = jnp.where(jnp.isfinite(smallest), eps**2 * smallest, 0.0) + tiny / eps
@@ -112,36 +109,3 @@ def levenberg_marquardt(
         return at.updates(taken.step), after
 
     return Optimiser(init, update)
-
-
-def _looked_through(
-    taken: trials.Taken, model: least_squares.Model, curvature: Float[Array, " n"], at: flat.Flat
-) -> trials.Taken:
-    """What was taken. If a step without damping promises a visible gain where the damped one does not: less damping.
-
-    λ then falls tenfold, and that promise is reported. "Without" is LITTLE n ε of each diagonal: so much that rounding
-    leaves the system definite, and that the rounding of g along directions without curvature, divided by it, stays
-    within J's.
-    """
-    little = LITTLE * curvature.size * jnp.finfo(curvature.dtype).eps * jnp.where(curvature > 0, curvature, 1.0)
-    faint = taken.accepted & (taken.predicted <= at.rounding)
-    promised = jax.lax.cond(faint, lambda: model.predicted(little), lambda: taken.predicted)
-    veiled = faint & (promised > at.rounding)
-    damping, growth = taken.region
-    return taken._replace(
-        predicted=jnp.where(veiled, promised, taken.predicted),
-        region=tree.select(veiled, (damping / 10, jnp.full_like(growth, 2)), taken.region),
-        drowned=taken.drowned & ~veiled,
-    )
-
-
-def nielsen(damping: Array, growth: Array, gain: Array) -> tuple[Array, Array]:
-    """λ and ν after a trial: smoothly smaller the truer the model was, ever faster larger while it fails."""
-    taken = gain > trials.ACCEPTABLE
-    shrunk = damping * jnp.maximum(1 / 3, 1 - (2 * gain - 1) ** 3)
-    return jnp.where(taken, shrunk, damping * growth), jnp.where(taken, 2.0, 2.0 * growth).astype(growth.dtype)
-
-
-def marquardt(damping: Array, growth: Array, gain: Array) -> tuple[Array, Array]:
-    """λ a tenth after a success, tenfold after a failure; ν is not used."""
-    return damping * jnp.where(gain > trials.ACCEPTABLE, 0.1, 10.0).astype(damping.dtype), growth

@@ -12,7 +12,7 @@ from jaxnn import Objective, losses, mlp, optimisers, training
 from jaxnn.derivatives import gauss_newton_matrix
 from jaxnn.objective import l2
 from jaxnn.optimisers import flat, least_squares
-from jaxnn.optimisers.levenberg_marquardt import marquardt, nielsen
+from jaxnn.optimisers.damping_rules import marquardt, nielsen
 from jaxnn.verify.second_order import more, nist
 
 pytestmark = pytest.mark.rounding(quickly=True)
