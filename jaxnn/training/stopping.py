@@ -39,7 +39,7 @@ WORDS = (
     "diverged: J or its gradient is no longer finite; the parameters are the last finite ones",
     "converged: the gradient's norm is within gradient_tolerance",
     "goal reached: J is not above it",
-    "stuck: no acceptable step was found, or none that J falls by; the matrix is singular, J has a kink, or what is "
+    "stuck: no acceptable step was found, or none that lowers J; the matrix is singular, J has a kink, or what is "
     "left to gain is within J's rounding",
     "converged: the reduction that the model predicts is below the precision of J",
     "converged: the step is below the precision of the parameters",

@@ -116,7 +116,7 @@ def test_a_step_below_their_precision_is_none_of_convergence_while_much_is_promi
     """Nor does such a run go on for ever: J stands still."""
     told = {"predicted_reduction": lambda v: 1e-3 * jnp.abs(v)}
     found = minimise(lambda p, batch: 1e3 * jnp.sum(p), np.full(2, 1e20), None, scripted(**told))
-    assert found.stop.startswith("stuck: no acceptable step was found, or none that J falls by"), found.stop
+    assert found.stop.startswith("stuck: no acceptable step was found, or none that lowers J"), found.stop
     assert found.steps == stopping.STANDSTILL
 
 
