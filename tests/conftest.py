@@ -15,6 +15,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import jaxlib
 import pytest
 
 COMPILER = os.environ.get("JAXNN_TEST_COMPILER", "")
@@ -31,6 +32,8 @@ CACHE = Path(os.environ.get("JAXNN_TEST_CACHE", Path(__file__).parent.parent / "
 
 
 def pytest_configure(config):
+    if jaxlib.version.__version_info__ < (0, 10, 2):  # see jaxnn/cli/cache.py, which must not be imported this early
+        return
     jax.config.update("jax_compilation_cache_dir", str(CACHE))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 

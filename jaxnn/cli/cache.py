@@ -4,6 +4,9 @@ JAX can keep compiled programs on disk. Whoever can write to that folder can run
 only if the user owns it and nobody else can enter it (mode 0700). It is `$XDG_CACHE_HOME/jaxnn`, or `~/.cache/jaxnn`,
 or what the variable JAXNN_CACHE names; JAXNN_CACHE=off goes without. Only commands switch it on: importing jaxnn does
 not, and a cache that JAX has been given already stays.
+
+jaxlib 0.10.0 and 0.10.1 can wait for ever while they read a program from it (most second runs of
+`jaxnn train iris --hidden 8` did, on two cores), so that they go without.
 """
 
 import os
@@ -11,13 +14,17 @@ import stat
 import sys
 from pathlib import Path
 
+RELIABLE = (0, 10, 2)  # the first jaxlib that was never seen to wait for ever
+
 
 def enable() -> None:
     """Switches the cache on if it is wanted and safe; says on standard error if it is wanted and not safe."""
     import jax
+    import jaxlib
 
     chosen = folder(os.environ)
-    if chosen is None or jax.config.values["jax_compilation_cache_dir"] is not None:
+    given = jax.config.values["jax_compilation_cache_dir"]
+    if jaxlib.version.__version_info__ < RELIABLE or chosen is None or given is not None:
         return
     fault = fault_of(chosen)
     if fault is not None:

@@ -7,6 +7,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import jaxlib
 import numpy as np
 import pytest
 
@@ -150,7 +151,8 @@ def test_the_command_line_fills_its_cache_and_an_import_does_not(start, tmp_path
     folder = tmp_path / "cache"
     process = start("train", "xor", "--hidden", "none", "--epochs", "1", "--quiet", cached=folder)
     assert process.wait(60) == 0, process.stderr.read()
-    assert any("advance" in path.name for path in folder.iterdir())
+    filled = folder.exists() and any("advance" in path.name for path in folder.iterdir())
+    assert filled == (jaxlib.version.__version_info__ >= cache.RELIABLE)
     told = subprocess.run(
         [sys.executable, "-c", "import jaxnn, jax, jaxnn.training; print(jax.config.jax_compilation_cache_dir)"],
         env=os.environ | {"JAXNN_CACHE": str(folder)},
@@ -169,8 +171,11 @@ def test_a_failure_of_the_cache_is_told_and_the_run_goes_on(start, tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert np.isfinite(float(out.split()[-1]))
-    assert err.startswith("jaxnn: no compilation cache: ")
-    assert err.count("\n") == 1
+    if jaxlib.version.__version_info__ < cache.RELIABLE:  # where none is wanted, nothing fails
+        assert err == ""
+    else:
+        assert err.startswith("jaxnn: no compilation cache: ")
+        assert err.count("\n") == 1
 
 
 AT_WORK = """
