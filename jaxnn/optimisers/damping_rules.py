@@ -8,16 +8,11 @@ References:
     Madsen, Nielsen & Tingleff, Methods for non-linear least squares problems, 2004, algorithm 3.16.
 """
 
-from collections.abc import Callable
-
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from jaxnn import tree
-from jaxnn.optimisers.trials import ACCEPTABLE, Taken
-
-LITTLE = 10.0  # times n ε: a damping that leaves the step and its prediction as they would be without
+from jaxnn.optimisers.promise import RELAXED
+from jaxnn.optimisers.trials import ACCEPTABLE
 
 
 def nielsen(damping: Array, growth: Array, gain: Array) -> tuple[Array, Array]:
@@ -32,31 +27,7 @@ def marquardt(damping: Array, growth: Array, gain: Array) -> tuple[Array, Array]
     return damping * jnp.where(gain > ACCEPTABLE, 0.1, 10.0).astype(damping.dtype), growth
 
 
-def looked_through(
-    taken: Taken,
-    predicted: Callable[[Array], Array],
-    curvature: Float[Array, " n"],
-    rounding: Float[Array, ""],
-) -> Taken:
-    """What was taken. If a step without damping promises a visible gain where the damped one does not: less damping.
-
-    λ then falls tenfold, and that promise is reported. "Without" is LITTLE n ε of each diagonal: so much that rounding
-    leaves the system definite, and that the rounding of g along directions without curvature, divided by it, stays
-    within J's. Under `vmap` the undamped system is solved at every step.
-
-    Args:
-        taken: the last trial; its region is (λ, ν).
-        predicted: damping (n,) -> the reduction of J that the model promises.
-        curvature: the diagonal of JᵀΛJ.
-        rounding: of J.
-    """
-    little = LITTLE * curvature.size * jnp.finfo(curvature.dtype).eps * jnp.where(curvature > 0, curvature, 1.0)
-    faint = taken.accepted & (taken.predicted <= rounding)
-    promised = jax.lax.cond(faint, lambda: predicted(little), lambda: taken.predicted)
-    veiled = faint & (promised > rounding)
-    damping, growth = taken.region
-    return taken._replace(
-        predicted=jnp.where(veiled, promised, taken.predicted),
-        region=tree.select(veiled, (damping / 10, jnp.full_like(growth, 2)), taken.region),
-        drowned=taken.drowned & ~veiled,
-    )
+def relaxed(region: tuple[Array, Array]) -> tuple[Array, Array]:
+    """λ and ν where rounding hides what a step does: λ a tenth."""
+    damping, growth = region
+    return damping / RELAXED, jnp.full_like(growth, 2)

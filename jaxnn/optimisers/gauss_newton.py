@@ -2,12 +2,12 @@
 
 With outputs o, their Jacobian J = ∂o/∂θ, the loss's curvature Λ = ∂²(mean loss)/∂o² ⪰ 0 and a penalty R:
 
-    G = JᵀΛJ + ∇²R,   (G + αI + τI) d = -∇J,   θ ← θ + η d
+    G = JᵀΛJ + ∇²R,   (G + αI + τD) d = -∇J,   θ ← θ + η d
 
-G is the Hessian without the outputs' own second derivatives, and near it where residuals are small. τ is the first of
-0, β, 2β, … that makes the system definite: G is singular wherever parameters are redundant (softmax's shift, more
-parameters than outputs). η = 1, or shorter until J has fallen enough. Where that is not safe enough,
-Levenberg-Marquardt damps the step by what came true of the last one.
+G is the Hessian without the outputs' own second derivatives, and near it where residuals are small. With D = diag G, τ
+is the first of 0, ω, β, 2β, … that makes the system definite: G is singular wherever parameters are redundant
+(softmax's shift, more parameters than outputs). η = 1, or shorter until J has fallen enough. Where that is not safe
+enough, Levenberg-Marquardt damps the step by what came true of the last one.
 
 References:
     Gauss 1809; Schraudolph, Fast curvature matrix-vector products, 2002 (any convex loss).
@@ -53,7 +53,7 @@ def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
 
     def init(params: Params) -> GaussNewtonState:
         _, dtype = flat.size(params)
-        return GaussNewtonState(tree.start(), jnp.ones((), dtype), report.start(dtype))
+        return GaussNewtonState(tree.start(), jnp.ones((), dtype), report.start(dtype, promised=jnp.nan))
 
     @row_by_row
     def update(
@@ -73,8 +73,11 @@ def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
         at = flat.problem(grads, params, value, value_fn, "gauss_newton", grad=grad)
         needs_split(objective, "gauss_newton")
         g = gauss_newton_matrix(objective, params, batch, key=key).astype(at.gradient.dtype)
-        d, shift, _ = shifted_solve(g + damping * jnp.eye(at.theta.size, dtype=g.dtype), at.gradient)
-        step, rate, told = downhill(at, d, g @ d, damping=damping + shift)
+        root = jnp.sqrt(jnp.where(jnp.diagonal(g) > 0, jnp.diagonal(g), 1.0))
+        damped = g + damping * jnp.eye(at.theta.size, dtype=g.dtype)
+        d, shift, _ = shifted_solve(damped / (root[:, None] * root), at.gradient / root)
+        d = d / root
+        step, rate, told = downhill(at, d, g @ d, g, damping=damping + shift)
         return at.updates(step), GaussNewtonState(tree.increment(state.step), rate, told)
 
     return Optimiser(init, update)

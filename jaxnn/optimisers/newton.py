@@ -7,10 +7,10 @@ With g = ∇J(θ) and H = ∇²J(θ), Algorithm 8.8:
 It converges quadratically near a minimum, and as well near a saddle or a maximum: where H is indefinite its step need
 not lead downhill. The other methods take J down at every step:
 
-    "line_search"    (H + τI) d = -g with the first τ = 0, β, 2β, … that makes H + τI positive definite;
+    "line_search"    (H + τD) d = -g with the first τ = 0, β, 2β, … that makes H + τD positive definite;
                      θ ← θ + α d with α = 1, or shorter until J has fallen enough (Armijo)
     "trust_region"   s = argmin gᵀs + ½ sᵀHs within |D^½ s| ≤ Δ, also where H is indefinite; Δ follows the gain ratio
-    "cubic"          s = argmin gᵀs + ½ sᵀHs + ⅓ σ |s|³; σ follows the gain ratio
+    "cubic"          s = argmin gᵀs + ½ sᵀHs + ⅓ σ |D^½ s|³; σ follows the gain ratio
 
 Systems are solved by factors, no inverse is formed.
 
@@ -60,9 +60,9 @@ def newton(
             `functools.partial(derivatives.mlp_hessian, activation=jnp.tanh)`. By default `derivatives.hessian` of J.
         damping: α ≥ 0, added to the diagonal of H by "pure".
         radius: the first Δ > 0, in units of |D^½ θ|, or of 1 where that is 0.
-        sigma: the first σ > 0.
-        scale: D of the trust region: "diagonal", the largest |diag H| so far, which makes the steps independent of the
-            parameters' units, or "identity".
+        sigma: the first σ > 0, in units of 1/|D^½ θ|; plain where D is the identity.
+        scale: D: "diagonal", the largest |diag H| so far, which makes the steps independent of the parameters' units,
+            or "identity".
 
     Raises:
         ValueError: an unknown method or scale, a number out of range; at the update, a Hessian over the memory budget.
@@ -76,7 +76,8 @@ def newton(
     def init(params: Params) -> NewtonState:
         n, dtype = flat.size(params)
         one = jnp.ones((), dtype)
-        return NewtonState(tree.start(), one, region * one, jnp.zeros(n, dtype), report.start(dtype))
+        told = report.start(dtype, promised=jnp.inf)
+        return NewtonState(tree.start(), one, region * one, jnp.zeros(n, dtype), told)
 
     def update(
         grads: Updates,
@@ -95,13 +96,17 @@ def newton(
         matrix = flat.hessian(at, hessian, value_fn, objective, params, batch)
         diag = jnp.abs(jnp.diagonal(matrix))
         seen = jnp.maximum(state.scale, jnp.where(jnp.isfinite(diag), diag, 0.0))
-        d = jnp.where(seen > 0, seen, 1.0) if diagonal and method == "trust_region" else jnp.ones_like(seen)
-        first = state.step == 0
-        region = state.region
-        if method == "trust_region":
-            length = jnp.linalg.norm(jnp.sqrt(d) * at.theta)
-            region = jnp.where(first, region * jnp.where(length > 0, length, 1.0), region)
+        d = jnp.where(seen > 0, seen, 1.0) if diagonal else jnp.ones_like(seen)
+        unit = _length(at, jnp.sqrt(d))
+        first = {"trust_region": unit, "cubic": 1 / unit if diagonal else 1.0}.get(method, 1.0)
+        region = jnp.where(state.step == 0, first, 1.0) * state.region
         step, rate, after, told = take(at, matrix, region, d)
         return at.updates(step), NewtonState(tree.increment(state.step), rate, after, seen, told)
 
     return Optimiser(init, update)
+
+
+def _length(at: flat.Flat, root: Array) -> Array:
+    """What a step is long or short beside: |D^½ θ|; at θ = 0 the step to where D's model has its minimum; or 1."""
+    here, downhill = jnp.linalg.norm(root * at.theta), jnp.linalg.norm(at.gradient / root)
+    return jnp.where(here > 0, here, jnp.where(downhill > 0, downhill, 1.0))

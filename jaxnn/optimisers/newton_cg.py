@@ -1,6 +1,7 @@
 """Newton-CG: Newton's step within a trust region by truncated conjugate gradients, from products B v alone.
 
-    s ≈ argmin gᵀs + ½ sᵀB s,  ‖s‖_M ≤ Δ          Steihaug's conjugate gradients, until ‖g + B s‖ ≤ min(½, √‖g‖) ‖g‖
+    s ≈ argmin gᵀs + ½ sᵀB s,  ‖s‖_M ≤ Δ          Steihaug's conjugate gradients, until ‖g + B s‖ ≤ η ‖g‖
+    η = min(½, √(‖g‖ / ‖g₀‖))                      g₀: the first gradient; lengths of gradients in the norm of M⁻¹
     ρ = (J(θ) - J(θ + s)) / (m(0) - m(s))          gain ratio: actual reduction over the model's
     Δ ← ¼ ‖s‖_M if ρ < ¼;  2Δ if ρ > ¾ and s is at the boundary
     θ ← θ + s   if ρ > 10⁻⁴; else again within the smaller region
@@ -9,7 +10,8 @@ B is the Hessian, whose negative curvature is followed to the boundary, or Gauss
 J is linearised once in an iteration, for all its products. The residual asked for falls with the gradient, so that
 convergence is superlinear while far from the minimum few products are spent.
 
-M is a diagonal of positive numbers with mean 1, so that Δ keeps the parameters' units: the identity, or |diag ∇²J|.
+M is a diagonal of positive numbers: the identity, or the largest |diag ∇²J| so far. Where a step's prediction drowns in
+the rounding of J and the whole Newton step's does not, Δ ← 10 Δ and η ← η/10.
 
 References:
     Steihaug, The conjugate gradient method and trust regions in large scale optimization, 1983.
@@ -25,7 +27,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers import flat, products, report, trials
+from jaxnn.optimisers import flat, products, promise, report, trials
 from jaxnn.optimisers.subproblems.steihaug import BOUNDARY, NEGATIVE_CURVATURE, steihaug
 from jaxnn.types import Optimiser, Params, Updates
 
@@ -36,6 +38,9 @@ class NewtonCGState(NamedTuple):
     step: Int[Array, ""]  # steps taken so far
     learning_rate: Float[Array, ""]  # 1: it has none
     radius: Float[Array, ""]  # Δ of the next step
+    forcing: Float[Array, ""]  # by how much η is less than the rule says
+    scale: Float[Array, " n"]  # M
+    first: Float[Array, ""]  # ‖g₀‖ in the norm of M⁻¹
     report: report.Report
 
 
@@ -63,7 +68,7 @@ def newton_cg(
             gradients take at worst, so that it pays only for few parameters of very different scales; or a function
             (objective, params, batch) -> (n,), whose magnitudes are taken, for a diagonal that costs less, as
             `derivatives.mlp_hessian_diagonal` does.
-        radius: Δ > 0 of the first step.
+        radius: the first Δ > 0, in units of ‖θ‖_M, or of 1 where that is 0.
         max_iterations: ≥ 1, of conjugate gradients in one trial; None: n, at most 1000.
 
     Raises:
@@ -76,9 +81,10 @@ def newton_cg(
     checks.whole(1, max_iterations=1 if max_iterations is None else max_iterations)
 
     def init(params: Params) -> NewtonCGState:
-        _, dtype = flat.size(params)
-        start = jnp.asarray(radius, dtype)
-        return NewtonCGState(tree.start(), jnp.ones((), dtype), start, report.start(dtype, damping=start))
+        n, dtype = flat.size(params)
+        start, one = jnp.asarray(radius, dtype), jnp.ones((), dtype)
+        told = report.start(dtype, damping=start, promised=jnp.nan)
+        return NewtonCGState(tree.start(), one, start, one, jnp.zeros(n, dtype), one, told)
 
     def update(
         grads: Updates,
@@ -97,32 +103,45 @@ def newton_cg(
         at = flat.problem(grads, params, value, value_fn, "newton_cg", grad=grad)
         g, n = at.gradient, at.theta.size
         product = product_of(at, params, value_fn, objective, batch, key)
-        m = products.metric(diagonal_of(at, params, value_fn, objective, batch))
-        norm = tree.norm(g / jnp.sqrt(m))
-        tolerance = jnp.minimum(0.5, jnp.sqrt(norm)) * norm  # of the residual: forcing
+        seen = products.largest(state.scale, diagonal_of(at, params, value_fn, objective, batch))
+        m = jnp.where(seen > 0, seen, 1.0)
+        norm, size = tree.norm(g / jnp.sqrt(m)), tree.norm(jnp.sqrt(m) * at.theta)
+        begins = state.step == 0
+        first = jnp.where(begins, norm, state.first)
+        forcing = state.forcing * jnp.minimum(0.5, jnp.sqrt(tree.ratio(norm, first)))
+        radius = state.radius * jnp.where(begins & (size > 0), size, 1.0)
 
         def trial(last: _Trial) -> _Trial:
             delta, tries = last.taken.region, last.taken.trials
-            solved = steihaug(
-                product, g, delta, preconditioner=m, tolerance=tolerance, max_iterations=max_iterations or min(n, 1000)
-            )
+            most = max_iterations or min(n, 1000)
+            solved = steihaug(product, g, delta, preconditioner=m, tolerance=forcing * norm, max_iterations=most)
             gain, drowned = trials.gain_ratio(at, at.value_at(solved.step), solved.predicted_reduction)
             length = tree.norm(jnp.sqrt(m) * solved.step)
             edge = (solved.exit_code == BOUNDARY) | (solved.exit_code == NEGATIVE_CURVATURE)
             shorter = 0.25 * jnp.where(jnp.isfinite(length), length, delta)
             delta = jnp.where(gain < 0.25, shorter, jnp.where((gain > 0.75) & edge, 2 * delta, delta))
             accepted = gain > trials.ACCEPTABLE
-            taken = trials.Taken(solved.step, solved.predicted_reduction, gain, delta, tries + 1, accepted, drowned)
+            predicted = solved.predicted_reduction
+            taken = trials.Taken(solved.step, predicted, gain, delta, tries + 1, accepted, drowned, predicted)
             return _Trial(taken, last.products + solved.iterations)
 
         nan, none = jnp.asarray(jnp.nan, g.dtype), jnp.zeros((), jnp.int32)
         spent = jnp.asarray(n if preconditioner == "diagonal" else 0, jnp.int32)
-        start = _Trial(trials.Taken(jnp.zeros_like(g), nan, nan, state.radius, none, none > 0, none > 0), spent)
+        start = _Trial(trials.Taken(jnp.zeros_like(g), nan, nan, radius, none, none > 0, none > 0, nan), spent)
         taken, spent = jax.lax.while_loop(
             lambda last: ~last.taken.accepted & (last.taken.trials < trials.TRIALS), trial, start
         )
+        taken = promise.looked_through(
+            taken._replace(region=(taken.region, state.forcing)),
+            lambda: promise.by_products(product, g, m),
+            lambda region: (promise.RELAXED * region[0], region[1] / promise.RELAXED),
+            at.rounding,
+        )
+        radius, forcing = taken.region
         step = jnp.where(taken.accepted, taken.step, 0.0)
-        told = taken.report(taken.region, spent)
-        return at.updates(step), NewtonCGState(tree.increment(state.step), state.learning_rate, taken.region, told)
+        after = NewtonCGState(
+            tree.increment(state.step), state.learning_rate, radius, forcing, seen, first, taken.report(radius, spent)
+        )
+        return at.updates(step), after
 
     return Optimiser(init, update)

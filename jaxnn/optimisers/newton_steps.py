@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxnn import tree
-from jaxnn.optimisers import trials
+from jaxnn.optimisers import promise, trials
 from jaxnn.optimisers.descend import downhill
 from jaxnn.optimisers.flat import Flat
 from jaxnn.optimisers.report import Report
@@ -26,11 +26,13 @@ Taken: TypeAlias = tuple[Array, Array, Array, Report]
 
 def pure(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
     """S = -(H + αI)⁻¹ g, as Algorithm 8.8 prints it; no step where that matrix is singular."""
-    s = jnp.linalg.solve(hessian + region * jnp.diag(d), -at.gradient)
+    del d
+    s = jnp.linalg.solve(hessian + region * jnp.eye(at.theta.size, dtype=hessian.dtype), -at.gradient)
     solved = jnp.all(jnp.isfinite(s))
     s = jnp.where(solved, s, 0.0)
     predicted = -jnp.vdot(at.gradient, s) - 0.5 * jnp.vdot(s, hessian @ s)
     actual = at.value - at.value_at(s)
+    left = promise.of(hessian, at.gradient)
     told = Report(
         predicted_reduction=predicted,
         gain_ratio=tree.ratio(actual, predicted),
@@ -39,15 +41,17 @@ def pure(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
         accepted=solved,
         at_limit=~solved,
         drowned=(jnp.abs(actual) <= at.rounding) & (jnp.abs(predicted) <= at.rounding),
+        promised=jnp.where(jnp.isinf(left), -jnp.inf, predicted),
     )
     return s, jnp.ones_like(region), region, told
 
 
 def line_search(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
-    """(H + τI) s = -g with the first τ that makes it definite, then as far along s as J falls."""
-    del d
-    direction, shift, _ = shifted_solve(hessian, at.gradient)
-    s, rate, told = downhill(at, direction, hessian @ direction, damping=shift)
+    """(H + τD) s = -g with the first τ that makes it definite, then as far along s as J falls."""
+    root = jnp.sqrt(d)
+    direction, shift, _ = shifted_solve(hessian / (root[:, None] * root), at.gradient / root)
+    direction = direction / root
+    s, rate, told = downhill(at, direction, hessian @ direction, hessian, damping=shift)
     return s, rate, region, told
 
 
@@ -67,22 +71,29 @@ def trust_region(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
         return jnp.where(gain < 0.25, 0.25 * length, jnp.where(gain > 0.75, larger, radius))
 
     taken = trials.until_taken(propose, adapt, region, at, acceptable=TRUSTED)
+    taken = promise.looked_through(
+        taken, lambda: promise.of(hessian, at.gradient), lambda radius: promise.RELAXED * radius, at.rounding
+    )
     return taken.step, jnp.ones_like(region), taken.region, taken.report(taken.region)
 
 
 def cubic(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
-    """The minimiser of the model plus ⅓ σ |s|³."""
-    del d
+    """The minimiser of the model plus ⅓ σ |D^½ s|³."""
+    root = jnp.sqrt(d)
+    scaled, slope = hessian / (root[:, None] * root), at.gradient / root
 
     def propose(sigma: Array) -> tuple[Array, Array]:
-        found = secular.cubic(hessian, at.gradient, sigma)
-        return found.step, found.predicted
+        found = secular.cubic(scaled, slope, sigma)
+        return found.step / root, found.predicted
 
     def adapt(sigma: Array, gain: Array, step: Array) -> Array:
         del step
         return jnp.where(gain < 0.1, 4 * sigma, jnp.where(gain > 0.9, 0.25 * sigma, sigma))
 
     taken = trials.until_taken(propose, adapt, region, at)
+    taken = promise.looked_through(
+        taken, lambda: promise.of(hessian, at.gradient), lambda sigma: sigma / promise.RELAXED**2, at.rounding
+    )
     sigma = jnp.maximum(taken.region, jnp.finfo(region.dtype).tiny * 1e8)
     return taken.step, jnp.ones_like(region), sigma, taken.report(sigma)
 

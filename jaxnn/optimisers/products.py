@@ -42,15 +42,9 @@ def gauss_newton(at: Flat, params: Params, value_fn: Any, objective: Any, batch:
 CURVATURES = {"hessian": hessian, "gauss_newton": gauss_newton}
 
 
-def metric(diagonal: Float[Array, " n"]) -> Float[Array, " n"]:
-    """The magnitudes of a diagonal as a preconditioner: at least √ε of the largest, scaled to mean 1.
-
-    Ones where the diagonal is 0 or not finite: it tells nothing.
-    """
-    magnitude = jnp.abs(diagonal)
-    largest = jnp.max(magnitude, initial=0.0)
-    magnitude = jnp.maximum(magnitude, jnp.sqrt(jnp.finfo(magnitude.dtype).eps) * largest)
-    return jnp.where((largest > 0) & jnp.isfinite(largest), magnitude / jnp.mean(magnitude), 1.0)
+def largest(seen: Float[Array, " n"], diagonal: Float[Array, " n"]) -> Float[Array, " n"]:
+    """The largest magnitudes of a diagonal so far: one that passes through 0 tells nothing of the parameter's unit."""
+    return jnp.maximum(seen, jnp.where(jnp.isfinite(diagonal), jnp.abs(diagonal), 0.0))
 
 
 def diagonal(given: Any) -> Callable[..., Array]:

@@ -4,6 +4,9 @@
 
 A pair is usable if sᵀy > ε ‖s‖ ‖y‖: then the approximation of the inverse Hessian stays positive definite. Pairs are
 made of the parameters as they are found, not of the step that was returned: a loop or a chain may have changed it.
+
+Reference:
+    Hager & Zhang, A new conjugate gradient method with guaranteed descent and an efficient line search, 2005 (ψ).
 """
 
 from collections.abc import Callable
@@ -17,6 +20,8 @@ from jaxnn import linesearch, tree
 from jaxnn.optimisers import report
 from jaxnn.optimisers.flat import Flat
 from jaxnn.types import Params, Updates
+
+CAUTION = 0.01  # ψ
 
 
 class Pair(NamedTuple):
@@ -53,15 +58,15 @@ def search(
         params: θ.
         value_fn: J.
         grad: ∇J(θ), whatever a chain has made of the gradient since.
-        fresh: no pair is known: d is minus the gradient and its length means nothing, so the first trial is 1/‖d‖,
-            at most 1.
+        fresh: no pair is known: d is minus the gradient, and its length means nothing; the first trial is then
+            Hager and Zhang's (2005, step I0), the same in any unit of J, and of the parameters as a whole.
         max_evaluations: of value and gradient.
 
     Returns:
         The updates, their step length α, and the report. A method is at its limit if even the gradient leads nowhere.
     """
     along = ravel_pytree(tree.widen(params))[1](direction)
-    first = jnp.where(fresh, jnp.minimum(1, tree.ratio(jnp.ones((), direction.dtype), tree.norm(direction))), 1)
+    first = jnp.where(fresh, _first(at), 1)
     slope = linesearch.dot(grad, along)
     found = linesearch.strong_wolfe(
         value_fn, params, along, value=at.value, slope=slope, first=first, max_evaluations=max_evaluations
@@ -73,3 +78,12 @@ def search(
         at_limit=fresh & (alpha == 0) & (slope != 0),
     )
     return linesearch.scaled(along, alpha, grad), alpha, told
+
+
+def _first(at: Flat) -> Float[Array, ""]:
+    """ψ ‖θ‖∞ / ‖g‖∞; at θ = 0, ψ |J| / ‖g‖²; where that is 0 too, 1."""
+    by_params = tree.ratio(jnp.max(jnp.abs(at.theta)), jnp.max(jnp.abs(at.gradient)))
+    norm = tree.norm(at.gradient)
+    by_value = tree.ratio(tree.ratio(jnp.abs(at.value), norm), norm)
+    length = CAUTION * jnp.where(by_params > 0, by_params, by_value)
+    return jnp.where((length > 0) & jnp.isfinite(length), length, 1.0)

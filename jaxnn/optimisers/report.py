@@ -15,11 +15,20 @@ class Report(NamedTuple):
     evaluations: Int[Array, ""]  # of J, gradients and Hessian products, beyond the loop's own
     accepted: Bool[Array, ""]  # whether a step was taken
     at_limit: Bool[Array, ""]  # no step is acceptable even at the largest damping or the smallest step length
-    drowned: Bool[Array, ""]  # whether actual and predicted reduction are both within the rounding of J
+    drowned: Bool[Array, ""]  # whether J no longer changes but by rounding, and no step promises that it would
+    # Of J by the model, without any limit to the step (`promise`): ∞ where it falls for ever, -∞ where it does and the
+    # method does not mind, as pure Newton. None of a method without a model: `training.minimise` finds it in the end
+    promised: Float[Array, ""] | None
 
 
-def start(dtype: Any, *, damping: Any = jnp.nan) -> Report:
-    """The report before the first step, in the dtype of the arithmetic."""
+def start(dtype: Any, *, damping: Any = jnp.nan, promised: float | None = None) -> Report:
+    """The report before the first step, in the dtype of the arithmetic.
+
+    Args:
+        dtype: of the arithmetic.
+        damping: of the first step.
+        promised: of the first step: ∞ if the method leaves a saddle even where the gradient is 0, else nan.
+    """
     nan = jnp.asarray(jnp.nan, dtype)
     return Report(
         predicted_reduction=nan,
@@ -29,4 +38,5 @@ def start(dtype: Any, *, damping: Any = jnp.nan) -> Report:
         accepted=jnp.asarray(True),
         at_limit=jnp.asarray(False),
         drowned=jnp.asarray(False),
+        promised=None if promised is None else jnp.asarray(promised, dtype),
     )

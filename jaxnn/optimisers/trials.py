@@ -36,6 +36,7 @@ class Taken(NamedTuple):
     trials: Int[Array, ""]
     accepted: Bool[Array, ""]
     drowned: Bool[Array, ""]
+    promised: Float[Array, ""]  # `promise.looked_through` says more than the prediction
 
     def report(self, damping: Any, evaluations: Any = 0) -> Report:
         """The report of this iteration; `evaluations` are those beside one for each trial and one for rounding."""
@@ -47,6 +48,7 @@ class Taken(NamedTuple):
             accepted=self.accepted,
             at_limit=~self.accepted,
             drowned=self.drowned,
+            promised=self.promised,
         )
 
 
@@ -81,11 +83,11 @@ def until_taken(
         step = jnp.where(jnp.isfinite(step), step, jnp.nan)  # one sign for what could not be solved
         gain, drowned = gain_ratio(at, at.value_at(step), predicted)
         region = tree.select(drowned, taken.region, adapt(taken.region, gain, step))
-        return Taken(step, predicted, gain, region, taken.trials + 1, gain > acceptable, drowned)
+        return Taken(step, predicted, gain, region, taken.trials + 1, gain > acceptable, drowned, predicted)
 
     nan = jnp.asarray(jnp.nan, at.value.dtype)
     no = jnp.asarray(False)
-    start = Taken(jnp.zeros_like(at.theta), nan, nan, region, jnp.zeros((), jnp.int32), no, no)
+    start = Taken(jnp.zeros_like(at.theta), nan, nan, region, jnp.zeros((), jnp.int32), no, no, nan)
     taken = jax.lax.while_loop(lambda t: ~t.accepted & (t.trials < TRIALS), trial, start)
     return taken._replace(
         step=jnp.where(taken.accepted, taken.step, 0.0),

@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
 from jaxnn.objective import Objective, evaluate, names, split
-from jaxnn.optimisers import newton
+from jaxnn.optimisers import newton, promise
+from jaxnn.optimisers.flat import ROUNDINGS
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.words import understood
 from jaxnn.training import prepare, stopping
@@ -174,30 +176,46 @@ def _run(
         return _Run(params, _strong(opt_state), value, grad, steps, watch, path)
 
     value, grad = value_and_grad(params)
+    start_state = _strong(optimiser.init(params))
     empty = jnp.full(max_steps + 1, jnp.nan, value.dtype)
     start = _Run(
         params=params,
-        opt_state=_strong(optimiser.init(params)),
+        opt_state=start_state,
         value=value,
         grad=grad,
         steps=jnp.zeros((), jnp.int32),
-        watch=stopping.begin(value, grad, limits),
+        watch=stopping.begin(value, grad, report(start_state), limits),
         path=_recorded(Path(*[empty] * len(Path._fields)), 0, value, grad, None),
     )
     end = jax.lax.while_loop(lambda run: run.watch.code == stopping.GOING_ON, step, start)
     moved = jax.tree.map(_nudged, end.params)
     other_value, other_grad = value_and_grad(moved)
+    value_error, stop = jnp.abs(other_value - end.value), Stop(end.watch.code)
+    told = report(end.opt_state)
+    if told is not None and told.promised is None:
+        promised = partial(_promised, value_fn, end.params, end.grad)
+        left = jax.lax.cond(stopping.in_question(stop), promised, lambda: jnp.zeros((), tree.norm(end.grad).dtype))
+        rounding = ROUNDINGS * jnp.maximum(jnp.finfo(value.dtype).eps * jnp.abs(end.value), value_error)
+        stop = stopping.audited(stop, left, rounding)
     return Solution(
         params=end.params,
         value=end.value,
         gradient_norm=tree.norm(end.grad),
         steps=end.steps,
-        stop=Stop(end.watch.code),
+        stop=stop,
         history=end.path,
-        value_error=jnp.abs(other_value - end.value),
+        value_error=value_error,
         gradient_error=tree.norm(jax.tree.map(jnp.subtract, other_grad, end.grad)),
         state=end.opt_state,
     )
+
+
+def _promised(value_fn: Callable[[Params], Array], params: Params, grad: Params) -> Array:
+    """What a Newton step would gain, by conjugate gradients on products with the Hessian."""
+    _, push = jax.linearize(jax.grad(value_fn), params)
+    g, unravel = ravel_pytree(tree.widen(grad))
+    product = lambda v: ravel_pytree(tree.widen(push(tree.cast_like(unravel(v), params))))[0]
+    return promise.by_products(product, g, jnp.ones_like(g))
 
 
 def _traced(values: Any) -> bool:

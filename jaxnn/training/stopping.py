@@ -1,17 +1,21 @@
 """When a minimisation is over, and why, in words.
 
-The rules, the weightiest first; ε is the precision's, s the step, r the reduction that a model predicts:
+The rules, the weightiest first; ε is the precision's, s the step, r the reduction that a model promises with no limit
+to the step, ∞ where the model falls for ever:
 
     diverged     J, ∇J or θ is not finite
-    gradient     ‖∇J‖₂ ≤ gradient_tolerance
+    gradient     ‖∇J‖₂ ≤ gradient_tolerance, and r < ∞
     goal         J ≤ goal
-    stuck        the method found no acceptable step, however short; or J has not fallen for 50 steps, none of which
-                 changed it by more than 1000 ε |J|, while r says that it could
+    stuck        the method found no acceptable step, however short, or J has not fallen for 50 steps, none of which
+                 changed it by more than 1000 ε |J|; while r says that it could
     reduction    |r| ≤ 100 ε² |J|: steps of ε of the way to the minimum remain
     step         |sᵢ| ≤ ε max(|θᵢ|, ε ‖θ‖∞) for all i: the parameters no longer change; and |r| is within J's rounding
     rounding     |r| ≤ 10 ε |J|, or the method found r and J's change within J's rounding; and r has not become less
-                 for ten steps: what moves is rounding
+                 for ten steps, or no step is acceptable: what moves is rounding
     budget       max_steps
+
+A run that any of these calls converged although r = ∞ is stationary only: at a saddle or a maximum. So is a start with
+a gradient of 0, of a method that cannot tell. Of a method without a model, r is asked for in the end.
 
 Reduction, step and rounding are relative, hence the same for parameters and objectives in any unit, and are asked of
 methods only that report on their steps: a rule such as Adam may take a small step and a large one next.
@@ -33,19 +37,23 @@ from jaxnn.types import Params
 PATIENCE = 10  # steps in the midst of rounding without a lesser prediction
 # Steps without a lesser J though it is predicted: by λ/10 at each, a λ that is 10⁵⁰ times too large has time to fall.
 STANDSTILL = 50
-GOING_ON, DIVERGED, GRADIENT, GOAL, STUCK, REDUCTION, STEP, ROUNDING, BUDGET = range(9)
+GOING_ON, DIVERGED, GRADIENT, GOAL, STUCK, REDUCTION, STEP, ROUNDING, BUDGET, STATIONARY, UNFINISHED = range(11)
 WORDS = (
     "still going on",
     "diverged: J or its gradient is no longer finite; the parameters are the last finite ones",
     "converged: the gradient's norm is within gradient_tolerance",
     "goal reached: J is not above it",
-    "stuck: no acceptable step was found, or none that lowers J; the matrix is singular, J has a kink, or what is "
-    "left to gain is within J's rounding",
+    "stuck: no acceptable step was found, or none that lowers J, though the model promises some: the matrix is "
+    "singular, or J has a kink",
     "converged: the reduction that the model predicts is below the precision of J",
     "converged: the step is below the precision of the parameters",
     "converged as far as rounding allows: the predicted reduction is within the rounding of J, and no longer shrinks",
     "max_steps used up",
+    "stationary: the gradient is 0, at a minimum, a saddle or a maximum; verify.certify tells which",
+    "stuck: J no longer falls by this method's steps, though Newton's would lower it: bring the parameters to like "
+    "scales, or use optimisers.newton or newton_cg",
 )
+CONVERGED = (GRADIENT, REDUCTION, STEP, ROUNDING)
 
 
 class Stop(NamedTuple):
@@ -76,11 +84,15 @@ class Watch(NamedTuple):
     still: Int[Array, ""]  # steps since then that left J where it was though the model promised more
 
 
-def begin(value: Array, grad: Params, limits: Limits) -> Watch:
-    """Before the first step; the start may be stationary, or not finite."""
+def begin(value: Array, grad: Params, told: Report | None, limits: Limits) -> Watch:
+    """Before the first step; the start may be stationary, or not finite.
+
+    Only a method that promises ∞ leaves a point without a gradient, if it is a saddle.
+    """
     norm = tree.norm(grad)
     code = jnp.where(value <= limits.goal, GOAL, GOING_ON)
-    code = jnp.where(norm <= limits.gradient_tolerance, GRADIENT, code)
+    leaves = False if told is None or told.promised is None else told.promised == jnp.inf
+    code = jnp.where((norm <= limits.gradient_tolerance) & ~jnp.asarray(leaves), STATIONARY, code)
     code = jnp.where(jnp.isfinite(value) & tree.all_finite(grad), code, DIVERGED)
     none = jnp.zeros((), jnp.int32)
     return Watch(code.astype(jnp.int32), jnp.asarray(jnp.inf, norm.dtype), none, value, none)
@@ -117,8 +129,10 @@ def decide(
     if told is not None:
         value, eps = after[1], jnp.finfo(after[1].dtype).eps
         change = jnp.abs(before[1] - value)
-        modelled = jnp.isfinite(told.predicted_reduction)
-        reduction = jnp.where(modelled, jnp.abs(told.predicted_reduction), change)  # < 0 up to a saddle
+        model = told.predicted_reduction if told.promised is None else told.promised
+        model = jnp.where(model == -jnp.inf, told.predicted_reduction, model)
+        modelled = ~jnp.isnan(model)
+        reduction = jnp.where(modelled, jnp.abs(model), change)  # < 0 up to a saddle
         measure = jnp.where(modelled, reduction, norm)
         drowned = told.drowned | (reduction <= ROUNDINGS * eps * jnp.abs(value))
         better = drowned & (measure < least)
@@ -131,12 +145,17 @@ def decide(
             ROUNDING: since >= PATIENCE,
             STEP: told.accepted & (drowned | ~modelled) & _unmoved(before[0], after[0]),
             REDUCTION: told.accepted & modelled & (reduction <= 100 * eps**2 * jnp.abs(value)),
-            STUCK: told.at_limit | (still >= STANDSTILL),
+            STUCK: (told.at_limit & ~told.drowned) | (still >= STANDSTILL),
         }
-    holds |= {GOAL: after[1] <= limits.goal, GRADIENT: norm <= limits.gradient_tolerance, DIVERGED: ~finite}
+        holds[ROUNDING] |= told.at_limit & told.drowned
+    falls = jnp.asarray(False if told is None or told.promised is None else told.promised == jnp.inf)
+    small = (norm <= limits.gradient_tolerance) & ~falls
+    holds |= {GOAL: after[1] <= limits.goal, GRADIENT: small, DIVERGED: ~finite}
     code = watch.code
     for each, condition in holds.items():  # the later ones have the last word
         code = jnp.where(condition, each, code)
+    if told is not None and told.promised is not None:
+        code = jnp.where((told.promised == -jnp.inf) & _among(code, CONVERGED), STATIONARY, code)
     return Watch(code.astype(jnp.int32), least, since.astype(jnp.int32), lowest, still.astype(jnp.int32))
 
 
@@ -149,6 +168,28 @@ def told(stop: Stop, *, steps: int, gradient_norm: float, gradient_tolerance: fl
     if code == BUDGET:
         return f"{WORDS[code]}: {count}, the gradient's norm is {gradient_norm:.3g}"
     return f"{WORDS[code]}; {count}, the gradient's norm is {gradient_norm:.3g}"
+
+
+def audited(stop: Stop, promised: Array, rounding: Array) -> Stop:
+    """The verdict on a run by a method without a model, once it is known what a Newton step would gain.
+
+    Args:
+        stop: the verdict so far.
+        promised: what such a step would gain.
+        rounding: of J.
+    """
+    left = promised > rounding
+    code = jnp.where(_among(stop.code, (STEP, ROUNDING)) & left, UNFINISHED, stop.code)
+    return Stop(jnp.where((code == STUCK) & ~left, ROUNDING, code).astype(stop.code.dtype))
+
+
+def in_question(stop: Stop) -> Array:
+    """Whether `audited` could change it."""
+    return _among(stop.code, (STEP, ROUNDING, STUCK))
+
+
+def _among(code: Array, codes: Sequence[int]) -> Array:
+    return jnp.any(jnp.stack([code == each for each in codes]), axis=0)
 
 
 def _unmoved(before: Params, after: Params) -> Array:

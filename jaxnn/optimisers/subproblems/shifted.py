@@ -1,6 +1,9 @@
-"""A symmetric system made positive definite: the first of the shifts 0, β, 2β, 4β, … that has a Cholesky factor.
+"""A symmetric system made positive definite: the first of the shifts 0, ω, β, 2β, 4β, … that has a Cholesky factor.
 
-    (H + τI) d = -g,   τ = 0 if all Hᵢᵢ > 0, else β - min Hᵢᵢ;   then τ ← max(2τ, β),   β = 10⁻³ max |Hᵢⱼ|
+    (H + τI) d = -g,   τ = 0 if all Hᵢᵢ > 0, else β - min Hᵢᵢ;   then τ ← ω, max(2τ, β),   β = 10⁻³ max |Hᵢⱼ|
+
+ω = 10 n ε max |Hᵢⱼ| is enough for a matrix that is definite but for rounding, along whose flat directions β would leave
+next to nothing of the step.
 
 Reference:
     Nocedal & Wright, Numerical Optimization, 2006, Algorithm 3.3.
@@ -13,6 +16,8 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float, Int
 
+from jaxnn.optimisers.promise import LITTLE
+
 ATTEMPTS = 60
 
 
@@ -23,14 +28,15 @@ def shifted_solve(
     identity = jnp.eye(gradient.size, dtype=gradient.dtype)
     diagonal = jnp.diagonal(hessian)
     largest = jnp.max(jnp.abs(hessian))
-    beta = 1e-3 * jnp.where(largest > 0, largest, 1.0)
+    size = jnp.where(largest > 0, largest, 1.0)
+    beta, little = 1e-3 * size, LITTLE * gradient.size * jnp.finfo(gradient.dtype).eps * size
     least = jnp.min(diagonal)
 
     def attempt(at: Any) -> Any:
         tau, _, count = at
         factor = jnp.linalg.cholesky(hessian + tau * identity)
         good = jnp.all(jnp.isfinite(factor))
-        return jnp.where(good, tau, jnp.maximum(2 * tau, beta)), factor, count + 1
+        return jnp.where(good, tau, jnp.where(tau == 0, little, jnp.maximum(2 * tau, beta))), factor, count + 1
 
     def failed(at: Any) -> Array:
         return (at[2] < ATTEMPTS) & ~jnp.all(jnp.isfinite(at[1]))
