@@ -1,10 +1,14 @@
 """Is it a minimum? What gradient and Hessian say, with error bars, in five words.
 
-    stationary      ‖g‖ within rounding; or that part of g which lies along null directions, and ½ gᵀ|H|⁻¹g within J's
-                    own rounding, or within √ε |J| with ‖H⁻¹g‖ ≤ √ε ‖θ‖
+    stationary      every |gᵢ| within rounding; or that part of g which lies along null directions, and ½ gᵀ|H|⁻¹g
+                    within J's own rounding, or within √ε |J| with ‖H⁻¹g‖ ≤ √ε ‖θ‖
     minimum         stationary, and λ_min > δ
     saddle          stationary, and λ_min < -δ; or J falls along a null direction (`probes`)
     degenerate minimum   stationary, |λ_min| ≤ δ, and J falls along no null direction
+
+Each parameter is measured in a unit in which its own curvature is 1, uᵢ = |Hᵢᵢ|^-½, so that a change of units changes
+no verdict: H above is then diag(u) H diag(u), whose eigenvalues have the signs of those of H. What a certificate tells
+of eigenvalues and condition is of H as it stands. Where only the ends of the spectrum are known, uᵢ = 1.
 
 δ is what the eigenvalues are sure to: twice what H changes by, in norm, when every parameter is off by a rounding and
 moves on to where the Newton step points, and 4 √n ε ‖H‖ for roundings of H's own entries. That is an estimate with a
@@ -81,17 +85,23 @@ class Certificate:
 
 
 class _Curvature(NamedTuple):
-    """What is known of the Hessian at a point."""
+    """What is known of the Hessian at a point: as it stands, and with the parameters in their units."""
 
-    min_eigenvalue: float
+    min_eigenvalue: float  # as it stands
     max_eigenvalue: float
-    bound: float  # δ
-    lowest: np.ndarray  # the eigenvector of the smallest eigenvalue, (n,)
+    bound: float  # δ of these
+    diagonal: np.ndarray  # of the Hessian (n,)
+    unit: np.ndarray  # u (n,)
+    least: float  # the smallest eigenvalue in these units
+    most: float
+    sure: float  # δ of these
+    lowest: np.ndarray  # the eigenvector of the smallest eigenvalue, back in the parameters, as the next two (n,)
     null: np.ndarray  # null vectors in columns, (n, k); of those that are known
     inverse: np.ndarray  # columns v/√λ of the positive directions that are known, (n, r)
-    outside: float  # ‖g‖ along null directions
+    outside: np.ndarray  # g along null directions, back in the parameters (n,)
     decrement: float
-    distance: float
+    distance: float  # ‖H⁻¹g‖, as the parameters stand
+    reach: float  # the same, in their units
     condition: float
     rank: int | None
 
@@ -146,8 +156,9 @@ def certify(
         unknown = [field.name for field in fields(Certificate) if field.name not in (*common, "verdict", "reason")]
         common |= {name: None if name in OPTIONAL else float("nan") for name in unknown}
         return Certificate(**common, verdict=UNDECIDED, reason=told)
-    gradient_bound = max(_gradient_bound(landscape, rounding, known), float(gradient_tolerance))
-    verdict, reason, descent = _verdict(landscape, rounding, known, norm, gradient_bound)
+    bounds = SAFETY * (rounding.gradient_change + landscape.eps * np.sqrt(2 * np.abs(known.diagonal * rounding.value)))
+    gradient_bound = max(float(np.linalg.norm(bounds)), float(gradient_tolerance))
+    verdict, reason, descent = _verdict(landscape, rounding, known, norm, bounds, float(gradient_tolerance))
     return Certificate(
         **common,
         newton_decrement=known.decrement,
@@ -160,94 +171,142 @@ def certify(
         gradient_bound=gradient_bound,
         distance=known.distance,
         rank=known.rank,
-        null_directions=jax.vmap(landscape.unravel)(landscape.point(known.null.T)) if known.null.size else None,
-        descent_direction=None if descent is None else landscape.unravel(landscape.point(descent)),
+        null_directions=_null_directions(landscape, known),
+        descent_direction=None
+        if descent is None
+        else landscape.unravel(landscape.point(descent / np.linalg.norm(descent))),
     )
 
 
 def _verdict(
-    landscape: Landscape, rounding: Rounding, known: _Curvature, norm: float, gradient_bound: float
+    landscape: Landscape,
+    rounding: Rounding,
+    known: _Curvature,
+    norm: float,
+    bounds: np.ndarray,
+    gradient_tolerance: float,
 ) -> tuple[str, str, np.ndarray | None]:
-    """The verdict, why, and the direction of descent of a saddle."""
-    scale = max(abs(known.min_eigenvalue), abs(known.max_eigenvalue))
-    expected = landscape.eps * scale * float(np.linalg.norm(np.asarray(landscape.theta, np.float64)))
-    if rounding.gradient_change > JUMP * expected and rounding.gradient_change > 1e-6 * norm > 0:
+    """The verdict, why, and the direction of descent of a saddle.
+
+    `bounds` are what each component of a gradient of 0 may come out as: its change by roundings of the parameters, and
+    those of its own sum, whose terms add up to at most √(2 Hᵢᵢ J) for a mean of squares by Cauchy and Schwarz, H being
+    Gauss and Newton's; other losses are alike.
+    """
+    unit, root = known.unit, landscape.eps**0.5
+    g, size = rounding.gradient, float(np.linalg.norm(np.asarray(landscape.theta, np.float64) / unit))
+    scale, jump = max(abs(known.least), abs(known.most)), float(np.linalg.norm(unit * rounding.gradient_change))
+    if jump > JUMP * landscape.eps * scale * size and jump > 1e-6 * np.linalg.norm(unit * g) > 0:
         return (
             UNDECIDED,
-            f"the gradient jumps by {rounding.gradient_change:.2g} within the rounding of the parameters: J has a kink "
-            "here, where second derivatives say nothing",
+            f"the gradient jumps by {np.linalg.norm(rounding.gradient_change):.2g} within the rounding of the "
+            "parameters: J has a kink here, where second derivatives say nothing",
             None,
         )
     gained = known.decrement <= 4 * landscape.eps * abs(rounding.value)
-    near = known.distance <= landscape.eps**0.5 * float(np.linalg.norm(np.asarray(landscape.theta, np.float64)))
+    near = known.reach <= root * size
     # a step that is short beside the largest parameter may be long for another: it must gain next to nothing as well
-    near = near and known.decrement <= max(landscape.eps**0.5 * abs(rounding.value), 10 * rounding.value_change)
-    if not (norm <= gradient_bound or (known.outside <= gradient_bound and (gained or near))):
+    near = near and known.decrement <= max(root * abs(rounding.value), 10 * rounding.value_change)
+    flat = bool((np.abs(g) <= bounds).all()) or norm <= gradient_tolerance
+    if not (flat or ((np.abs(known.outside) <= bounds).all() and (gained or near))):
+        worst = int(np.argmax(np.abs(g) - bounds))
         return (
             NOT_STATIONARY,
-            f"the gradient's norm is {norm:.2g}, of which rounding explains {gradient_bound:.2g}",
+            f"the gradient's norm is {norm:.2g}; of its component {worst}, {g[worst]:.2g}, rounding explains "
+            f"{bounds[worst]:.2g}",
             None,
         )
-    if known.min_eigenvalue < -known.bound:
-        down = known.lowest * (-1.0 if rounding.gradient @ known.lowest > 0 else 1.0)
-        everywhere = ", and along every other: this is a maximum" if known.max_eigenvalue < -known.bound else ""
-        return SADDLE, f"J falls along the eigenvector of {known.min_eigenvalue:.3g}{everywhere}", down
-    if known.min_eigenvalue > known.bound:
-        return MINIMUM, f"every eigenvalue is above {known.min_eigenvalue - known.bound:.3g}", None
-    found = probes.probe(landscape, rounding, known.null, known.inverse)
+    if known.least < -known.sure:
+        down = known.lowest * (-1.0 if g @ known.lowest > 0 else 1.0)
+        everywhere = ", and along every other: this is a maximum" if known.most < -known.sure else ""
+        if known.min_eigenvalue < -known.bound:
+            return SADDLE, f"J falls along the eigenvector of {known.min_eigenvalue:.3g}{everywhere}", down
+        return SADDLE, f"J falls where each parameter is measured by its own curvature{everywhere}", down
+    if known.least > known.sure:
+        if known.min_eigenvalue > known.bound:
+            return MINIMUM, f"every eigenvalue is above {known.min_eigenvalue - known.bound:.3g}", None
+        return (
+            MINIMUM,
+            f"with each parameter measured by its own curvature, every eigenvalue is above "
+            f"{known.least - known.sure:.3g}",
+            None,
+        )
+    found = probes.probe(landscape, rounding, known.null, known.inverse, unit)
     if found.descent is not None:
         return SADDLE, "J falls along a direction that its Hessian cannot tell from a null one", found.descent
     count = known.null.shape[1]
-    if known.bound > NULL * max(abs(known.min_eigenvalue), abs(known.max_eigenvalue)):
+    if known.sure > NULL * scale:
         wider = "" if landscape.eps < 1e-12 else ": float64 would tell, under jax.enable_x64(True)"
         some = "an eigenvalue is" if count == 1 else f"{count} eigenvalues are"
-        return UNDECIDED, f"{some} within {known.bound:.2g} of 0 and may have either sign{wider}", None
+        measured = "" if (unit == 1).all() else ", with each parameter measured by its own curvature,"
+        return UNDECIDED, f"{some} within {known.sure:.2g} of 0{measured} and may have either sign{wider}", None
     how = "rises by terms of higher order" if found.rises else "is flat"
     some = "a null direction" if count == 1 else f"{count} null directions"
     return DEGENERATE, f"the Hessian has {some}, along which J {how} as far as was looked", None
 
 
-def _gradient_bound(landscape: Landscape, rounding: Rounding, known: _Curvature) -> float:
-    """What a gradient of 0 may come out as.
+def _null_directions(landscape: Landscape, known: _Curvature) -> Params | None:
+    """The null vectors, orthonormal as the parameters stand."""
+    if not known.null.size:
+        return None
+    basis, _ = np.linalg.qr(known.null / np.linalg.norm(known.null, axis=0))
+    return jax.vmap(landscape.unravel)(landscape.point(basis.T))
 
-    Its change by roundings of the parameters, and those of its own sum: for a mean of squares the terms of ∇J add up to
-    at most √(2 tr(H) J) in norm by Cauchy and Schwarz, H being Gauss and Newton's, and other losses are alike.
-    """
-    scale = max(abs(known.min_eigenvalue), abs(known.max_eigenvalue))
-    trace = scale * (landscape.size if known.rank is None else max(known.rank, 1))
-    return SAFETY * (rounding.gradient_change + landscape.eps * float(np.sqrt(2 * trace * abs(rounding.value))))
+
+def _units(matrix: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """|Hᵢᵢ|^-½; without a curvature of its own, by the mixed ones; without any, the parameter itself, or 1."""
+    diagonal, mixed = np.abs(np.diagonal(matrix)), np.abs(matrix)
+    unit = np.where(theta != 0, np.abs(theta), 1.0)
+    unit = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), unit)
+    largest = np.max(mixed * unit, axis=1)
+    return np.where((diagonal == 0) & (largest > 0), 1 / np.where(largest > 0, largest, 1.0), unit)
 
 
 def _dense(landscape: Landscape, rounding: Rounding) -> _Curvature | None:
     """From the whole Hessian, decomposed in float64 whatever it was computed in."""
-    theta, g = np.asarray(landscape.theta, np.float64), rounding.gradient
+    theta = np.asarray(landscape.theta, np.float64)
     matrix = landscape.hessian(landscape.theta)
     if not np.isfinite(matrix).all():
         return None
-    values, vectors = np.linalg.eigh(matrix)
+    unit = _units(matrix, theta)
+    outer = unit[:, None] * unit
+    scaled, g = matrix * outer, rounding.gradient * unit
+    values, vectors = np.linalg.eigh(scaled)
     rounded = len(g) ** 0.5 * landscape.eps * float(np.abs(values).max())
     along = vectors.T @ g
     step = -vectors @ np.where(np.abs(values) > rounded, along / np.where(values == 0, 1, values), 0)
-    near = np.linalg.norm(step) <= landscape.eps**0.5 * np.linalg.norm(theta)
-    other = landscape.hessian(landscape.point(landscape.neighbours(1)[0] + (step if near else 0)))
-    drift = float(np.abs(np.linalg.eigvalsh(other - matrix)).max()) if np.isfinite(other).all() else np.inf
-    bound = SAFETY * rounded + 2 * drift
-    null, positive = np.abs(values) <= bound, values > bound
+    near = np.linalg.norm(step) <= landscape.eps**0.5 * np.linalg.norm(theta / unit)
+    other = landscape.hessian(landscape.point(landscape.neighbours(1)[0] + (unit * step if near else 0)))
+    sure = SAFETY * rounded + 2 * _norm((other - matrix) * outer)
+    null, positive = np.abs(values) <= sure, values > sure
     size = np.where(null, np.inf, np.abs(values))
-    least, most = float(np.abs(values).min()), float(np.abs(values).max())
+    move = -vectors @ (along / size)
+    raw = np.linalg.eigvalsh(matrix)
+    bound = SAFETY * len(g) ** 0.5 * landscape.eps * float(np.abs(raw).max()) + 2 * _norm(other - matrix)
+    least, most = float(np.abs(raw).min()), float(np.abs(raw).max())
     return _Curvature(
-        min_eigenvalue=float(values[0]),
-        max_eigenvalue=float(values[-1]),
+        min_eigenvalue=float(raw[0]),
+        max_eigenvalue=float(raw[-1]),
         bound=bound,
-        lowest=vectors[:, 0],
-        null=vectors[:, null],
-        inverse=vectors[:, positive] / np.sqrt(values[positive]),
-        outside=float(np.linalg.norm(along[null])),
+        unit=unit,
+        diagonal=np.diagonal(matrix),
+        least=float(values[0]),
+        most=float(values[-1]),
+        sure=sure,
+        lowest=unit * vectors[:, 0],
+        null=unit[:, None] * vectors[:, null],
+        inverse=unit[:, None] * vectors[:, positive] / np.sqrt(values[positive]),
+        outside=vectors[:, null] @ along[null] / unit,
         decrement=float(0.5 * np.sum(along**2 / size)),
-        distance=float(np.linalg.norm(along / size)),
-        condition=np.inf if null.any() else most / least,
+        distance=float(np.linalg.norm(unit * move)),
+        reach=float(np.linalg.norm(move)),
+        condition=np.inf if null.any() or least <= bound else most / least,
         rank=int((~null).sum()),
     )
+
+
+def _norm(matrix: np.ndarray) -> float:
+    """The largest magnitude of an eigenvalue."""
+    return float(np.abs(np.linalg.eigvalsh(matrix)).max()) if np.isfinite(matrix).all() else np.inf
 
 
 def _ends(landscape: Landscape, rounding: Rounding) -> _Curvature | None:
@@ -281,12 +340,18 @@ def _ends(landscape: Landscape, rounding: Rounding) -> _Curvature | None:
         min_eigenvalue=low,
         max_eigenvalue=high,
         bound=bound,
+        unit=np.ones(n),
+        diagonal=np.full(n, scale),  # at most: the exact one would take n products
+        least=low,
+        most=high,
+        sure=bound,
         lowest=lowest,
         null=null,
         inverse=np.zeros((n, 1)),
-        outside=0.0 if definite else float(np.linalg.norm(g)),
+        outside=np.zeros(n) if definite else g,
         decrement=float(-0.5 * g @ step),
         distance=float(np.linalg.norm(step)),
+        reach=float(np.linalg.norm(step)),
         condition=high / low if definite else np.inf if null.size else np.nan,
         rank=n if definite else None,
     )

@@ -28,7 +28,7 @@ class Rounding(NamedTuple):
     value: float
     gradient: np.ndarray  # (n,)
     value_change: float  # the largest of |J' - J|
-    gradient_change: float  # the largest of ‖∇J' - ∇J‖
+    gradient_change: np.ndarray  # the largest of |∇J' - ∇J| for each parameter, (n,)
 
 
 class Landscape:
@@ -100,5 +100,5 @@ class Landscape:
         values, gradients = self.at_each(self.point(np.vstack([here[None], self.neighbours(NEIGHBOURS)])))
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told by the certificate
             value_change = float(np.abs(values - values[0]).max())
-            gradient_change = float(np.linalg.norm(gradients - gradients[0], axis=1).max())
+            gradient_change = np.abs(gradients - gradients[0]).max(axis=0)
         return Rounding(float(values[0]), gradients[0], value_change, gradient_change)

@@ -6,7 +6,7 @@ From θ two paths leave along a unit null vector v: the line θ + t v, and the f
 
 The line finds x³; the floor finds (y - x²)² - x⁴/2, which rises along every line and falls along y = x². Along each
 path the smallest t that changes J by more than rounding says whether it rises or falls: what comes later may be another
-valley. Steps are t = s 4⁻ʲ, s = ‖θ‖, or 1 at θ = 0.
+valley. Steps are t = s 4⁻ʲ, s = ‖θ‖, or 1 at θ = 0. Lengths are measured with each parameter in units of its own.
 """
 
 from typing import NamedTuple
@@ -23,21 +23,22 @@ SAFETY = 16.0  # J is sure to so many times what a rounding of its parameters ch
 class Probes(NamedTuple):
     """What was found along null directions."""
 
-    descent: np.ndarray | None  # a unit vector along which J falls, (n,), or None
+    descent: np.ndarray | None  # a direction in which J falls, (n,), or None
     rises: bool  # whether J rises along some; if neither, it is flat as far as was looked
 
 
-def probe(landscape: Landscape, rounding: Rounding, null: np.ndarray, inverse: np.ndarray) -> Probes:
+def probe(landscape: Landscape, rounding: Rounding, null: np.ndarray, inverse: np.ndarray, unit: np.ndarray) -> Probes:
     """Follows both paths along null vectors, both ways.
 
     Args:
         landscape: J.
         rounding: at the parameters.
-        null: orthonormal null vectors in columns, (n, k).
+        null: null vectors in columns, (n, k), orthonormal in the parameters' units.
         inverse: (n, r): columns v/√λ of the positive directions, so that H⁺ = inverse inverseᵀ.
+        unit: of each parameter, (n,).
     """
     here = np.asarray(landscape.theta, np.float64)
-    size = float(np.linalg.norm(here)) or 1.0
+    size = float(np.linalg.norm(here / unit)) or 1.0
     drawn = np.random.default_rng(0).normal(size=(EIGENVECTORS, null.shape[1]))
     mixed = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     one_way = np.vstack([null.T[:EIGENVECTORS], mixed @ null.T]) if null.shape[1] > 1 else null.T

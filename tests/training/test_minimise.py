@@ -70,12 +70,55 @@ def test_it_ends_at_a_goal(x64, table):
     assert minimise(DECAY, START, table, LM, goal=10.0).steps == 0
 
 
-def test_a_stationary_start_takes_no_step(x64):
+def test_a_start_at_the_minimum_stays_there(x64):
     found = minimise(rosenbrock, np.ones(2), None, NEWTON)
+    assert found.steps == 1
+    assert found.stop.startswith("converged: the gradient's norm is within gradient_tolerance: 0 ≤ 0"), found.stop
+    np.testing.assert_array_equal(found.params, 1)
+
+
+@pytest.mark.parametrize("optimiser", [optimisers.lbfgs(), optimisers.bfgs(), optimisers.newton_cg()])
+def test_a_method_that_cannot_tell_a_minimum_from_a_saddle_says_so(x64, optimiser):
+    found = minimise(rosenbrock, np.ones(2), None, optimiser)
     assert found.steps == 0
-    assert found.stop == "converged: the gradient's norm is within gradient_tolerance: 0 ≤ 0 after 0 steps"
+    assert found.stop.startswith("stationary: the gradient is 0, at a minimum, a saddle or a maximum; verify.certify")
     np.testing.assert_array_equal(found.params, 1)
     assert found.history.value.shape == (1,)
+
+
+def hills(p, batch):
+    """A saddle at 0, a maximum at (π, 0), minima of -2 at (0, ±π)."""
+    return -jnp.cos(p[0]) + jnp.cos(p[1])
+
+
+@pytest.mark.parametrize("start", [(0.0, 0.0), (np.pi, 0.0), (1e-9, 1e-12)])
+@pytest.mark.parametrize("method", ["trust_region", "cubic"])
+def test_a_start_on_a_saddle_or_a_maximum_is_left(dtype, method, start):
+    """A gradient of 0 is no minimum: the Hessian shows the way down, also where the start gives no length for it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "float32: second-order methods")
+        found = minimise(hills, np.array(start, dtype), None, optimisers.newton(method=method))
+    assert found.stop.startswith("converged"), found.stop
+    assert float(found.value) == pytest.approx(-2, abs=1e-6)
+
+
+def test_pure_newton_at_a_saddle_is_stationary_and_not_converged(x64):
+    found = minimise(hills, np.array([0.3, 0.2]), None, PURE)
+    np.testing.assert_allclose(found.params, 0, atol=1e-12)
+    assert found.stop.startswith("stationary: the gradient is 0"), found.stop
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-10, 1e-8, 0.0])
+def test_a_start_near_0_or_at_it_is_left(dtype, size):
+    """Its length says nothing of how far to go: a regression whose answer is about 1, as a warm start may be."""
+    x = np.random.default_rng(4).normal(size=(50, 3)).astype(dtype)
+    y = (x @ np.array([1.0, -2.0, 0.5]) + 3).astype(dtype)
+    f = lambda p, batch: jnp.mean((batch[0] @ p[:3] + p[3] - batch[1]) ** 2)
+    for optimiser in (None, optimisers.newton(method="cubic"), optimisers.newton_cg(), optimisers.lbfgs()):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "float32: second-order methods")
+            found = minimise(f, np.full(4, size, dtype), (x, y), optimiser)
+        np.testing.assert_allclose(found.params, [1, -2, 0.5, 3], atol=1e-3 if dtype == jnp.float32 else 1e-7)
 
 
 @pytest.mark.parametrize("optimiser", [LM, NEWTON])
@@ -106,9 +149,17 @@ def test_what_a_method_reports_ends_the_run(x64, told, reason):
 
 
 def test_a_step_below_the_precision_of_the_parameters_ends_it(x64):
-    """Their sum is 1e20, and the gradient 1e3: a millionth of what would move them."""
-    found = minimise(lambda p, batch: 1e3 * jnp.sum(p), np.full(2, 1e20), None, scripted())
+    """As near 1/3 as numbers of 1e20 come: the step is a thousandth of a gradient of next to nothing."""
+    f = lambda p, batch: jnp.sum((p / 1e20 - 1 / 3) ** 2)
+    found = minimise(f, np.full(2, np.nextafter(1e20 / 3, 0)), None, scripted())
     assert found.stop.startswith("converged: the step is below the precision of the parameters"), found.stop
+    assert found.steps == 1
+
+
+def test_a_method_without_a_model_has_not_converged_where_newtons_step_would_gain(x64):
+    """Its steps no longer move the parameters, a millionth of what would; J falls for ever all the same."""
+    found = minimise(lambda p, batch: 1e3 * jnp.sum(p), np.full(2, 1e20), None, scripted())
+    assert found.stop.startswith("stuck: J no longer falls by this method's steps, though Newton's would"), found.stop
     assert found.steps == 1
 
 

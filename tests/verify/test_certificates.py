@@ -208,17 +208,16 @@ class TestSinglePrecision:
 
     @pytest.mark.parametrize("lowest", [1e-6, 0.0, -1e-6])
     def test_what_rounding_may_have_made_is_not(self, lowest):
-        """The same numbers are decided in float64. That J falls can be seen where it does not drown in J itself."""
-        curvatures = np.array([lowest, 2.0, 70.0])
-        narrow = jnp.asarray(curvatures, jnp.float32)
-        found = certify(lambda p, c: 1 + bowl(p, c), jnp.ones(3), narrow)
+        """Of parameters that are mixed, so that no unit of theirs tells; the same numbers are decided in float64."""
+        basis = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+        matrix = basis @ np.diag([lowest, 2.0, 70.0]) @ basis.T
+        f = lambda p, h: 1 + 0.5 * (p - 1) @ h @ (p - 1)
+        found = certify(f, jnp.ones(3), jnp.asarray(matrix, jnp.float32))
         assert found.verdict == UNDECIDED, str(found)
         assert "jax.enable_x64(True)" in found.reason
-        if lowest < 0:
-            assert certify(bowl, jnp.ones(3), narrow).verdict == SADDLE
         assert found.eigenvalue_bound > 1e-6
         with jax.enable_x64(True):
-            wide = certify(bowl, jnp.ones(3), jnp.asarray(curvatures))
+            wide = certify(f, jnp.ones(3), jnp.asarray(matrix))
         assert wide.verdict == {1e-6: MINIMUM, 0.0: DEGENERATE, -1e-6: SADDLE}[lowest]
 
     def test_half_precision_is_named(self):
