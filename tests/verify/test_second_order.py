@@ -51,6 +51,25 @@ def test_right_digits_are_counted():
     np.testing.assert_allclose(nist.lre(found, certified), [11, 3, 9, 0, 0, 0], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", nist.MODELS)
+def test_equal_terms_may_be_exchanged_and_nothing_else(name, x64):
+    """Every form has the certified predictions and all digits; another exchange of two parameters has few."""
+    objective, batch, read = nist.problem(name)
+    p = len(read.certified)
+    forms = nist._equivalent(name, p)
+    assert len(forms) == {"Lan": 6, "MGH17": 2, "Gau": 8, "ENSO": 8, "Eck": 2}.get(
+        name if name in ("MGH17", "ENSO") else name[:3], 1
+    )
+    values = jitted(jax.vmap(lambda b: objective.predict(b, batch[0])))(
+        jnp.stack([jnp.asarray(read.certified)[np.array(order)] * signs for order, signs in forms])
+    )
+    np.testing.assert_allclose(values, np.broadcast_to(values[0], values.shape), rtol=1e-12, atol=1e-12)
+    for order, signs in forms:
+        assert nist.digits(name, read.certified[list(order)] * signs, read.certified) == 11
+    assert nist.digits(name, np.roll(read.certified, 1), read.certified) < 1
+    assert nist.digits(name, -read.certified, read.certified) < 1
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_scipy_finds_the_published_minimum(name, x64):
     """MINPACK's Levenberg-Marquardt, so that neither formulae, data, start nor minimum are ours alone."""

@@ -3,9 +3,10 @@
 Parameters are one flat array b = (b1, b2, …); a prediction has shape (batch,) for predictors x (batch,), or (batch, 2).
 """
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -182,6 +183,20 @@ MODELS: Mapping[str, Callable[..., PerRow]] = MappingProxyType(
 OF_THE_LOGARITHM = frozenset({"Nelson"})  # its model is of log(y)
 
 
+Model: TypeAlias = Callable[..., PerRow]
+EXCHANGED: Mapping[Model, Sequence[Sequence[int]]] = MappingProxyType(  # orders of the parameters of equal terms
+    {
+        lanczos: [(*a, *b, *c) for a, b, c in itertools.permutations([(0, 1), (2, 3), (4, 5)])],
+        mgh17: [range(5), (0, 2, 1, 4, 3)],
+        gauss: [range(8), (0, 1, 5, 6, 7, 2, 3, 4)],
+        enso: [range(9), (0, 1, 2, 6, 7, 8, 3, 4, 5)],
+    }
+)
+REVERSED: Mapping[Model, Sequence[Sequence[int]]] = MappingProxyType(  # whose signs may change together
+    {gauss: [(4,), (7,)], eckerle4: [(0, 1)], enso: [(3, 5), (6, 8)]}
+)
+
+
 def problem(name: str) -> tuple[Objective, Batch, Nist]:
     """The regression called `name`: its objective, its batch, and the file, whose `starts` are (2, p).
 
@@ -207,3 +222,35 @@ def lre(found: Any, certified: Any) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
         digits = -np.log10(np.abs(found - certified) / np.abs(certified))
     return np.clip(np.where(np.isnan(digits), 0.0, digits), 0.0, CERTIFIED_DIGITS).min(axis=-1)
+
+
+def digits(name: str, found: Any, certified: Any) -> Any:
+    """The right digits of an answer to the regression called `name`, whichever order its equal terms have.
+
+    Two decays may be exchanged, a width or a period may be negative: such parameters give the same predictions, and are
+    held against the certified ones in the form that suits them best.
+
+    Args:
+        name: of `MODELS`.
+        found: parameters (..., p).
+        certified: what they should be, (p,), none of them 0.
+
+    Returns:
+        As `lre`, (...).
+    """
+    found = np.asarray(found, np.float64)
+    return np.max(
+        [lre(found[..., list(order)] * signs, certified) for order, signs in _equivalent(name, len(certified))], axis=0
+    )
+
+
+def _equivalent(name: str, p: int) -> list[tuple[Sequence[int], np.ndarray]]:
+    """The orders and signs of the p parameters that leave the predictions as they are."""
+    model, forms = MODELS[name], []
+    for order in EXCHANGED.get(model, [range(p)]):
+        for chosen in itertools.product((1, -1), repeat=len(REVERSED.get(model, ()))):
+            signs = np.ones(p)
+            for sign, places in zip(chosen, REVERSED.get(model, ()), strict=True):
+                signs[list(places)] = sign
+            forms.append((order, signs))
+    return forms
