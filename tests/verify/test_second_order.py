@@ -175,6 +175,11 @@ FOUND = {
     "26 Trigonometric 10": (
         (6.337098, 6.338682, 6.340471, 12.62571, 12.6281, 12.82426, 25.20086, 12.63899, 12.64483, 12.65012),
         (12.62886, 12.63084, 94.31449, 25.20199, 12.84177, 12.64182, 12.6454, 6.365459, 12.65001, 12.64846),
+        (12.61791, 12.619392, 6.3378822, 12.62299, 12.625241, 12.62795, 12.784747, 12.635893, 12.710099, 18.942087),
+    ),
+    "27 Brown almost linear 10": (
+        (*[1.3680955] * 5, -0.0667894, *[1.3680955] * 3, -1.0959031),
+        (0.1065381, *[-0.9031882] * 8, 18.9105292),
     ),
 }
 
@@ -366,7 +371,8 @@ class TestRegressions:
             problems={
                 "levenberg_marquardt": ["Misra1a", "6 Jennrich-Sampson"],
                 "newton": ["Rat43", "2 Freudenstein-Roth"],
-            }
+            },
+            lost={},
         )
         assert [row.verdict for row in rows] == [HOLDS] * 4, rows
         assert "local minimum 48.98" in rows[3].mapping
@@ -374,10 +380,23 @@ class TestRegressions:
 
     def test_a_method_that_ends_elsewhere_fails(self):
         names = ["Misra1a", "5 Beale"]
-        rows, summaries = regressions.check({"slow": optimisers.sgd(1e-7)}, {"slow": names})
+        rows, summaries = regressions.check({"slow": optimisers.sgd(1e-7)}, {"slow": names}, {})
         assert [row.verdict for row in rows] == [FAILED] * 2
         assert "0 of 2" in summaries[0]
         assert all(row.steps == regressions.STEPS for row in rows)
+
+    def test_far_starts_that_are_lost_are_named_and_too_many_fail(self):
+        names = ["1 Rosenbrock", "9 Gaussian", "11 Gulf"]
+        lm = {"levenberg_marquardt": regressions.METHODS["levenberg_marquardt"]}
+        lost = dict.fromkeys([("levenberg_marquardt", 10), ("levenberg_marquardt", 100)], 0)
+        *_, near, far = regressions.check(lm, dict.fromkeys(lm, names), lost)[0]
+        assert (near.verdict, near.mapping) == (HOLDS, "3 of 3 end at a known minimum")
+        assert near.reference == "MGH from 10 × the start"
+        assert far.verdict == FAILED  # 100 times Gulf's start is a plateau, which no method can leave
+        assert far.worst >= 1
+        assert "11 Gulf" in far.mapping
+        (row,) = regressions.check(lm, dict.fromkeys(lm, names[2:]), {("levenberg_marquardt", 100): 1})[0][1:]
+        assert (row.verdict, row.worst) == (HOLDS, 1)
 
     def test_a_known_miss_is_told_and_another_is_not_excused(self):
         (method, name), why = next(iter(regressions.ELSEWHERE.items()))
@@ -389,5 +408,7 @@ class TestRegressions:
         known = {*data.NIST, *PROBLEMS}
         assert set(regressions.PROBLEMS) == set(regressions.METHODS) <= set(METHODS)
         for names in regressions.PROBLEMS.values():
-            assert set(data.NIST) <= set(names) <= known
+            assert set(data.NIST) < set(names) <= known
         assert all(name in regressions.PROBLEMS[method] for method, name in regressions.ELSEWHERE)
+        far = {(method, factor) for method in regressions.METHODS for factor in regressions.FACTORS}
+        assert set(regressions.LOST) == far
