@@ -138,6 +138,35 @@ def test_the_command_measures_and_writes(tmp_path, capsys):
     assert printed in page.rewritten(blank, report)
 
 
+def published():
+    return json.loads((DOCS / "robustness.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_shows_the_published_counts_and_nothing_else():
+    text = (DOCS / "robustness.md").read_text(encoding="utf-8")
+    assert page.rewritten(text, published()) == text
+
+
+def test_the_published_counts_are_of_these_contenders_and_problems():
+    report = published()
+    assert not report["quick"]
+    assert report["absent"] == []
+    assert [(c["name"], c["settings"]) for c in report["contenders"]] == [(c.name, c.settings) for c in CONTENDERS]
+    for contender in report["contenders"]:
+        parts = contender["parts"]
+        assert {part: parts[part]["runs"] for part in ("nist", "1", "10", "100")} == {
+            "nist": 54,
+            "1": 41,
+            "10": 41,
+            "100": 41,
+        }
+        for part in ("nist", "1", "10", "100"):  # the counts are those of the runs that are listed
+            lost = [run for run in contender["lost"] if run["part"] == part]
+            assert parts[part]["runs"] - parts[part]["solved"] == len(lost)
+            assert parts[part]["claimed"] == sum(run["claims"] for run in lost)
+            assert parts[part]["false"] == sum(run["false"] for run in lost)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
