@@ -1,4 +1,4 @@
-"""The command: `python -m benchmarks [--quick] [--only NAME] [--json FILE]`."""
+"""The command: `python -m benchmarks [--quick] [--only NAME] [--json FILE]`; `python -m benchmarks robustness`."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import hessian, least_squares, race, table, training, update
+from benchmarks import hessian, least_squares, race, robustness, table, training, update
 from benchmarks.harness import environment, measure
 from jaxnn import checks
 
@@ -29,15 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, or 2 where the input is at fault, told in one line on standard error.
     """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == ["robustness"]:  # counts what arrives, takes no times
+        return robustness.main(words[1:])
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Ours and peers side by side, taking turns in one run.",
+        description="Ours and peers side by side, taking turns in one run; `robustness` counts who arrives.",
         epilog=f"Questions: {', '.join(f'{q.name} ({q.title})' for q in QUESTIONS.values())}.",
     )
     parser.add_argument("--quick", action="store_true", help="small problems, to see that everything runs")
     parser.add_argument("--only", metavar="NAME", help="one question: " + " or ".join(QUESTIONS))
     parser.add_argument("--json", metavar="FILE", type=Path, help="every time of every round goes there")
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(words)
     try:
         chosen = QUESTIONS.values() if given.only is None else [checks.one_of(given.only, QUESTIONS, "question")]
         if given.json is not None:

@@ -3,12 +3,14 @@
 python -m benchmarks --json docs/performance.json
 python -m benchmarks.page docs/performance.json docs/performance.md
 python -m benchmarks.page docs/performance.json README.md
+python -m benchmarks robustness --json docs/robustness.json
+python -m benchmarks.page docs/robustness.json docs/robustness.md
 jaxnn verify all --json docs/verification.json
 python -m benchmarks.page docs/verification.json docs/verification.md
 python -m benchmarks.page docs/verification.json README.md
 
 A page says by its markers what it wants: of the benchmarks, `benchmarks` for every table, `speed` for the first one in
-short; of the verification, `verification` for every row, `trust` for one line a rule.
+short; of `robustness`, `robustness`; of the verification, `verification` for every row, `trust` for one line a rule.
 """
 
 import json
@@ -17,11 +19,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import table, verification
+from benchmarks import robustness, table, verification
 
 BLOCKS = {
     "benchmarks": table.markdown,
     "speed": table.summary,
+    "robustness": robustness.markdown,
     "verification": verification.full,
     "trust": verification.summary,
 }
@@ -42,8 +45,7 @@ def rewritten(page: str, report: dict[str, Any]) -> str:
         ValueError: the page has no pair of markers.
     """
     found = False
-    verified = "rows" in report  # the report of `jaxnn verify`, not of the benchmarks
-    names = ("verification", "trust") if verified else ("benchmarks", "speed")
+    names = _blocks(report)
     for name in names:
         begin, end = markers(name)
         before, opened, rest = page.partition(begin)
@@ -54,6 +56,13 @@ def rewritten(page: str, report: dict[str, Any]) -> str:
         begin, end = markers(names[0])
         raise ValueError(f"The page needs the two lines {begin} and {end}, in this order: the tables go between them.")
     return page
+
+
+def _blocks(report: dict[str, Any]) -> tuple[str, ...]:
+    """Those that a report has something for."""
+    if "rows" in report:  # of `jaxnn verify`
+        return "verification", "trust"
+    return ("robustness",) if report.get("kind") == "robustness" else ("benchmarks", "speed")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

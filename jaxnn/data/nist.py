@@ -7,7 +7,7 @@ The header of such a file says which of its lines hold what:
     Data              (lines 61 to 114)        92.9000E0     0.500E0
 
 A line of parameters has the starting values, then the certified value and its standard deviation; a line of data has
-the response y, then the predictors. `NIST` has the paths of the ten files that come with jaxnn.
+the response y, then the predictors. `NIST` has the paths of all 27, which come with jaxnn.
 
 Reference:
     National Institute of Standards and Technology, Statistical Reference Datasets, https://www.itl.nist.gov/div898/strd.

@@ -9,15 +9,22 @@ import pytest
 import jaxnn.data.nist
 from jaxnn import data
 
-NAMES = ["Chwirut2", "DanWood", "Gauss1", "Hahn1", "Kirby2", "Lanczos3", "MGH17", "Misra1a", "Rat43", "Thurber"]
+NAMES = {  # NIST's own list, by its levels of difficulty
+    "Lower": "Misra1a Chwirut2 Chwirut1 Lanczos3 Gauss1 Gauss2 DanWood Misra1b",
+    "Average": "Kirby2 Hahn1 Nelson MGH17 Lanczos1 Lanczos2 Gauss3 Misra1c Misra1d Roszman1 ENSO",
+    "Higher": "MGH09 Thurber BoxBOD Rat42 MGH10 Eckerle4 Rat43 Bennett5",
+}
+LEVELS = {name: level for level, names in NAMES.items() for name in names.split()}
 MISRA = data.NIST["Misra1a"].read_text(encoding="utf-8")
 
 
-def test_ten_come_with_the_package():
-    assert list(data.NIST) == sorted(NAMES)
+def test_all_27_come_with_the_package():
+    assert list(data.NIST) == sorted(LEVELS)
+    assert len(data.NIST) == 27
+    assert {name: data.read_nist(path).difficulty for name, path in data.NIST.items()} == LEVELS
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LEVELS)
 def test_every_number_of_a_file_is_read(name):
     """Read once more, by what lines look like rather than by their numbers."""
     read = data.read_nist(data.NIST[name])
@@ -30,12 +37,23 @@ def test_every_number_of_a_file_is_read(name):
     header = max(n for n, line in enumerate(lines) if line.startswith("Data:"))
     rows = np.array([line.split() for line in lines[header + 1 :] if line.strip()], float)
     np.testing.assert_array_equal(read.y, rows[:, 0])
-    np.testing.assert_array_equal(read.x, rows[:, 1])
+    np.testing.assert_array_equal(read.x, rows[:, 1:] if name == "Nelson" else rows[:, 1])
     observations = re.search(r"Number of Observations:\s*(\d+)", "\n".join(lines))
-    assert read.x.shape == read.y.shape == (int(observations.group(1)),)
+    assert (len(read.x), *read.y.shape) == (int(observations.group(1)),) * 2
     assert read.residual_sum_of_squares == float(re.search(r"Sum of Squares:\s*(\S+)", "\n".join(lines)).group(1))
     assert read.name == name
-    assert read.predictors == ("x",)
+    assert read.predictors == (("x1", "x2") if name == "Nelson" else ("x",))
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_a_file_agrees_with_its_own_header(name):
+    """The residual standard deviation, of observations less parameters; and no start is the answer."""
+    read, text = data.read_nist(data.NIST[name]), data.NIST[name].read_text(encoding="utf-8")
+    freedom = len(read.y) - len(read.certified)
+    # The line of degrees of freedom is no witness: Rat43's says 9 for 15 observations and 4 parameters.
+    stated = float(re.search(r"Residual Standard Deviation:\s*(\S+)", text).group(1))
+    assert (read.residual_sum_of_squares / freedom) ** 0.5 == pytest.approx(stated, rel=1e-9)  # both have 11 digits
+    assert (np.abs(read.starts / read.certified - 1).max(axis=1) > 0.01).all()
 
 
 def test_words_are_read():
