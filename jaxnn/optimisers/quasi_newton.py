@@ -81,9 +81,10 @@ def search(
 
 
 def _first(at: Flat) -> Float[Array, ""]:
-    """ψ ‖θ‖∞ / ‖g‖∞; at θ = 0, ψ |J| / ‖g‖²; where that is 0 too, 1."""
+    """ψ ‖θ‖∞ / ‖g‖∞; at θ = 0, or so near that J would not show it, ψ |J| / ‖g‖²; where that is 0 too, 1."""
     by_params = tree.ratio(jnp.max(jnp.abs(at.theta)), jnp.max(jnp.abs(at.gradient)))
     norm = tree.norm(at.gradient)
     by_value = tree.ratio(tree.ratio(jnp.abs(at.value), norm), norm)
-    length = CAUTION * jnp.where(by_params > 0, by_params, by_value)
+    visible = CAUTION * by_params * norm * norm > at.rounding
+    length = CAUTION * jnp.where(visible, by_params, by_value)
     return jnp.where((length > 0) & jnp.isfinite(length), length, 1.0)

@@ -230,7 +230,7 @@ def _verdict(
             f"{known.least - known.sure:.3g}",
             None,
         )
-    found = probes.probe(landscape, rounding, known.null, known.inverse, unit)
+    found = probes.probe(landscape, rounding, known.null, known.inverse, unit=unit, scale=scale)
     if found.descent is not None:
         return SADDLE, "J falls along a direction that its Hessian cannot tell from a null one", found.descent
     count = known.null.shape[1]

@@ -27,7 +27,15 @@ class Probes(NamedTuple):
     rises: bool  # whether J rises along some; if neither, it is flat as far as was looked
 
 
-def probe(landscape: Landscape, rounding: Rounding, null: np.ndarray, inverse: np.ndarray, unit: np.ndarray) -> Probes:
+def probe(
+    landscape: Landscape,
+    rounding: Rounding,
+    null: np.ndarray,
+    inverse: np.ndarray,
+    *,
+    unit: np.ndarray,
+    scale: float,
+) -> Probes:
     """Follows both paths along null vectors, both ways.
 
     Args:
@@ -36,6 +44,7 @@ def probe(landscape: Landscape, rounding: Rounding, null: np.ndarray, inverse: n
         null: null vectors in columns, (n, k), orthonormal in the parameters' units.
         inverse: (n, r): columns v/√λ of the positive directions, so that H⁺ = inverse inverseᵀ.
         unit: of each parameter, (n,).
+        scale: the largest curvature in these units, whose terms cancel along a null vector.
     """
     here = np.asarray(landscape.theta, np.float64)
     size = float(np.linalg.norm(here / unit)) or 1.0
@@ -46,7 +55,7 @@ def probe(landscape: Landscape, rounding: Rounding, null: np.ndarray, inverse: n
     t = size * STEPS
     # the gradient is not quite 0, and its slope is none of the curvature that is looked for
     sure = SAFETY * (rounding.value_change + landscape.eps * abs(rounding.value))
-    sure = sure + 2 * np.abs(directions @ rounding.gradient)[:, None] * t
+    sure = sure + 2 * np.abs(directions @ rounding.gradient)[:, None] * t + SAFETY * landscape.eps * scale * t**2
     line = here + t[None, :, None] * directions[:, None, :]
     values, gradients = landscape.at_each(landscape.point(line.reshape(-1, len(here))))
     along = _first_change(values.reshape(sure.shape) - rounding.value, sure)

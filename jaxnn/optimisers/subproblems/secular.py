@@ -30,6 +30,7 @@ from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
 TOLERANCE = 0.1  # κ: of the length on the boundary, and of the reduction in the hard case
+ROOM = 1.1  # above the upper bound: where g = 0 it may be -λ_min itself, which has no factor
 ITERATIONS = 60
 INVERSE_ITERATIONS = 3
 
@@ -54,7 +55,7 @@ class _Search(NamedTuple):
 def trust_region(hessian: Float[Array, "n n"], gradient: Float[Array, " n"], radius: Any) -> Step:
     """Minimises the quadratic model within the ball of radius Δ > 0; inside it the step is Newton's own."""
     size, norm = jnp.linalg.norm(gradient), _norm(hessian)
-    high = size / radius + norm
+    high = ROOM * (size / radius + norm)
     low = jnp.maximum(0.0, size / radius - norm)
 
     def length(shift: Array) -> Array:
