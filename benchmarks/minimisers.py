@@ -22,6 +22,7 @@ from jaxnn.verify.problems import quick_to_compile
 STEPS = 5000
 SHORTER = 1000  # of those whose steps are dear, and whose tolerance rounding may keep out of reach
 TIGHTEST = 1e-15  # scipy takes no tolerance below ε
+TINY = 1e-14  # of a gradient, which these compare in raw units: 1e-10 ends them early where J is small
 FAR = 1e150  # in place of a residual that is no number, for code that does not look
 
 
@@ -210,36 +211,36 @@ SCIPY = (
     Contender("scipy dogbox", TIGHT, least_squares("dogbox"), "scipy"),
     Contender(
         "scipy trust-exact",
-        f"exact Hessian, gtol 1e-10, radius to 1e10, {SHORTER:,} steps",
-        minimize("trust-exact", second=True, gtol=1e-10, max_trust_radius=1e10, maxiter=SHORTER),
+        f"exact Hessian, gtol 1e-14, radius to 1e10, {SHORTER:,} steps",
+        minimize("trust-exact", second=True, gtol=TINY, max_trust_radius=1e10, maxiter=SHORTER),
         "scipy",
         moved=False,
     ),
     Contender(
         "scipy trust-ncg",
-        f"exact Hessian, gtol 1e-10, radius to 1e10, {SHORTER:,} steps",
-        minimize("trust-ncg", second=True, gtol=1e-10, max_trust_radius=1e10, maxiter=SHORTER),
+        f"exact Hessian, gtol 1e-14, radius to 1e10, {SHORTER:,} steps",
+        minimize("trust-ncg", second=True, gtol=TINY, max_trust_radius=1e10, maxiter=SHORTER),
         "scipy",
         moved=False,
     ),
     Contender(
         "scipy Newton-CG",
-        f"exact Hessian, xtol 1e-12, {SHORTER:,} steps",
-        minimize("Newton-CG", second=True, xtol=1e-12, maxiter=SHORTER),
+        f"exact Hessian, xtol 1e-15, {SHORTER:,} steps",
+        minimize("Newton-CG", second=True, xtol=TIGHTEST, maxiter=SHORTER),
         "scipy",
         moved=False,
     ),
     Contender(
         "scipy BFGS",
-        f"gtol 1e-10, {STEPS:,} steps",
-        minimize("BFGS", second=False, gtol=1e-10, maxiter=STEPS),
+        f"gtol 1e-14, {STEPS:,} steps",
+        minimize("BFGS", second=False, gtol=TINY, maxiter=STEPS),
         "scipy",
         moved=False,
     ),
     Contender(
         "scipy L-BFGS-B",
-        f"ftol 1e-15, gtol 1e-10, {STEPS:,} steps",
-        minimize("L-BFGS-B", second=False, ftol=TIGHTEST, gtol=1e-10, maxiter=STEPS, maxfun=10 * STEPS),
+        f"ftol 0, gtol 1e-14, {STEPS:,} steps",
+        minimize("L-BFGS-B", second=False, ftol=0.0, gtol=TINY, maxiter=STEPS, maxfun=10 * STEPS),
         "scipy",
         moved=False,
     ),

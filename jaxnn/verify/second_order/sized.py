@@ -174,7 +174,7 @@ def problems() -> tuple[Problem, ...]:
         _system("28 Discrete boundary value", discrete_boundary_value, inside * (inside - 1), 0.0),
         _system("29 Discrete integral equation", discrete_integral_equation, inside * (inside - 1), 0.0),
         _system("30 Broyden tridiagonal", broyden_tridiagonal, -ten, 0.0),
-        _system("31 Broyden banded", broyden_banded, -ten, 0.0),
+        _system("31 Broyden banded", broyden_banded, -ten, 0.0, 2.68021992073, 3.05727843243),
         _system("32 Linear full rank", linear(linear_full_rank), np.ones(5), 5.0),
         _system("33 Linear rank 1", linear(linear_rank1), np.ones(5), 45 / 21),
         _system("34 Linear rank 1, zeros", linear(linear_rank1_zeros), np.ones(5), 62 / 17),
