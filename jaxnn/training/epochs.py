@@ -22,7 +22,7 @@ from jaxnn import tree
 from jaxnn.objective import Objective, evaluate, split, weighted_mean
 from jaxnn.optimisers.words import passes_on, understood
 from jaxnn.training.ordering import order
-from jaxnn.training.steps import TrainState, gather, init, learning_rate, step
+from jaxnn.training.steps import Info, TrainState, gather, init, learning_rate, step
 from jaxnn.types import Batch, Optimiser, OptimiserLike, Params
 
 RECORDS = 256  # epochs that one call can report
@@ -35,8 +35,8 @@ RUNNING, STALLED, DIVERGED = 0, 1, 2
 class Sums(NamedTuple):
     """Of the steps of the current epoch."""
 
-    loss: Float[Array, ""]  # Σ weight of the batch · J
-    weight: Float[Array, ""]
+    loss: Float[Array, ""]  # Σ rows of the batch · J
+    weight: Float[Array, ""]  # Σ rows
     gradient_norm: Float[Array, ""]  # Σ ‖∇J‖
 
 
@@ -64,6 +64,14 @@ class Limits(NamedTuple):
     min_delta: Any  # by which a score must improve
 
 
+class Sets(NamedTuple):
+    """The rows that a run looks at."""
+
+    training: Batch  # (inputs, targets) or (inputs, targets, weight), whose weights have mean 1
+    validation: Batch | None  # what the validation loss is of
+    metric_weight: Any  # (n,) or None: what rows count for in metrics of the validation set, or of the training set
+
+
 class Plan(NamedTuple):
     """What the program is compiled for; hashable."""
 
@@ -79,6 +87,11 @@ class Plan(NamedTuple):
     def whole_batches(self) -> int:
         """Batches of full size in an epoch."""
         return self.rows // self.batch_size
+
+    def step(self, optimiser: OptimiserLike, data: Batch) -> Callable[[TrainState, Batch], tuple[TrainState, Info]]:
+        """One step on a batch of the data. A plain J averages weights as it likes."""
+        weighted = isinstance(self.objective, Objective) and len(data) == 3
+        return step(self.objective, optimiser, mean_weight=1.0 if weighted else None)
 
     @property
     def columns(self) -> int:
@@ -147,7 +160,7 @@ def roll_further_back(carry: Carry) -> Carry:
 
 @partial(jax.jit, static_argnums=0, donate_argnums=1)
 def advance(
-    plan: Plan, carry: Carry, key: Any, data: Batch, validation: Batch | None, limits: Limits
+    plan: Plan, carry: Carry, key: Any, sets: Sets, limits: Limits
 ) -> tuple[Carry, Float[Array, "records columns"], Int[Array, ""]]:
     """Trains until the steps of this call are used up, the epochs are, or the run stops.
 
@@ -155,21 +168,21 @@ def advance(
         plan: what to compile.
         carry: the run; its buffers are reused.
         key: of the order of rows.
-        data: (inputs, targets) or (inputs, targets, weight).
-        validation: likewise, or None.
+        sets: to train on, and to judge by.
         limits: of this call and of the run.
 
     Returns:
         The run after it, a table whose first rows are the records of the epochs that ended, and how many those are.
     """
-    take = step(plan.objective, _slowed(plan.optimiser, carry.slowdown))
+    data = sets.training
+    take = plan.step(_slowed(plan.optimiser, carry.slowdown), data)
+    by_rows = len(data) == 2 or isinstance(plan.objective, Objective)  # a plain J is taken for a mean by weight
     whole, short = plan.whole_batches, plan.rows % plan.batch_size
 
     def on_batch(rows: Array, train: TrainState, sums: Sums) -> tuple[TrainState, Sums]:
         batch = gather(data, rows)
         train, info = take(train, batch)
-        weight = split(batch)[2]
-        counted = rows.size if weight is None else jnp.sum(weight)
+        counted = rows.size if by_rows else jnp.sum(batch[2])
         loss, norm, counted = (jnp.asarray(x, sums.loss.dtype) for x in (info.loss, info.gradient_norm, counted))
         return train, Sums(sums.loss + counted * loss, sums.weight + counted, sums.gradient_norm + norm)
 
@@ -192,7 +205,7 @@ def advance(
             if short:
                 train, sums = on_batch(rows[whole * plan.batch_size :], carry.train, carry.sums)
                 carry, steps = carry._replace(train=train, sums=sums), whole + 1
-            carry, record = _end_of_epoch(plan, carry, steps, data, validation, limits)
+            carry, record = _end_of_epoch(plan, carry, steps, sets, limits)
             finite = carry.status != DIVERGED
             records = jax.lax.dynamic_update_index_in_dim(records, record, recorded, axis=0)
             return carry, records, recorded + finite
@@ -210,13 +223,11 @@ def advance(
     return jax.tree.map(_strong, carry), records, recorded
 
 
-def _end_of_epoch(
-    plan: Plan, carry: Carry, steps: int, data: Batch, validation: Batch | None, limits: Limits
-) -> tuple[Carry, Array]:
+def _end_of_epoch(plan: Plan, carry: Carry, steps: int, sets: Sets, limits: Limits) -> tuple[Carry, Array]:
     """Judges the epoch: its record, the best parameters so far, and whether to go on."""
     train, sums = carry.train, carry.sums
     loss = sums.loss / jnp.where(sums.weight > 0, sums.weight, 1)
-    judged, metrics = judge(plan, train.params, data, validation)
+    judged, metrics = judge(plan, train.params, sets)
     values = (loss, sums.gradient_norm / steps, learning_rate(train.opt_state) * carry.slowdown, judged, *metrics)
     record = jnp.stack([jnp.asarray(value, carry.best_score.dtype) for value in values])
 
@@ -251,19 +262,20 @@ def _when(condition: Array, body: Callable[[Any], Any], state: Any) -> Any:
     return jax.lax.fori_loop(0, condition.astype(jnp.int32), lambda _, state: body(state), state)
 
 
-def judge(plan: Plan, params: Params, data: Batch, validation: Batch | None) -> tuple[Any, Sequence[Any]]:
+def judge(plan: Plan, params: Params, sets: Sets) -> tuple[Any, Sequence[Any]]:
     """The validation loss and the metrics; nothing is evaluated that nobody asked for.
 
     The loss is without penalty and dropout for an `Objective`; a plain J is taken as it is, and handed no key.
     """
+    validation = sets.validation
     if not isinstance(plan.objective, Objective):
         return (jnp.nan if validation is None else evaluate(plan.objective, params, validation)), ()
     if validation is None and not plan.metrics:
         return jnp.nan, ()
-    x, y, weight = split(data if validation is None else validation)
+    x, y, weight = split(sets.training if validation is None else validation)
     outputs = outputs_of(plan.objective, params, x)
     loss = jnp.nan if validation is None else weighted_mean(plan.objective.loss(outputs, y), weight)
-    return loss, [metric(outputs, y, weight) for metric in plan.metrics]
+    return loss, [metric(outputs, y, sets.metric_weight) for metric in plan.metrics]
 
 
 def outputs_of(objective: Objective, params: Params, x: Any) -> Array:

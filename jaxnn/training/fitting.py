@@ -29,6 +29,7 @@ from jaxnn.training.epochs import (
     Carry,
     Limits,
     Plan,
+    Sets,
     advance,
     outputs_of,
     roll_back,
@@ -90,6 +91,7 @@ def fit(
     higher_is_better: bool | None = None,
     metrics: Sequence[str | Callable[..., Any]] = (),
     class_weight: Mapping[int, float] | str | None = None,
+    class_weight_on_validation: bool = True,
     hooks: Sequence[Callable[[Epoch], Any]] = (),
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -105,7 +107,10 @@ def fit(
         objective: J(params, batch), an `Objective` or any function giving a scalar. Metrics need an `Objective`.
         optimiser: ours or optax's.
         params: where to start; they are copied.
-        data: (inputs, targets) or (inputs, targets, weight), rows first.
+        data: (inputs, targets) or (inputs, targets, weight), rows first. Weights are measured by their mean over the
+            training rows, so that no unit of them matters: the loss of a batch is Σ w ℓ / (rows · mean weight), whose
+            gradient is on average that of the weighted mean of all rows, at any batch size. A plain J is handed weights
+            of mean 1: it should take their mean(w ℓ), not Σ w ℓ / Σ w, which is another objective in small batches.
         epochs: whole number ≥ 1.
         batch_size: whole number ≥ 1; a larger one than there are rows means full batches. The last batch of an epoch
             may be short; its gradient is the mean over its own rows, and it counts with them in the epoch's loss.
@@ -118,8 +123,13 @@ def fit(
         higher_is_better: of a monitored metric of your own; the named metrics know.
         metrics: names from `jaxnn.metrics`, or functions (outputs, targets, weight) -> scalar of the raw outputs,
             computed at the end of each epoch on the validation set, or on the data without one. A function that JAX
-            can't trace is called with numpy arrays between epochs, which is slower.
-        class_weight: class -> weight, or "balanced"; multiplies the rows' weights.
+            can't trace is called with numpy arrays between epochs, which is slower. Their weights are the rows' own,
+            divided by their mean, without those of classes: accuracy is that of the rows as they are.
+        class_weight: class -> weight, or "balanced", rows / (classes · rows of class); multiplies the training rows'
+            weights.
+        class_weight_on_validation: whether the same weights multiply those of the validation rows in the validation
+            loss. They do unless this is False, so that the best epoch is chosen, and patience counts, by what is
+            minimised: with rare classes the loss without weights prefers the first epochs. (In Keras they do not.)
         hooks: called with an `Epoch` after each epoch; one that returns something true ends the run.
         checkpoint: a folder in which the run is saved every now and then.
         resume: go on from the newest checkpoint in that folder, if there is one. The run then ends with the same bits
@@ -160,7 +170,12 @@ def fit(
         data, validation = prepare.split_rows(data, float(validation), jax.random.fold_in(key, SPLIT_KEY))
     elif validation is not None:
         validation = prepare.on_device(validation, "validation set")
-    data = prepare.with_class_weight(data, class_weight)
+    weights = prepare.class_weights(data[1], class_weight)
+    metric_weight = split(data if validation is None else validation)[2]
+    data = prepare.with_class_weight(data, weights, "training set")
+    if validation is not None:
+        on_validation = weights if class_weight_on_validation else None
+        validation = prepare.with_class_weight(validation, on_validation, "validation set")
     prepare.rehearse(objective, params, data, "training set")
     if validation is not None:
         prepare.rehearse(objective, params, validation, "validation set")
@@ -174,7 +189,7 @@ def fit(
     plan = Plan(objective, optimiser, rows, min(batch_size, rows), tuple(compiled.values()), column, sign)
     records = Records(tuple(compiled), tuple(on_host), validated=validation is not None)
     limits = Limits(0, int(epochs), NEVER if patience is None else int(patience), float(min_delta))
-    run = _Run(plan, key, data, validation, limits, records, on_host, tuple(hooks))
+    run = _Run(plan, key, Sets(data, validation, metric_weight), limits, records, on_host, tuple(hooks))
     run.carry = start(optimiser, params, key)
     if plan.batch_size < rows and report(run.carry.train.opt_state) is not None:
         warnings.warn(
@@ -227,14 +242,13 @@ class _Run:
         self,
         plan: Plan,
         key: Any,
-        data: Any,
-        validation: Any,
+        sets: Sets,
         limits: Limits,
         records: Records,
         on_host: dict[str, Callable[..., Any]],
         hooks: tuple[Callable[[Epoch], Any], ...],
     ) -> None:
-        self.plan, self.key, self.data, self.validation = plan, key, data, validation
+        self.plan, self.key, self.sets = plan, key, sets
         self.limits, self.records, self.on_host, self.hooks = limits, records, on_host, hooks
         self.notes: list[str] = []
         self.retries = 0
@@ -290,7 +304,7 @@ class _Run:
             left = self.plan.whole_batches - int(self.carry.batch)
             steps = min(steps, max(left, 1))
         self.carry, table, count = advance(
-            self.plan, self.carry, self.key, self.data, self.validation, self.limits._replace(steps=steps)
+            self.plan, self.carry, self.key, self.sets, self.limits._replace(steps=steps)
         )
         ended = int(count)
         if ended:
@@ -350,7 +364,8 @@ class _Run:
         return None
 
     def measure(self, metric: Callable[..., Any]) -> float:
-        x, y, weight = split(self.data if self.validation is None else self.validation)
+        x, y, _ = split(self.sets.training if self.sets.validation is None else self.sets.validation)
+        weight = self.sets.metric_weight
         outputs = np.asarray(_jitted_outputs(self.plan.objective, self.carry.train.params, x))
         return float(metric(outputs, np.asarray(y), None if weight is None else np.asarray(weight)))
 

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import checks
-from jaxnn.objective import Objective, split, weighted_mean
+from jaxnn.objective import Objective, split, weighted_mean, with_mean_one
 from jaxnn.types import Batch, Params
 
 
 def on_device(data: Any, what: str) -> Batch:
-    """The data as device arrays in JAX's default precision.
+    """The data as device arrays in JAX's default precision; weights are divided by their mean.
 
     Args:
         data: (inputs, targets) or (inputs, targets, weight); arrays, lists, or pytrees of arrays as inputs.
@@ -42,38 +42,61 @@ def on_device(data: Any, what: str) -> Batch:
     return inputs, targets, _weight(weight, rows.pop(), f"weight of the {what}")
 
 
-def with_class_weight(data: Batch, class_weight: Mapping[int, float] | str | None) -> Batch:
-    """The data with each row's weight multiplied by its class's.
+def with_class_weight(data: Batch, weights: Mapping[int, float] | None, what: str) -> Batch:
+    """The data with each row's weight multiplied by its class's, and divided by their mean.
 
     Args:
-        data: with integer targets (rows,).
+        data: with integer targets (rows,) if there are weights of classes.
+        weights: class -> weight, as `class_weights` gives them.
+        what: how messages call the data.
+
+    Raises:
+        ValueError: every row's weight is 0.
+    """
+    x, y, weight = split(data)
+    rows = jax.tree.leaves(x)[0].shape[0]
+    if weights is None:
+        return data if weight is None else (x, y, _weight(weight, rows, f"weight of the {what}"))
+    classes, codes = np.unique(_labels(y), return_inverse=True)
+    factors = np.array([weights.get(label, 1.0) for label in classes.tolist()], float)
+    own = np.ones(rows) if weight is None else np.asarray(weight, np.float64)
+    return x, y, _weight(own * factors[codes], rows, f"class_weight in the {what}")
+
+
+def class_weights(targets: Any, class_weight: Mapping[int, float] | str | None) -> Mapping[int, float] | None:
+    """The weight of each class by its number.
+
+    Args:
+        targets: of the training rows, integers (rows,).
         class_weight: class -> weight ≥ 0 (classes not named keep 1), or "balanced": rows / (classes · rows of class).
 
     Raises:
         ValueError: targets that are no classes; a class that does not occur; a weight out of range.
+        TypeError: neither a mapping nor a word.
     """
     if class_weight is None:
-        return data
-    x, y, weight = split(data)
-    labels = np.asarray(y)
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"class_weight needs integer targets of shape (rows,), got {labels.dtype} {labels.shape}.")
-    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        return None
+    labels = _labels(targets)
+    classes, counts = np.unique(labels, return_counts=True)
     if not isinstance(class_weight, str | Mapping):
         raise TypeError(f"class_weight must be 'balanced' or a mapping class -> weight, got {class_weight!r}.")
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"class_weight must be 'balanced' or a mapping class -> weight, got {class_weight!r}.")
-        factors = len(labels) / (len(classes) * counts)
-    else:
-        absent = sorted(set(class_weight) - set(classes.tolist()))
-        if absent:
-            raise ValueError(f"class_weight names {absent[0]}, which no row has; the classes are {classes.tolist()}.")
-        for label, factor in class_weight.items():
-            checks.non_negative(**{f"class_weight[{label}]": factor})
-        factors = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], float)
-    own = np.ones(len(labels)) if weight is None else np.asarray(weight)
-    return x, y, _weight(own * factors[codes], len(labels), "class_weight")
+        return dict(zip(classes.tolist(), (len(labels) / (len(classes) * counts)).tolist(), strict=True))
+    absent = sorted(set(class_weight) - set(classes.tolist()))
+    if absent:
+        raise ValueError(f"class_weight names {absent[0]}, which no row has; the classes are {classes.tolist()}.")
+    for label, factor in class_weight.items():
+        checks.non_negative(**{f"class_weight[{label}]": factor})
+    return class_weight
+
+
+def _labels(targets: Any) -> np.ndarray:
+    labels = np.asarray(targets)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"class_weight needs integer targets of shape (rows,), got {labels.dtype} {labels.shape}.")
+    return labels
 
 
 def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch]:
@@ -165,13 +188,19 @@ def _place(wrong: np.ndarray) -> str:
 
 
 def _weight(weight: Any, rows: int, what: str) -> jax.Array:
-    array = _numbers(weight, what)
-    if array.shape != (rows,):
-        raise ValueError(f"{what} must have shape ({rows},), one per row, got {array.shape}.")
-    known = np.asarray(array)
+    """Weights of mean 1, divided by it before the default precision can lose them."""
+    known = np.asarray(weight)
+    if known.dtype.kind not in "biuf" and not jnp.issubdtype(known.dtype, jnp.floating):
+        raise TypeError(f"{what} must be numbers, got {known.dtype}.")
+    if known.shape != (rows,):
+        raise ValueError(f"{what} must have shape ({rows},), one per row, got {known.shape}.")
+    known = known.astype(np.float64)
+    if not np.isfinite(known).all():
+        wrong = ~np.isfinite(known)
+        raise ValueError(f"{what} hold {known[wrong][0]} in {_place(wrong)}: remove or fill it.")
     if (known < 0).any():
         row = int(np.argmax(known < 0))
         raise ValueError(f"{what} must be ≥ 0, got {known[row]} in row {row}.")
     if not known.any():
         raise ValueError(f"{what} is 0 in every row: nothing counts.")
-    return array.astype(jnp.result_type(float))
+    return jnp.asarray(with_mean_one(known))
