@@ -65,6 +65,8 @@ def test_files_that_are_no_tables(refused, tmp_path, content, told):
         ((*TARGET, "--validation", "0.6", "--test", "0.5"), "below 1"),
         ((*TARGET, "--drop", "id", "--metric", "r2"), "does not measure classes"),
         ((*TARGET, "--drop", "id", "--class-weight", "wel=2"), "Did you mean 'well'?"),
+        ((*TARGET, "--drop", "id", "--class-weight", "ill=0,well=0"), "class_weight in the training set is 0"),
+        ((*TARGET, "--drop", "id", "--no-class-weight-on-validation"), "give --class-weight balanced too"),
         (("--target", "cost", "--drop", "id", "--class-weight", "balanced"), "the target is a number"),
         (("--target", "cost", "--drop", "id", "--test", "0.01"), "R² needs two"),
         ((*TARGET, "--drop", "id", "--hidden", "4,4,4", "--activation", "relu,tanh"), "3 hidden layers"),
