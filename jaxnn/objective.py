@@ -131,6 +131,11 @@ def names(function: Callable[..., Any], word: str) -> bool:
     return parameter is not None and parameter.kind is not inspect.Parameter.POSITIONAL_ONLY
 
 
+def needs(function: Callable[..., Any], word: str) -> bool:
+    """Whether the function has an argument of that name that can be given by name and has no default."""
+    return names(function, word) and inspect.signature(function).parameters[word].default is inspect.Parameter.empty
+
+
 def evaluate(objective: Callable[..., Any], params: Params, batch: Any, key: Any = None) -> Array:
     """J of an `Objective`, or of a plain function of any batch, which is handed the key only if it names it."""
     value = objective(params, batch, **_key_word(objective, key))

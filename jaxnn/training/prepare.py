@@ -4,7 +4,7 @@ Shapes, lengths, kinds and values are looked at once, on the host, so that a wro
 becoming a nan some epochs later.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,6 +14,8 @@ import numpy as np
 from jaxnn import checks
 from jaxnn.objective import Objective, split, weighted_mean, with_mean_one
 from jaxnn.types import Batch, Params
+
+MOST_NAMED = 5  # classes that a sentence names
 
 
 def on_device(data: Any, what: str) -> Batch:
@@ -99,8 +101,12 @@ def _labels(targets: Any) -> np.ndarray:
     return labels
 
 
-def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch]:
-    """A random part of the rows, and the rest: (training, validation).
+def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch, str | None]:
+    """A random part of the rows, and the rest: (training, validation, a note).
+
+    Classes are shared out in proportion: integers, booleans, numbers that are all 0 or 1, and one-hot rows, unless
+    there are fewer than two rows for each of them on average. Every class of two rows or more is in both parts if the
+    smaller has room for all; the note says which are not validated.
 
     Raises:
         ValueError: a fraction that leaves either of them empty.
@@ -114,12 +120,95 @@ def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch]:
             f"validation={fraction!r} of {rows} rows leaves {rows - held_out} to train on and {held_out} to validate; "
             f"both must be at least 1."
         )
-    shuffled = jax.random.permutation(key, rows)
+    shuffled = np.asarray(jax.random.permutation(key, rows))
+    found = _classes(data[1])
+    note = None
+    if found is None:
+        chosen = shuffled[:held_out]
+    else:
+        names, codes = found
+        counts = np.bincount(codes)
+        shares = _shares(counts, held_out)
+        of_class = [shuffled[codes[shuffled] == code] for code in range(len(counts))]
+        chosen = np.concatenate([members[:share] for members, share in zip(of_class, shares, strict=True)])
+        note = _not_validated(names, counts, shares, fraction)
+    in_validation = np.zeros(rows, bool)
+    in_validation[chosen] = True
 
-    def take(chosen: jax.Array) -> Batch:
-        return jax.tree.map(lambda part: part[chosen], data)
+    def take(wanted: np.ndarray) -> Batch:
+        return jax.tree.map(lambda part: part[np.flatnonzero(wanted)], data)
 
-    return take(jnp.sort(shuffled[held_out:])), take(jnp.sort(shuffled[:held_out]))
+    return take(~in_validation), take(in_validation), note
+
+
+def _classes(targets: Any) -> tuple[list[Any], np.ndarray] | None:
+    """What each class is called, and each row's code; None for targets that are no classes."""
+    if not isinstance(targets, jax.Array) or targets.ndim > 2:
+        return None
+    labels = np.asarray(targets)
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        if not (((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()):
+            return None
+        labels = labels.argmax(axis=1)
+    labels = labels.reshape(-1)
+    if labels.dtype.kind not in "biu" and not ((labels == 0) | (labels == 1)).all():
+        return None
+    names, codes = np.unique(labels, return_inverse=True)
+    return (names.tolist(), codes) if 2 * len(names) <= len(labels) else None
+
+
+def _shares(counts: np.ndarray, held_out: int) -> np.ndarray:
+    """How many rows of each class to hold out, `held_out` together.
+
+    In proportion, rounded down; the rows left over go first to classes that would have none and can spare one, then by
+    the largest remainder.
+    """
+    due = counts * held_out / counts.sum()
+    shares = np.minimum(np.floor(due).astype(int), np.maximum(counts - 1, 0))
+    while (left := held_out - int(shares.sum())) > 0:
+        room = shares < counts - 1  # each class keeps a row to train on,
+        if not room.any():
+            room = shares < counts  # unless too many are held out for that
+        wanted = np.where(room, due - shares + (shares == 0), -np.inf)
+        best = np.argsort(-wanted, kind="stable")[: min(left, int(room.sum()))]
+        shares[best] += 1
+    return shares
+
+
+def _not_validated(names: list[Any], counts: np.ndarray, shares: np.ndarray, fraction: float) -> str | None:
+    """A sentence about the classes of which no row is held out."""
+    absent = np.flatnonzero(shares == 0)
+    if not len(absent):
+        return None
+    shown = ", ".join(
+        f"{names[code]} ({counts[code]} {'row' if counts[code] == 1 else 'rows'})" for code in absent[:MOST_NAMED]
+    )
+    more = f" and {len(absent) - MOST_NAMED} more" if len(absent) > MOST_NAMED else ""
+    return (
+        f"validation={fraction:g} has no row of class {shown}{more}: nothing is known of how well they are predicted. "
+        f"Hold out more, or get more of their rows."
+    )
+
+
+def undefined_metrics(names: Sequence[str], outputs: jax.ShapeDtypeStruct, targets: Any, weight: Any) -> dict[str, str]:
+    """Which of the named metrics have no value on these rows whatever the outputs are, and why.
+
+    Args:
+        names: of `jaxnn.metrics`.
+        outputs: shape and dtype of the network's, (n, k) or (n,).
+        targets: (n,), (n, 1) or one-hot (n, k).
+        weight: (n,) or None.
+    """
+    if "roc_auc" not in names:
+        return {}
+    columns = outputs.shape[1] if len(outputs.shape) == 2 else 1
+    labels = np.asarray(targets)
+    labels = labels.argmax(axis=1) if columns > 1 and labels.ndim == 2 else labels.reshape(-1)
+    present = np.bincount(labels.astype(int), None if weight is None else np.asarray(weight), minlength=max(columns, 2))
+    if present.all():
+        return {}
+    absent = ", ".join(map(str, np.flatnonzero(present == 0)[:MOST_NAMED]))
+    return {"roc_auc": f"it needs rows of every class, and none with a weight is of class {absent}"}
 
 
 def rehearse(objective: Callable[..., Any], params: Params, data: Any, what: str) -> None:
