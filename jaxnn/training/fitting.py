@@ -421,7 +421,7 @@ class _Run:
         # The score was never finite; or it was the mean over an epoch's batches, each before its update: J itself is
         # measured now, of what that mean chose and of the last epoch's end.
         score = self.score(params) if epoch else math.nan
-        last, last_score = last_end(self.carry), math.nan
+        last, last_score = self.carry.train.params if not int(self.carry.batch) else last_end(self.carry), math.nan
         if epoch != int(self.carry.epoch) or not epoch:
             last_score = self.score(last)
         if not epoch or self.plan.sign * last_score < self.plan.sign * score or not math.isfinite(score):
