@@ -98,7 +98,7 @@ def weighted_mean(values: Array, weight: Any) -> Array:
         raise ValueError(f"weight must be ≥ 0, got {np.asarray(weight).min()}.")
     if relative:
         return jnp.mean(weight * values)
-    weight = weight / _or_one(jnp.max(weight, initial=0))  # so that no unit of weights makes w v overflow, or vanish
+    weight = _of_middle_size(weight)
     return jnp.sum(weight * values) / _or_one(jnp.sum(weight))
 
 
@@ -112,13 +112,23 @@ def with_mean_one(weight: Any) -> Any:
     """
     if isinstance(weight, jax.core.Tracer):
         weight = jnp.asarray(weight, tree.wide_dtype(jnp.result_type(weight, 1.0)))
-        weight = weight / _or_one(jnp.max(weight, initial=0))
+        weight = _of_middle_size(weight)
         return weight / _or_one(jnp.mean(weight))
     known = np.asarray(weight).astype(np.float64)
     if not (known >= 0).all() or np.isinf(known).any():
         raise ValueError(f"weight must be ≥ 0 and finite, got {known[~(known >= 0) | np.isinf(known)][0]}.")
     known = known / (known.max(initial=0) or 1)  # a sum of weights of 1e308 is finite, too
     return known / (known.mean() or 1)
+
+
+def _of_middle_size(weight: Array) -> Array:
+    """The weights, multiplied if their unit makes Σ w overflow or w v vanish.
+
+    Dividing by the largest would not do: XLA multiplies by its reciprocal, and flushes that of 1e38 to 0.
+    """
+    largest, big = jnp.max(weight, initial=0), float(jnp.finfo(weight.dtype).max) ** 0.5
+    factor = jnp.where(largest > big, 1 / big, jnp.where(largest < 1 / big, big, 1.0))
+    return weight * jax.lax.stop_gradient(factor).astype(weight.dtype)
 
 
 def _or_one(total: Array) -> Array:

@@ -112,6 +112,19 @@ def test_no_unit_of_weights_matters_in_float32(loop, kind):
     np.testing.assert_allclose(total / rows, closed_gradient(*data), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e-20, 1.0, 1e20, 1e37])
+def test_no_unit_of_weights_matters_where_they_are_traced(unit):
+    """In float32, whose numbers end at 3e38 and 1e-38: a program that is handed the weights, and J itself."""
+    x, y, weight = problem()
+    weight = (weight / weight.max()).astype(np.float32)
+    still = optimisers.sgd(0.0)
+    loop = lambda w: training.run(LINEAR, still, jnp.asarray(THETA, jnp.float32), (x, y, w), np.arange(ROWS)[None])[1]
+    expected = np.average((x @ THETA - y) ** 2, weights=weight)
+    np.testing.assert_allclose(jax.jit(loop)(jnp.asarray(weight * unit, jnp.float32)).loss, [expected], rtol=1e-5)
+    alone = jax.jit(lambda w: LINEAR(jnp.asarray(THETA, jnp.float32), (x, y, w)))
+    np.testing.assert_allclose(alone(jnp.asarray(weight * unit, jnp.float32)), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("batch_size", [1, 8, 32, ROWS])
 def test_gradients_accumulated_over_an_epoch_are_that_of_the_whole_set(batch_size, x64):
     data = problem()
