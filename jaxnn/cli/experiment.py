@@ -431,7 +431,7 @@ def watched(parts: Parts, metric: str) -> tuple[str, ...]:
     """The metrics to follow during training: accuracy or R², and the one that is asked for.
 
     Raises:
-        ValueError: that one is not for this problem.
+        ValueError: that one is not for this problem, or not defined on the rows that choose the best epoch.
     """
     of_classes = {"accuracy", "top_k_accuracy", "log_loss", "brier", "roc_auc"}
     if metric != "loss" and (metric in of_classes) != (parts.problem == "classes"):
@@ -445,6 +445,16 @@ def watched(parts: Parts, metric: str) -> tuple[str, ...]:
             f"--metric top_k_accuracy counts a row as right if its class is among the {TOP_K} most probable, which is"
             f" always so with {n_classes} classes: choose accuracy."
         )
+    if metric == "roc_auc":
+        judges = parts.split.validation if len(parts.split.validation) else parts.split.train
+        weight = None if parts.weight is None else parts.weight[judges]
+        names = parts.preprocessing.class_names
+        absent = np.flatnonzero(np.bincount(parts.y[judges], weight, minlength=len(names)) == 0)
+        if len(absent):
+            raise ValueError(
+                f"--metric roc_auc needs validation rows of every class, and {names[absent[0]]!r} has none: choose"
+                f" log_loss, or give a larger --validation."
+            )
     usual = "accuracy" if parts.problem == "classes" else "r2"
     return (usual,) if metric in ("loss", usual) else (usual, metric)
 

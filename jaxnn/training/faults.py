@@ -113,6 +113,12 @@ def why(fault: Fault) -> str | None:
     return NO_BOUND if np.asarray(fault.gradient.infinite).any() else None
 
 
+def at_the_start(fault: Fault) -> bool:
+    """Whether the loss or its gradient was not finite before the first step of the epoch."""
+    wrong = not np.isfinite(fault.loss) or any(np.asarray(each).any() for each in fault.gradient)
+    return bool(fault.batch == 0 and wrong)
+
+
 def leaf_names(params: Any) -> list[str]:
     """`params[0].w`, …: how each leaf is written in Python."""
     return [f"params{jax.tree_util.keystr(path)}" for path, _ in jax.tree_util.tree_leaves_with_path(params)]

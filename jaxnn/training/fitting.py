@@ -391,7 +391,7 @@ class _Run:
         else:
             self.carry = back_here
         back = int(self.carry.epoch)
-        if fault.batch == 0 and epoch == 0:
+        if epoch == 0 and faults.at_the_start(fault):
             remedy = reason or "Start from other parameters, and scale the inputs"
             return f"{what} in epoch 1 on its first batch, where no learning rate has had a part yet. {remedy}"
         if self.retries == RETRIES:
@@ -421,9 +421,8 @@ class _Run:
         # The score was never finite; or it was the mean over an epoch's batches, each before its update: J itself is
         # measured now, of what that mean chose and of the last epoch's end.
         score = self.score(params) if epoch else math.nan
-        last, last_score = self.carry.train.params if not int(self.carry.batch) else last_end(self.carry), math.nan
-        if epoch != int(self.carry.epoch) or not epoch:
-            last_score = self.score(last)
+        last = self.carry.train.params if not int(self.carry.batch) else last_end(self.carry)
+        last_score = score if epoch and epoch == int(self.carry.epoch) else self.score(last)
         if not epoch or self.plan.sign * last_score < self.plan.sign * score or not math.isfinite(score):
             return last, int(self.carry.epoch) if math.isfinite(last_score) else 0, last_score
         return params, epoch, score

@@ -205,3 +205,9 @@ def test_a_name_cannot_command_the_terminal(run, table):
     result = run("train", path, *TARGET, "--drop", "id", *FAST)
     assert result.status == 0
     assert "\x1b" not in result.out + result.err
+
+
+def test_a_metric_that_needs_every_class(refused, table):
+    path = table(stroke=["ill"] * 2 + ["well"] * 58)  # one to train on, one to test on, none to validate
+    told = refused("train", path, *TARGET, "--drop", "id", "--metric", "roc_auc", *FAST)
+    assert "--metric roc_auc needs validation rows of every class, and 'ill' has none" in told

@@ -312,6 +312,16 @@ def test_an_infinite_gradient_is_named_as_such():
     assert "the slope of J has no bound there" in result.stop
 
 
+def test_a_first_step_that_overflows_is_tried_at_lower_rates():
+    """From -3e38 a step of 1e38 is beyond float32, half of it too, and a quarter is not."""
+    line = lambda theta, batch: theta + 0 * batch[0].mean()
+    data = (np.zeros(1), np.zeros(1))
+    result = fit(line, optimisers.sgd(1e38), jnp.asarray(-3e38), data, epochs=1, batch_size=1)
+    assert len(result.notes) == 2
+    assert result.notes[0].startswith("The step, not the gradient, made the parameters non-finite in epoch 1: back to")
+    assert result.stop == "all 1 epochs done"
+
+
 def test_diagnose_names_the_gradient_and_the_parameter():
     found = training.diagnose(norm_of_a_bias, PARAMS, numbers(), activation=jnp.tanh)
     assert found.findings[0].symptom == "a gradient that is nan"
