@@ -248,7 +248,7 @@ def _refuse_small_parts(split: data.Split, problem: str, validation: float, test
 
 
 def _weights(values: Any, name: str, split: data.Split) -> np.ndarray:
-    """A column as weights, float32 (n,).
+    """A column as weights, float32 (n,), of mean 1 over the training rows: penalties then mean the same beside them.
 
     Raises:
         ValueError: they are no numbers ≥ 0, or all of a part are 0.
@@ -263,10 +263,11 @@ def _weights(values: Any, name: str, split: data.Split) -> np.ndarray:
             f" {rows_told(wrong)}."
         )
     weight = np.asarray(values, np.float64)
+    weight = weight / (weight.max() or 1)  # so that sums of the largest numbers are finite
     for part, rows in split._asdict().items():
         if len(rows) and not weight[rows].any():
             raise ValueError(f"--weight {name}: all {part} rows have weight 0, so that nothing would count.")
-    return weight.astype(np.float32)
+    return (weight / weight[split.train].mean()).astype(np.float32)
 
 
 def _no_weights(read: Values) -> np.ndarray:
@@ -383,17 +384,23 @@ def constant_outputs(parts: Parts) -> np.ndarray:
     return np.broadcast_to(output, (len(parts.x), len(output)))
 
 
-def baselines(parts: Parts, *, seed: int) -> tuple[dict[str, dict[str, float]], str | None]:
+def baselines(parts: Parts, *, seed: int, **words: Any) -> tuple[dict[str, dict[str, float]], str | None]:
     """The metrics of two simple models on the last part held out, and the signal that ended the second, if any.
 
-    Classes: multinomial logistic regression by `training.fit`, and always the most frequent class. Numbers: ridge
-    regression in closed form, with the penalty of `PENALTIES` that is best on the validation rows, and always the mean.
+    Classes: multinomial logistic regression by `training.fit`, with the network's weights of classes, and always the
+    most frequent class. Numbers: ridge regression in closed form, with the penalty of `PENALTIES` that is best on the
+    validation rows, and always the mean.
+
+    Args:
+        parts: the rows.
+        seed: of the order of rows.
+        **words: further words for `training.fit`: the weights of classes.
     """
     interrupted = None
     if parts.problem == "numbers":
         outputs = {"ridge regression": _ridge(parts), "the mean": constant_outputs(parts)}
     else:
-        trained = train(parts, LOGISTIC_REGRESSION, seed=seed, progress=False)
+        trained = train(parts, LOGISTIC_REGRESSION, seed=seed, progress=False, **words)
         (layer,) = trained.params
         outputs = {
             "logistic regression": parts.x @ np.asarray(layer.w) + np.asarray(layer.b),
@@ -424,7 +431,7 @@ def watched(parts: Parts, metric: str) -> tuple[str, ...]:
     """The metrics to follow during training: accuracy or R², and the one that is asked for.
 
     Raises:
-        ValueError: that one is not for this problem.
+        ValueError: that one is not for this problem, or not defined on the rows that choose the best epoch.
     """
     of_classes = {"accuracy", "top_k_accuracy", "log_loss", "brier", "roc_auc"}
     if metric != "loss" and (metric in of_classes) != (parts.problem == "classes"):
@@ -438,6 +445,16 @@ def watched(parts: Parts, metric: str) -> tuple[str, ...]:
             f"--metric top_k_accuracy counts a row as right if its class is among the {TOP_K} most probable, which is"
             f" always so with {n_classes} classes: choose accuracy."
         )
+    if metric == "roc_auc":
+        judges = parts.split.validation if len(parts.split.validation) else parts.split.train
+        weight = None if parts.weight is None else parts.weight[judges]
+        names = parts.preprocessing.class_names
+        absent = np.flatnonzero(np.bincount(parts.y[judges], weight, minlength=len(names)) == 0)
+        if len(absent):
+            raise ValueError(
+                f"--metric roc_auc needs validation rows of every class, and {names[absent[0]]!r} has none: choose"
+                f" log_loss, or give a larger --validation."
+            )
     usual = "accuracy" if parts.problem == "classes" else "r2"
     return (usual,) if metric in ("loss", usual) else (usual, metric)
 

@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--weight", metavar="COLUMN", help="how much each row counts, ≥ 0")
     add("--class-weight", type=class_weight, metavar="W", help="balanced, or as `yes=5,no=1`")
     add(
+        "--no-class-weight-on-validation",
+        action="store_true",
+        help="choose the best epoch by the validation loss without the weights of classes",
+    )
+    add(
         "--validation",
         type=arguments.below_one,
         default=0.2,
@@ -92,6 +97,8 @@ def run(options: Any) -> int:
     from jaxnn import plots, training
     from jaxnn.cli import cache, experiment, outputs, report, source
 
+    if options.no_class_weight_on_validation and options.class_weight is None:
+        raise ValueError("--no-class-weight-on-validation needs weights of classes: give --class-weight balanced too.")
     outputs.check(options, reads={"DATA": options.data})
     rows = source.read(options.data)
     _check_columns(options, rows)
@@ -107,6 +114,10 @@ def run(options: Any) -> int:
             drop=tuple(options.drop),
             weight=options.weight,
         )
+        weights = {
+            "class_weight": experiment.weights_of_classes(parts, options.class_weight),
+            "class_weight_on_validation": not options.no_class_weight_on_validation,
+        }
         chosen = recipe.complete(options, rows=len(parts.split.train), problem=parts.problem)
         report.data(rows, parts, options.seed, row_numbers=experiment.row_numbers(rows, parts))
         report.recipe(parts, chosen)
@@ -118,7 +129,7 @@ def run(options: Any) -> int:
             seed=options.seed,
             monitor=None if options.metric == "loss" else options.metric,
             metrics=experiment.watched(parts, options.metric),
-            class_weight=experiment.weights_of_classes(parts, options.class_weight),
+            **weights,
             checkpoint=options.checkpoint,
             resume=options.resume,
             history_file=options.history,
@@ -136,7 +147,7 @@ def run(options: Any) -> int:
         interrupted = trained.fit.interrupted
         baselines: dict[str, dict[str, float]] = {}
         if interrupted is None and not options.quiet:
-            baselines, interrupted = experiment.baselines(parts, seed=options.seed)
+            baselines, interrupted = experiment.baselines(parts, seed=options.seed, **weights)
         report.scores(scores | baselines)
         if options.plot is not None:
             plots.save(_picture(rows, parts, trained, model), options.plot)

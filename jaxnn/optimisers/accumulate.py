@@ -15,14 +15,16 @@ class AccumulateState(NamedTuple):
     """What gradient accumulation carries from step to step."""
 
     collected: Int[Array, ""]  # gradients since the last step, below `steps`
-    mean: Updates  # their mean, like params
+    rows: Int[Array, ""]  # that they are of; 1 each in a loop that does not send its batch
+    mean: Updates  # their mean, each by its rows, like params
     inner: Any  # the inner optimiser's state
 
 
 def accumulate(inner: OptimiserLike, *, steps: int) -> Optimiser:
     """Collects the mean of `steps` ≥ 1 gradients before each step of `inner`; no step in between.
 
-    With equal batches this is `inner` on batches `steps` times as large. A rule that evaluates the objective, such as a
+    This is `inner` on batches `steps` times as large: in loops that send their batch, as ours do, a short last batch
+    counts by its rows, and without that all count alike. A rule that evaluates the objective, such as a
     line search, sees only the last of the batches: `value` and `value_fn` are that one's.
 
     Raises:
@@ -31,24 +33,32 @@ def accumulate(inner: OptimiserLike, *, steps: int) -> Optimiser:
     checks.whole(1, steps=steps)
 
     def init(params: Params) -> AccumulateState:
-        return AccumulateState(tree.start(), tree.zeros(params), inner.init(params))
+        return AccumulateState(tree.start(), tree.start(), tree.zeros(params), inner.init(params))
 
     @passes_on
     def update(
         grads: Updates, state: AccumulateState, params: Params = None, **words: Any
     ) -> tuple[Updates, AccumulateState]:
         count = state.collected + 1
-        mean = jax.tree.map(lambda m, g: m + (g - m) / count, state.mean, tree.widen(grads))
+        rows = _rows(words.get("batch"))
+        total = state.rows + rows
+        mean = jax.tree.map(lambda m, g: m + (g - m) / (total.astype(g.dtype) / rows), state.mean, tree.widen(grads))
         mean = tree.cast_like(mean, state.mean)
 
         def act() -> tuple[Updates, AccumulateState]:
             average = tree.cast_like(mean, grads)
             updates, after = inner.update(average, state.inner, params, **understood(inner, words | {"grad": average}))
-            return updates, AccumulateState(tree.start(), tree.zeros(mean), after)
+            return updates, AccumulateState(tree.start(), tree.start(), tree.zeros(mean), after)
 
         def wait() -> tuple[Updates, AccumulateState]:
-            return jax.tree.map(jnp.zeros_like, grads), AccumulateState(count, mean, state.inner)
+            return jax.tree.map(jnp.zeros_like, grads), AccumulateState(count, total, mean, state.inner)
 
         return jax.lax.cond(count == steps, act, wait)
 
     return Optimiser(init, update)
+
+
+def _rows(batch: Any) -> int:
+    """Rows of a batch; 1 where there is none, or nothing with rows."""
+    leaves = jax.tree.leaves(batch)
+    return max(1, jnp.shape(leaves[0])[0]) if leaves and jnp.ndim(leaves[0]) else 1

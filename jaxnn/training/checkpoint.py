@@ -23,7 +23,7 @@ import numpy as np
 from jaxnn.training import storage
 from jaxnn.training.epochs import Carry, Plan
 from jaxnn.training.history import Records
-from jaxnn.training.steps import TrainState, gather, step
+from jaxnn.training.steps import TrainState, gather
 from jaxnn.types import Batch
 from jaxnn.version import __version__
 
@@ -189,7 +189,7 @@ def _checked(
 def rule_digest(plan: Plan, train: TrainState, data: Batch) -> str:
     """SHA-256 of one step as XLA gets it: of the objective, the optimiser, and their hyperparameters."""
     batch = jax.eval_shape(gather, data, jax.ShapeDtypeStruct((plan.batch_size,), np.int32))
-    text = jax.jit(step(plan.objective, plan.optimiser)).lower(train, batch).as_text()
+    text = jax.jit(plan.step(plan.optimiser, data)).lower(train, batch).as_text()
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,6 +1,6 @@
 """An objective summed over chunks of its rows: the same J and the same derivatives, in the memory of one chunk.
 
-    J = Σ_chunks Σᵢ wᵢ ℓᵢ / Σ w + R
+    J = Σ_chunks Σᵢ wᵢ ℓᵢ / Σ w + R                or over the number of rows, for `Relative` weights
 
 The chunks are evaluated one after another and recomputed for the derivative (`jax.checkpoint`), so that no intermediate
 of more than one chunk is ever held. The last chunk is filled up with copies of a row, which count with weight 0.
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxnn import tree
-from jaxnn.objective import Objective, split
+from jaxnn.objective import Objective, Relative, split, with_mean_one
 from jaxnn.types import Batch, Params
 
 
@@ -42,6 +42,10 @@ class Chunked(Objective):
         """The weighted mean loss, chunk by chunk."""
         x, y, weight = split(batch)
         rows = jax.tree.leaves(x)[0].shape[0]
+        if isinstance(weight, Relative):
+            weight = weight.values
+        elif weight is not None:
+            weight = with_mean_one(weight)
         if weight is not None and jnp.shape(weight) != (rows,):
             raise ValueError(f"weight must have shape ({rows},), one per example, got {jnp.shape(weight)}.")
         size = min(self.rows_at_once, rows)
@@ -63,5 +67,4 @@ class Chunked(Objective):
             return jnp.sum(w.astype(losses.dtype) * losses)
 
         totals = jax.lax.map(lambda part: total(*part), (*jax.tree.map(cut, (x, y)), weights))
-        mass = jnp.sum(weights)
-        return jnp.sum(totals) / jnp.where(mass > 0, mass, 1).astype(totals.dtype)
+        return jnp.sum(totals) / rows

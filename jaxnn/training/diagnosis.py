@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn import activations, mlp
+from jaxnn import activations, mlp, tree
 from jaxnn.objective import evaluate, split
 from jaxnn.optimisers.words import understood
+from jaxnn.training import faults
 from jaxnn.training.history import History
 from jaxnn.training.minimise import report
 from jaxnn.training.statistics import LayerStatistics, layer_statistics
@@ -100,19 +101,12 @@ def diagnose(
             updates, _ = optimiser.update(grads, state, params, **understood(optimiser, sent))
     seen = _measured(objective, params, batch, activation=activation, updates=updates)
     seen = jax.tree.map(np.asarray, seen)
-    finite = bool(jnp.isfinite(value)) and np.isfinite(seen.gradient).all()
+    finite = bool(jnp.isfinite(value)) and bool(tree.all_finite(grads))
     found = [*_of_inputs(x), *_of_weights(params)]
     if finite:
         found += [*_of_gradients(seen, x), *_of_units(params, x, activation, seen), *_of_steps(seen)]
     else:
-        found.insert(
-            0,
-            Finding(
-                "not finite",
-                f"J is {float(value):g}; the gradient is {'' if np.isfinite(seen.gradient).all() else 'not '}finite",
-                "a lower learning rate from the start, clip_by_global_norm, inputs of size about 1",
-            ),
-        )
+        found.insert(0, _not_finite(value, grads, x))
     if history is not None:
         found += _of_history(history)
     return Diagnosis(tuple(found), seen)
@@ -124,6 +118,24 @@ _measured = jax.jit(layer_statistics, static_argnums=0, static_argnames="activat
 @partial(jax.jit, static_argnums=0)
 def _value_and_gradient(objective: Callable[..., Any], params: mlp.Params, batch: Batch) -> tuple[Any, Any]:
     return jax.value_and_grad(lambda p: evaluate(objective, p, batch))(params)
+
+
+def _not_finite(value: Any, grads: Any, x: np.ndarray) -> Finding:
+    """J or its gradient; where J and x are finite and the gradient is nan, no learning rate is to blame."""
+    names, wrong = faults.leaf_names(grads), jax.tree.map(np.asarray, faults.of_gradient(grads))
+    either = wrong.nan | wrong.infinite
+    where = f"not finite in {faults.listed(names, either)}" if either.any() else "finite"
+    if bool(jnp.isfinite(value)) and np.isfinite(x).all() and wrong.nan.any():
+        return Finding(
+            "a gradient that is nan",
+            f"J is {float(value):g}, a finite number; the gradient is nan in {faults.listed(names, wrong.nan)}",
+            faults.NO_DERIVATIVE,
+        )
+    return Finding(
+        "not finite",
+        f"J is {float(value):g}; the gradient is {where}",
+        "a lower learning rate from the start, clip_by_global_norm, inputs of size about 1",
+    )
 
 
 def _of_inputs(x: np.ndarray) -> Iterator[Finding]:

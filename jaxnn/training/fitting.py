@@ -6,6 +6,7 @@ last good epoch.
 """
 
 import inspect
+import math
 import os
 import time
 import warnings
@@ -20,16 +21,23 @@ import numpy as np
 from jaxnn import checks, tree
 from jaxnn import metrics as metrics_module
 from jaxnn.objective import Objective, split
-from jaxnn.training import prepare
+from jaxnn.training import faults, prepare
 from jaxnn.training.checkpoint import Checkpoints
 from jaxnn.training.epochs import (
     DIVERGED,
+    LOSS,
+    METRICS,
     RUNNING,
     STALLED,
+    TRAINING_LOSS,
+    VALIDATION_LOSS,
     Carry,
     Limits,
     Plan,
+    Sets,
     advance,
+    judge,
+    last_end,
     outputs_of,
     roll_back,
     roll_further_back,
@@ -57,7 +65,7 @@ class Epoch(NamedTuple):
 
     epoch: int  # finished epochs, 1 after the first
     params: Params
-    best_params: Params
+    best_params: Params  # so far; with full batches and nothing monitored of the epochs before, the start at first
     values: dict[str, float]  # the epoch's row of the history
 
 
@@ -65,13 +73,14 @@ class Fit(NamedTuple):
     """What a run leaves behind."""
 
     params: Params  # after the last step
-    best_params: Params  # at the end of the epoch with the best score
-    best_epoch: int  # that epoch, 1 for the first; 0 if none was finished
+    best_params: Params  # at the end of the epoch with the best score: evaluated there, they have `best_score`
+    best_epoch: int  # that epoch, 1 for the first; 0 if none was finished or had a score
     state: TrainState  # after the last step, with the optimiser's state
     history: History
     stop: str  # why it ended, in words
     notes: tuple[str, ...]  # what happened on the way: divergence, checkpoints that failed
     interrupted: str | None = None  # the signal that ended it, "SIGINT" or "SIGTERM"
+    best_score: float = math.nan  # of best_params: the validation loss, J of the training set, or the metric monitored
 
 
 def fit(
@@ -90,6 +99,7 @@ def fit(
     higher_is_better: bool | None = None,
     metrics: Sequence[str | Callable[..., Any]] = (),
     class_weight: Mapping[int, float] | str | None = None,
+    class_weight_on_validation: bool = True,
     hooks: Sequence[Callable[[Epoch], Any]] = (),
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -105,21 +115,34 @@ def fit(
         objective: J(params, batch), an `Objective` or any function giving a scalar. Metrics need an `Objective`.
         optimiser: ours or optax's.
         params: where to start; they are copied.
-        data: (inputs, targets) or (inputs, targets, weight), rows first.
+        data: (inputs, targets) or (inputs, targets, weight), rows first. Weights are measured by their mean over the
+            training rows, so that no unit of them matters: the loss of a batch is Σ w ℓ / (rows · mean weight), whose
+            gradient is on average that of the weighted mean of all rows, at any batch size. A plain J is handed weights
+            of mean 1: it should take their mean(w ℓ), not Σ w ℓ / Σ w, which is another objective in small batches.
         epochs: whole number ≥ 1.
         batch_size: whole number ≥ 1; a larger one than there are rows means full batches. The last batch of an epoch
             may be short; its gradient is the mean over its own rows, and it counts with them in the epoch's loss.
         key: a PRNG key: of the order of rows, of dropout, of the validation split.
-        validation: a fraction in (0, 1) of the rows to hold out, or a data set like `data`.
-        patience: epochs without improvement after which the run ends; None for never.
+        validation: a fraction in (0, 1) of the rows to hold out, or a data set like `data`. Each class has its share of
+            a fraction, and `notes` name those with too few rows for one.
+        patience: epochs without improvement after which the run ends, counted from the first finite score; None for
+            never.
         min_delta: ≥ 0, by which a score must be better to count as an improvement.
-        monitor: what the score is: "loss", "validation_loss" or the name of a metric that JAX can trace. By default
-            the validation loss, or the loss without a validation set.
+        monitor: what the score is: "validation_loss", "loss" or the name of a metric that JAX can trace, each measured
+            at an epoch's end: `best_score` is what evaluating `best_params` gives. "loss" is J of the training set, a
+            forward pass over it each epoch. By default "validation_loss"; without a validation set "loss"; and with
+            neither that nor patience, the means over epochs' batches choose for nothing, and `best_score` is J of what
+            they chose or of the last epoch's end, whichever is lower, measured when the run is over.
         higher_is_better: of a monitored metric of your own; the named metrics know.
         metrics: names from `jaxnn.metrics`, or functions (outputs, targets, weight) -> scalar of the raw outputs,
             computed at the end of each epoch on the validation set, or on the data without one. A function that JAX
-            can't trace is called with numpy arrays between epochs, which is slower.
-        class_weight: class -> weight, or "balanced"; multiplies the rows' weights.
+            can't trace is called with numpy arrays between epochs, which is slower. Their weights are the rows' own,
+            divided by their mean, without those of classes: accuracy is that of the rows as they are.
+        class_weight: class -> weight, or "balanced", rows / (classes · rows of class); multiplies the training rows'
+            weights.
+        class_weight_on_validation: whether the same weights multiply those of the validation rows in the validation
+            loss. They do unless this is False, so that the best epoch is chosen, and patience counts, by what is
+            minimised: with rare classes the loss without weights prefers the first epochs. (In Keras they do not.)
         hooks: called with an `Epoch` after each epoch; one that returns something true ends the run.
         checkpoint: a folder in which the run is saved every now and then.
         resume: go on from the newest checkpoint in that folder, if there is one. The run then ends with the same bits
@@ -155,26 +178,39 @@ def fit(
         raise TypeError(f"key must be a PRNG key such as jax.random.key(0), got {key!r}.")
     if resume and checkpoint is None:
         raise ValueError("resume=True needs the checkpoint folder to resume from.")
+    notes: list[str] = []
     data = prepare.on_device(data, "training set")
     if isinstance(validation, int | float):
-        data, validation = prepare.split_rows(data, float(validation), jax.random.fold_in(key, SPLIT_KEY))
+        split_key = jax.random.fold_in(key, SPLIT_KEY)
+        data, validation, note = prepare.split_rows(data, float(validation), split_key)
+        notes += [] if note is None else [note]
     elif validation is not None:
         validation = prepare.on_device(validation, "validation set")
-    data = prepare.with_class_weight(data, class_weight)
+    weights = prepare.class_weights(data[1], class_weight)
+    metric_weight = split(data if validation is None else validation)[2]
+    data = prepare.with_class_weight(data, weights, "training set")
+    if validation is not None:
+        on_validation = weights if class_weight_on_validation else None
+        validation = prepare.with_class_weight(validation, on_validation, "validation set")
     prepare.rehearse(objective, params, data, "training set")
     if validation is not None:
         prepare.rehearse(objective, params, validation, "validation set")
     compiled, on_host = _sort_metrics(objective, params, data, metrics)
+    notes += _undefined(objective, params, data, validation, metrics, metric_weight, monitor)
     if history_file is not None:
         check_writable(history_file)
 
     rows = jax.tree.leaves(data[0])[0].shape[0]
     monitored = monitor or ("loss" if validation is None else "validation_loss")
     column, sign = _monitor(monitored, compiled, on_host, higher_is_better, validated=validation is not None)
+    if monitor is None and validation is None and patience is None:
+        column = LOSS  # which is there anyway
     plan = Plan(objective, optimiser, rows, min(batch_size, rows), tuple(compiled.values()), column, sign)
-    records = Records(tuple(compiled), tuple(on_host), validated=validation is not None)
+    records = Records(
+        tuple(compiled), tuple(on_host), validated=validation is not None, training_loss=column == TRAINING_LOSS
+    )
     limits = Limits(0, int(epochs), NEVER if patience is None else int(patience), float(min_delta))
-    run = _Run(plan, key, data, validation, limits, records, on_host, tuple(hooks))
+    run = _Run(plan, key, Sets(data, validation, metric_weight), limits, records, on_host, tuple(hooks), monitored)
     run.carry = start(optimiser, params, key)
     if plan.batch_size < rows and report(run.carry.train.opt_state) is not None:
         warnings.warn(
@@ -188,6 +224,9 @@ def fit(
         if resume:
             run.resume()
     run.show = reporter(progress, epochs)
+    for note in notes:
+        if note not in run.notes:  # as those of a run that is resumed have it already
+            run.note(note)
     try:
         stop = run.go()
     finally:
@@ -199,19 +238,19 @@ def fit(
         except OSError as error:
             run.note(f"The history could not be written: {error}")
     carry = run.carry
-    best_params = carry.best_params
-    if int(carry.best_epoch) == 0 and len(records):
-        best_params = _copy(carry.train.params)
+    best_params, best_epoch, best_score = run.best()
+    if len(records) and not math.isfinite(best_score):
         run.note(f"The score, {monitored}, was never a finite number: the best parameters are the last ones.")
     return Fit(
         params=carry.train.params,
         best_params=best_params,
-        best_epoch=int(carry.best_epoch),
+        best_epoch=best_epoch,
         state=carry.train,
         history=history,
         stop=stop,
         notes=tuple(run.notes),
         interrupted=run.interrupted,
+        best_score=best_score,
     )
 
 
@@ -222,20 +261,22 @@ class _Run:
     carry: Carry
     show: Any
     interrupted: str | None = None  # the signal that ended the run
+    told_undefined = False  # that the score is not a finite number
 
     def __init__(
         self,
         plan: Plan,
         key: Any,
-        data: Any,
-        validation: Any,
+        sets: Sets,
         limits: Limits,
         records: Records,
         on_host: dict[str, Callable[..., Any]],
         hooks: tuple[Callable[[Epoch], Any], ...],
+        monitored: str,
     ) -> None:
-        self.plan, self.key, self.data, self.validation = plan, key, data, validation
+        self.plan, self.key, self.sets = plan, key, sets
         self.limits, self.records, self.on_host, self.hooks = limits, records, on_host, hooks
+        self.monitored = monitored
         self.notes: list[str] = []
         self.retries = 0
         self.diverged_after = -1  # epochs finished when the run last diverged
@@ -249,7 +290,8 @@ class _Run:
         if found is not None:
             carry, self.earlier, (self.retries, self.diverged_after) = found
             self.notes = list(self.checkpoints.notes)
-            stalled = int(carry.epoch) - int(carry.best_epoch) >= self.limits.patience  # it may be another patience now
+            best = int(carry.best_epoch)
+            stalled = best > 0 and int(carry.epoch) - best >= self.limits.patience  # it may be another patience now
             self.carry = carry._replace(status=jnp.asarray(STALLED if stalled else RUNNING, jnp.int32))
 
     def go(self) -> str:
@@ -290,7 +332,7 @@ class _Run:
             left = self.plan.whole_batches - int(self.carry.batch)
             steps = min(steps, max(left, 1))
         self.carry, table, count = advance(
-            self.plan, self.carry, self.key, self.data, self.validation, self.limits._replace(steps=steps)
+            self.plan, self.carry, self.key, self.sets, self.limits._replace(steps=steps)
         )
         ended = int(count)
         if ended:
@@ -307,6 +349,14 @@ class _Run:
             self.records.fill(name, self.measure(metric))
         values = self.records.latest()
         self.show.show(len(self.records), values)
+        going_on = len(self.records) < self.limits.epochs
+        if going_on and not int(self.carry.best_epoch) and not self.plan.behind and not self.told_undefined:
+            self.told_undefined = True
+            score = self.records.values[-1][self.plan.monitor]
+            self.note(
+                f"The score, {self.monitored}, is {score:g} after epoch {len(self.records)}: until it is a finite "
+                f"number no epoch is the best, and patience waits."
+            )
         for hook in self.hooks:
             told = Epoch(len(self.records), _copy(self.carry.train.params), _copy(self.carry.best_params), values)
             if hook(told):
@@ -326,31 +376,66 @@ class _Run:
         return None
 
     def diverged(self) -> str | None:
-        """Rolls back; gives up, saying so, when that has been tried often enough."""
+        """Rolls back; gives up, saying so, when that has been tried often enough or cannot help."""
         epoch, factor = int(self.carry.epoch), float(self.carry.slowdown)
         stuck = epoch == self.diverged_after  # not one epoch was finished since the last time
         two_ends = len(set(np.asarray(self.carry.ends.step).tolist())) == 2
+        back_here = roll_back(self.carry)
+        astray = back_here._replace(slowdown=self.carry.slowdown)
+        fault = jax.device_get(faults.first_fault(self.plan, astray, self.key, self.sets.training))
+        what = faults.told(fault, faults.leaf_names(self.carry.train.params))
+        reason = faults.why(fault)
         if stuck and two_ends:
-            self.carry = roll_further_back(self.carry)
             self.records.drop()
+            self.carry = roll_further_back(self.carry, self.last_score())
         else:
-            self.carry = roll_back(self.carry)
+            self.carry = back_here
         back = int(self.carry.epoch)
+        if epoch == 0 and faults.at_the_start(fault):
+            remedy = reason or "Start from other parameters, and scale the inputs"
+            return f"{what} in epoch 1 on its first batch, where no learning rate has had a part yet. {remedy}"
         if self.retries == RETRIES:
+            remedy = reason or "Lower the learning rate, scale the inputs, or clip the gradient"
             return (
-                f"the loss became non-finite in epoch {epoch + 1} even at {factor:g} of the learning rate, after "
-                f"{RETRIES} halvings: the parameters are those of epoch {back}. Lower the learning rate, scale the "
-                f"inputs, or clip the gradient"
+                f"{what} in epoch {epoch + 1} even at {factor:g} of the learning rate, after "
+                f"{RETRIES} halvings: the parameters are those of epoch {back}. {remedy}"
             )
         self.retries, self.diverged_after = self.retries + 1, back
         self.note(
-            f"The loss became non-finite in epoch {epoch + 1}: back to the end of epoch {back}, "
-            f"and on at {factor / 2:g} of the learning rate."
+            f"{what[0].upper()}{what[1:]} in epoch {epoch + 1}: back to the end of epoch {back}, "
+            f"and on at {factor / 2:g} of the learning rate.{'' if reason is None else f' {reason}.'}"
         )
         return None
 
+    def last_score(self) -> float:
+        """Of the last epoch in the books, smaller is better; infinite where there is none."""
+        if not len(self.records) or self.plan.behind:
+            return math.inf
+        return self.plan.sign * self.records.values[-1][self.plan.monitor]
+
+    def best(self) -> tuple[Params, int, float]:
+        """The best parameters, their epoch, and what the score of these very parameters is."""
+        params, epoch = self.carry.best_params, int(self.carry.best_epoch)
+        if epoch and self.plan.monitor != LOSS:
+            return params, epoch, self.plan.sign * float(self.carry.best_score)
+        # The score was never finite; or it was the mean over an epoch's batches, each before its update: J itself is
+        # measured now, of what that mean chose and of the last epoch's end.
+        score = self.score(params) if epoch else math.nan
+        last = self.carry.train.params if not int(self.carry.batch) else last_end(self.carry)
+        last_score = score if epoch and epoch == int(self.carry.epoch) else self.score(last)
+        if not epoch or self.plan.sign * last_score < self.plan.sign * score or not math.isfinite(score):
+            return last, int(self.carry.epoch) if math.isfinite(last_score) else 0, last_score
+        return params, epoch, score
+
+    def score(self, params: Params) -> float:
+        """What is monitored, of some parameters."""
+        column = TRAINING_LOSS if self.plan.monitor == LOSS else self.plan.monitor
+        judged = _jitted_judge(self.plan._replace(monitor=column), params, self.sets, self.carry.train.key)
+        return float(judged[column - VALIDATION_LOSS])
+
     def measure(self, metric: Callable[..., Any]) -> float:
-        x, y, weight = split(self.data if self.validation is None else self.validation)
+        x, y, _ = split(self.sets.training if self.sets.validation is None else self.sets.validation)
+        weight = self.sets.metric_weight
         outputs = np.asarray(_jitted_outputs(self.plan.objective, self.carry.train.params, x))
         return float(metric(outputs, np.asarray(y), None if weight is None else np.asarray(weight)))
 
@@ -419,14 +504,35 @@ def _traceable(metric: Callable[..., Any], objective: Any, params: Params, data:
     return True
 
 
+def _undefined(
+    objective: Any, params: Params, data: Any, validation: Any, metrics: Sequence[Any], weight: Any, monitor: str | None
+) -> list[str]:
+    """Notes about named metrics that have no value on the rows they are to be measured on.
+
+    Raises:
+        ValueError: one of them is monitored.
+    """
+    names = [metric for metric in metrics if isinstance(metric, str)]
+    if not names:
+        return []
+    what, (x, y, _) = ("training set", split(data)) if validation is None else ("validation set", split(validation))
+    found = prepare.undefined_metrics(names, prepare.shape_of_outputs(objective, params, x), y, weight)
+    if monitor in found:
+        raise ValueError(
+            f"monitor={monitor!r} is not defined on the {what}: {found[monitor]}. Monitor another score, or give "
+            f"validation rows of every class."
+        )
+    return [f"{name} is not defined on the {what}, and nan in the history: {why}." for name, why in found.items()]
+
+
 def _monitor(
     monitor: str, compiled: Mapping[str, Any], on_host: Mapping[str, Any], higher: bool | None, *, validated: bool
 ) -> tuple[int, float]:
     """The column of a record that is the score, and the sign that makes smaller better."""
     if monitor in on_host:
         raise ValueError(f"{monitor!r} is computed on the host between epochs and can't be monitored: write it in JAX.")
-    columns = {"loss": 0} | ({"validation_loss": 3} if validated else {})
-    columns |= {name: len(COLUMNS) + i for i, name in enumerate(compiled)}
+    columns = {"loss": TRAINING_LOSS} | ({"validation_loss": VALIDATION_LOSS} if validated else {})
+    columns |= {name: METRICS + i for i, name in enumerate(compiled)}
     column = checks.one_of(monitor, columns, "monitor")
     if higher is None:
         if monitor in compiled and monitor not in metrics_module.HIGHER_IS_BETTER:
@@ -442,3 +548,4 @@ def _copy(params: Params) -> Params:
 
 
 _jitted_outputs = jax.jit(outputs_of, static_argnums=0)
+_jitted_judge = jax.jit(judge, static_argnums=0)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-COLUMNS = ("loss", "gradient_norm", "learning_rate", "validation_loss")
+COLUMNS = ("loss", "gradient_norm", "learning_rate", "validation_loss", "training_loss")
 
 
 class History(NamedTuple):
@@ -19,11 +19,13 @@ class History(NamedTuple):
     gradient_norm: np.ndarray  # mean of ‖∇J‖₂ over the epoch's batches
     learning_rate: np.ndarray  # of the epoch's last step; nan where the optimiser's state does not tell
     seconds: np.ndarray  # since the start of the run, time before a resumption included
+    training_loss: np.ndarray | None = None  # J of the training set at an epoch's end; None where it is not the score
 
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary per epoch; `epoch` counts from 1, and what is not a finite number is None."""
         columns = {
             "loss": self.loss,
+            "training_loss": self.training_loss,
             "validation_loss": self.validation_loss,
             **self.metrics,
             "gradient_norm": self.gradient_norm,
@@ -46,10 +48,13 @@ class History(NamedTuple):
 class Records:
     """Grows while a run goes on; `history()` is what it amounts to. The one mutable thing in a run, on the host."""
 
-    def __init__(self, metrics: tuple[str, ...], host_metrics: tuple[str, ...], *, validated: bool) -> None:
+    def __init__(
+        self, metrics: tuple[str, ...], host_metrics: tuple[str, ...], *, validated: bool, training_loss: bool
+    ) -> None:
         self.names = (*COLUMNS, *metrics, *host_metrics)
         self.host_columns = len(host_metrics)
-        self.validated = validated
+        measured = {"validation_loss": validated, "training_loss": training_loss}
+        self.absent = {name for name, present in measured.items() if not present}
         self.values: list[list[float]] = []  # one row per epoch, a column per name
         self.seconds: list[float] = []
 
@@ -75,18 +80,19 @@ class Records:
     def latest(self) -> dict[str, float]:
         """The last epoch by name; what was not measured is left out."""
         row = dict(zip(self.names, self.values[-1], strict=True))
-        return {name: value for name, value in row.items() if self.validated or name != "validation_loss"}
+        return {name: value for name, value in row.items() if name not in self.absent}
 
     def history(self) -> History:
         """The arrays."""
         columns = dict(zip(self.names, self.to_array().T[:-1], strict=True))
         return History(
             loss=columns["loss"],
-            validation_loss=columns["validation_loss"] if self.validated else None,
+            validation_loss=None if "validation_loss" in self.absent else columns["validation_loss"],
             metrics={name: columns[name] for name in self.names[len(COLUMNS) :]},
             gradient_norm=columns["gradient_norm"],
             learning_rate=columns["learning_rate"],
             seconds=np.array(self.seconds, float),
+            training_loss=None if "training_loss" in self.absent else columns["training_loss"],
         )
 
     def to_array(self) -> np.ndarray:

@@ -4,7 +4,7 @@ Shapes, lengths, kinds and values are looked at once, on the host, so that a wro
 becoming a nan some epochs later.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,12 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import checks
-from jaxnn.objective import Objective, split, weighted_mean
+from jaxnn.objective import Objective, split, weighted_mean, with_mean_one
 from jaxnn.types import Batch, Params
+
+MOST_NAMED = 5  # classes that a sentence names
 
 
 def on_device(data: Any, what: str) -> Batch:
-    """The data as device arrays in JAX's default precision.
+    """The data as device arrays in JAX's default precision; weights are divided by their mean.
 
     Args:
         data: (inputs, targets) or (inputs, targets, weight); arrays, lists, or pytrees of arrays as inputs.
@@ -42,42 +44,69 @@ def on_device(data: Any, what: str) -> Batch:
     return inputs, targets, _weight(weight, rows.pop(), f"weight of the {what}")
 
 
-def with_class_weight(data: Batch, class_weight: Mapping[int, float] | str | None) -> Batch:
-    """The data with each row's weight multiplied by its class's.
+def with_class_weight(data: Batch, weights: Mapping[int, float] | None, what: str) -> Batch:
+    """The data with each row's weight multiplied by its class's, and divided by their mean.
 
     Args:
-        data: with integer targets (rows,).
+        data: with integer targets (rows,) if there are weights of classes.
+        weights: class -> weight, as `class_weights` gives them.
+        what: how messages call the data.
+
+    Raises:
+        ValueError: every row's weight is 0.
+    """
+    x, y, weight = split(data)
+    rows = jax.tree.leaves(x)[0].shape[0]
+    if weights is None:
+        return data if weight is None else (x, y, _weight(weight, rows, f"weight of the {what}"))
+    classes, codes = np.unique(_labels(y), return_inverse=True)
+    factors = np.array([weights.get(label, 1.0) for label in classes.tolist()], float)
+    own = np.ones(rows) if weight is None else np.asarray(weight, np.float64)
+    return x, y, _weight(own * factors[codes], rows, f"class_weight in the {what}")
+
+
+def class_weights(targets: Any, class_weight: Mapping[int, float] | str | None) -> Mapping[int, float] | None:
+    """The weight of each class by its number.
+
+    Args:
+        targets: of the training rows, integers (rows,).
         class_weight: class -> weight ≥ 0 (classes not named keep 1), or "balanced": rows / (classes · rows of class).
 
     Raises:
         ValueError: targets that are no classes; a class that does not occur; a weight out of range.
+        TypeError: neither a mapping nor a word.
     """
     if class_weight is None:
-        return data
-    x, y, weight = split(data)
-    labels = np.asarray(y)
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"class_weight needs integer targets of shape (rows,), got {labels.dtype} {labels.shape}.")
-    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        return None
+    labels = _labels(targets)
+    classes, counts = np.unique(labels, return_counts=True)
     if not isinstance(class_weight, str | Mapping):
         raise TypeError(f"class_weight must be 'balanced' or a mapping class -> weight, got {class_weight!r}.")
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"class_weight must be 'balanced' or a mapping class -> weight, got {class_weight!r}.")
-        factors = len(labels) / (len(classes) * counts)
-    else:
-        absent = sorted(set(class_weight) - set(classes.tolist()))
-        if absent:
-            raise ValueError(f"class_weight names {absent[0]}, which no row has; the classes are {classes.tolist()}.")
-        for label, factor in class_weight.items():
-            checks.non_negative(**{f"class_weight[{label}]": factor})
-        factors = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], float)
-    own = np.ones(len(labels)) if weight is None else np.asarray(weight)
-    return x, y, _weight(own * factors[codes], len(labels), "class_weight")
+        return dict(zip(classes.tolist(), (len(labels) / (len(classes) * counts)).tolist(), strict=True))
+    absent = sorted(set(class_weight) - set(classes.tolist()))
+    if absent:
+        raise ValueError(f"class_weight names {absent[0]}, which no row has; the classes are {classes.tolist()}.")
+    for label, factor in class_weight.items():
+        checks.non_negative(**{f"class_weight[{label}]": factor})
+    return class_weight
 
 
-def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch]:
-    """A random part of the rows, and the rest: (training, validation).
+def _labels(targets: Any) -> np.ndarray:
+    labels = np.asarray(targets)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"class_weight needs integer targets of shape (rows,), got {labels.dtype} {labels.shape}.")
+    return labels
+
+
+def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch, str | None]:
+    """A random part of the rows, and the rest: (training, validation, a note).
+
+    Classes are shared out in proportion: integers, booleans, numbers that are all 0 or 1, and one-hot rows, unless
+    there are fewer than two rows for each of them on average. Every class of two rows or more is in both parts if the
+    smaller has room for all; the note says which are not validated.
 
     Raises:
         ValueError: a fraction that leaves either of them empty.
@@ -91,12 +120,95 @@ def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch]:
             f"validation={fraction!r} of {rows} rows leaves {rows - held_out} to train on and {held_out} to validate; "
             f"both must be at least 1."
         )
-    shuffled = jax.random.permutation(key, rows)
+    shuffled = np.asarray(jax.random.permutation(key, rows))
+    found = _classes(data[1])
+    note = None
+    if found is None:
+        chosen = shuffled[:held_out]
+    else:
+        names, codes = found
+        counts = np.bincount(codes)
+        shares = _shares(counts, held_out)
+        of_class = [shuffled[codes[shuffled] == code] for code in range(len(counts))]
+        chosen = np.concatenate([members[:share] for members, share in zip(of_class, shares, strict=True)])
+        note = _not_validated(names, counts, shares, fraction)
+    in_validation = np.zeros(rows, bool)
+    in_validation[chosen] = True
 
-    def take(chosen: jax.Array) -> Batch:
-        return jax.tree.map(lambda part: part[chosen], data)
+    def take(wanted: np.ndarray) -> Batch:
+        return jax.tree.map(lambda part: part[np.flatnonzero(wanted)], data)
 
-    return take(jnp.sort(shuffled[held_out:])), take(jnp.sort(shuffled[:held_out]))
+    return take(~in_validation), take(in_validation), note
+
+
+def _classes(targets: Any) -> tuple[list[Any], np.ndarray] | None:
+    """What each class is called, and each row's code; None for targets that are no classes."""
+    if not isinstance(targets, jax.Array) or targets.ndim > 2:
+        return None
+    labels = np.asarray(targets)
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        if not (((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()):
+            return None
+        labels = labels.argmax(axis=1)
+    labels = labels.reshape(-1)
+    if labels.dtype.kind not in "biu" and not ((labels == 0) | (labels == 1)).all():
+        return None
+    names, codes = np.unique(labels, return_inverse=True)
+    return (names.tolist(), codes) if 2 * len(names) <= len(labels) else None
+
+
+def _shares(counts: np.ndarray, held_out: int) -> np.ndarray:
+    """How many rows of each class to hold out, `held_out` together.
+
+    In proportion, rounded down; the rows left over go first to classes that would have none and can spare one, then by
+    the largest remainder.
+    """
+    due = counts * held_out / counts.sum()
+    shares = np.minimum(np.floor(due).astype(int), np.maximum(counts - 1, 0))
+    while (left := held_out - int(shares.sum())) > 0:
+        room = shares < counts - 1  # each class keeps a row to train on,
+        if not room.any():
+            room = shares < counts  # unless too many are held out for that
+        wanted = np.where(room, due - shares + (shares == 0), -np.inf)
+        best = np.argsort(-wanted, kind="stable")[: min(left, int(room.sum()))]
+        shares[best] += 1
+    return shares
+
+
+def _not_validated(names: list[Any], counts: np.ndarray, shares: np.ndarray, fraction: float) -> str | None:
+    """A sentence about the classes of which no row is held out."""
+    absent = np.flatnonzero(shares == 0)
+    if not len(absent):
+        return None
+    shown = ", ".join(
+        f"{names[code]} ({counts[code]} {'row' if counts[code] == 1 else 'rows'})" for code in absent[:MOST_NAMED]
+    )
+    more = f" and {len(absent) - MOST_NAMED} more" if len(absent) > MOST_NAMED else ""
+    return (
+        f"validation={fraction:g} has no row of class {shown}{more}: nothing is known of how well they are predicted. "
+        f"Hold out more, or get more of their rows."
+    )
+
+
+def undefined_metrics(names: Sequence[str], outputs: jax.ShapeDtypeStruct, targets: Any, weight: Any) -> dict[str, str]:
+    """Which of the named metrics have no value on these rows whatever the outputs are, and why.
+
+    Args:
+        names: of `jaxnn.metrics`.
+        outputs: shape and dtype of the network's, (n, k) or (n,).
+        targets: (n,), (n, 1) or one-hot (n, k).
+        weight: (n,) or None.
+    """
+    if "roc_auc" not in names:
+        return {}
+    columns = outputs.shape[1] if len(outputs.shape) == 2 else 1
+    labels = np.asarray(targets)
+    labels = labels.argmax(axis=1) if columns > 1 and labels.ndim == 2 else labels.reshape(-1)
+    present = np.bincount(labels.astype(int), None if weight is None else np.asarray(weight), minlength=max(columns, 2))
+    if present.all():
+        return {}
+    absent = ", ".join(map(str, np.flatnonzero(present == 0)[:MOST_NAMED]))
+    return {"roc_auc": f"it needs rows of every class, and none with a weight is of class {absent}"}
 
 
 def rehearse(objective: Callable[..., Any], params: Params, data: Any, what: str) -> None:
@@ -165,13 +277,19 @@ def _place(wrong: np.ndarray) -> str:
 
 
 def _weight(weight: Any, rows: int, what: str) -> jax.Array:
-    array = _numbers(weight, what)
-    if array.shape != (rows,):
-        raise ValueError(f"{what} must have shape ({rows},), one per row, got {array.shape}.")
-    known = np.asarray(array)
+    """Weights of mean 1, divided by it before the default precision can lose them."""
+    known = np.asarray(weight)
+    if known.dtype.kind not in "biuf" and not jnp.issubdtype(known.dtype, jnp.floating):
+        raise TypeError(f"{what} must be numbers, got {known.dtype}.")
+    if known.shape != (rows,):
+        raise ValueError(f"{what} must have shape ({rows},), one per row, got {known.shape}.")
+    known = known.astype(np.float64)
+    if not np.isfinite(known).all():
+        wrong = ~np.isfinite(known)
+        raise ValueError(f"{what} hold {known[wrong][0]} in {_place(wrong)}: remove or fill it.")
     if (known < 0).any():
         row = int(np.argmax(known < 0))
         raise ValueError(f"{what} must be ≥ 0, got {known[row]} in row {row}.")
     if not known.any():
         raise ValueError(f"{what} is 0 in every row: nothing counts.")
-    return array.astype(jnp.result_type(float))
+    return jnp.asarray(with_mean_one(known))

@@ -3,6 +3,10 @@
     step = training.step(objective, optimiser)
     state, info = step(state, batch)
 
+With weights, a mini-batch's loss is Σ w ℓ / (rows · w̄), w̄ the mean weight of the whole training set. Divided by its
+own Σ w instead, its gradient would not be that of the weighted objective on average, and in batches of one row weights
+would do nothing. `run` takes w̄ from the data it is given; `step` is told it.
+
 What is carried (`TrainState`) is kept apart from what is reported (`Info`).
 """
 
@@ -13,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import tree
-from jaxnn.objective import evaluate
+from jaxnn import checks, tree
+from jaxnn.objective import Objective, Relative, evaluate, split, with_mean_one
 from jaxnn.optimisers.words import understood
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
 
@@ -49,7 +53,7 @@ def init(optimiser: OptimiserLike, params: Params, *, key: Any = None) -> TrainS
 
 
 def step(
-    objective: Callable[..., Any], optimiser: OptimiserLike
+    objective: Callable[..., Any], optimiser: OptimiserLike, *, mean_weight: Any = None
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Info]]:
     """A pure function that takes one step: `(state, batch) -> (state, info)`.
 
@@ -58,11 +62,23 @@ def step(
             evaluation within a step gets the same key, and every step another.
         optimiser: ours or optax's. Its update is sent `value`, `grad` and `value_fn` (params -> J on this batch), and
             if it names them `objective`, `batch` and `key` too.
+        mean_weight: > 0, of the whole training set, for batches with weights: the loss of a batch is then
+            Σ w ℓ / (rows · mean_weight). None: a batch is the whole set, and its loss Σ w ℓ / Σ w.
+
+    Raises:
+        ValueError: a mean weight that is not above 0, or one for a plain function, which averages as it likes.
     """
+    if mean_weight is not None:
+        checks.positive(mean_weight=mean_weight)
+        if not isinstance(objective, Objective):
+            raise ValueError(
+                "mean_weight needs the split into predict and loss: pass an Objective(predict, loss) as the objective."
+            )
 
     def take(state: TrainState, batch: Batch) -> tuple[TrainState, Info]:
         # Made from the counter, not carried from key to key: where nothing draws from it, XLA removes it.
         key = None if state.key is None else jax.random.fold_in(state.key, state.step)
+        batch = batch if mean_weight is None else _relative(batch, mean_weight)
 
         def value_fn(params: Params) -> Array:
             return evaluate(objective, params, batch, key)
@@ -93,7 +109,8 @@ def run(
         objective: J(params, batch).
         optimiser: ours or optax's.
         params: where to start.
-        data: (inputs, targets) or (inputs, targets, weight), rows first; kept whole on the device.
+        data: (inputs, targets) or (inputs, targets, weight), rows first; kept whole on the device. An `Objective`
+            measures weights by their mean over all rows of the data.
         rows: (steps, batch) integers, the rows of each step, as `training.batches` makes them.
         key: for objectives that name one (dropout).
 
@@ -106,7 +123,10 @@ def run(
     rows = jnp.asarray(rows)
     if rows.ndim != 2 or not jnp.issubdtype(rows.dtype, jnp.integer):
         raise ValueError(f"rows must be integers of shape (steps, batch), got {rows.dtype} {rows.shape}.")
-    take = step(objective, optimiser)
+    mean_weight = None
+    if isinstance(objective, Objective) and len(data) == 3:
+        data, mean_weight = (*data[:2], with_mean_one(data[2])), 1.0
+    take = step(objective, optimiser, mean_weight=mean_weight)
 
     def body(state: TrainState, chosen: Array) -> tuple[TrainState, Info]:
         return take(state, gather(data, chosen))
@@ -117,6 +137,12 @@ def run(
 def gather(data: Batch, rows: Array) -> Batch:
     """The given rows of every part of the data."""
     return tuple(jax.tree.map(lambda part: jnp.take(part, rows, axis=0), part) for part in data)
+
+
+def _relative(batch: Batch, mean_weight: Any) -> Batch:
+    """The batch with its weights as multiples of the mean weight."""
+    x, y, weight = split(batch)
+    return (x, y) if weight is None else (x, y, Relative(jnp.asarray(weight) / mean_weight))
 
 
 def learning_rate(opt_state: OptState) -> Array:

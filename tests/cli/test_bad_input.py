@@ -65,6 +65,8 @@ def test_files_that_are_no_tables(refused, tmp_path, content, told):
         ((*TARGET, "--validation", "0.6", "--test", "0.5"), "below 1"),
         ((*TARGET, "--drop", "id", "--metric", "r2"), "does not measure classes"),
         ((*TARGET, "--drop", "id", "--class-weight", "wel=2"), "Did you mean 'well'?"),
+        ((*TARGET, "--drop", "id", "--class-weight", "ill=0,well=0"), "class_weight in the training set is 0"),
+        ((*TARGET, "--drop", "id", "--no-class-weight-on-validation"), "give --class-weight balanced too"),
         (("--target", "cost", "--drop", "id", "--class-weight", "balanced"), "the target is a number"),
         (("--target", "cost", "--drop", "id", "--test", "0.01"), "R² needs two"),
         ((*TARGET, "--drop", "id", "--hidden", "4,4,4", "--activation", "relu,tanh"), "3 hidden layers"),
@@ -203,3 +205,9 @@ def test_a_name_cannot_command_the_terminal(run, table):
     result = run("train", path, *TARGET, "--drop", "id", *FAST)
     assert result.status == 0
     assert "\x1b" not in result.out + result.err
+
+
+def test_a_metric_that_needs_every_class(refused, table):
+    path = table(stroke=["ill"] * 2 + ["well"] * 58)  # one to train on, one to test on, none to validate
+    told = refused("train", path, *TARGET, "--drop", "id", "--metric", "roc_auc", *FAST)
+    assert "--metric roc_auc needs validation rows of every class, and 'ill' has none" in told

@@ -189,6 +189,42 @@ def test_the_linear_baselines_are_scikit_learns():
             assert min(abs(found["test, ridge regression"]["R²"] - score) for score in scores) < 1e-4
 
 
+def test_the_logistic_baseline_has_the_weights_of_classes(tmp_path):
+    """An input that tells nothing, and one class that weighs 1,000 times as much: that one is always the answer."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "noise.csv"
+    path.write_text(as_csv({"noise": rng.normal(size=200), "ill": ["yes", "no"] * 100}), encoding="utf-8")
+    parts = experiment.prepare(source.read(str(path)), target="ill", problem=None, validation=0.2, test=0.2, seed=0)
+    codes = parts.y[parts.split.test]
+    for heavy in (0, 1):
+        found, _ = experiment.baselines(parts, seed=0, class_weight={heavy: 1000.0})
+        assert found["test, logistic regression"]["accuracy"] == pytest.approx(np.mean(codes == heavy))
+        assert found["test, logistic regression"]["log loss"] > 2.0  # half the rows at odds of 1 to 1,000: 3.4
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+def test_the_unit_of_weights_does_not_matter(run, tmp_path, unit):
+    rows = rows_of_patients()
+    told = []
+    for factor in (1.0, unit):
+        path = tmp_path / "table.csv"
+        weighed = rows | {"weight": [factor * weight for weight in rows["weight"]]}
+        path.write_text(as_csv(weighed), encoding="utf-8")
+        told.append(run("train", path, *COST, "--weight", "weight", "--seed", "1", *FAST).out.splitlines()[-5:-2])
+    assert told[0] == told[1]
+    assert any("ridge" in line for line in told[0])
+
+
+def test_the_best_epoch_can_be_chosen_without_the_weights_of_classes(run, patients):
+    losses = []
+    for words in ((), ("--no-class-weight-on-validation",)):
+        run("train", patients, *STROKE, "--class-weight", "ill=50", "--history", "h.jsonl", *words, *FAST)
+        losses.append([json.loads(line) for line in Path("h.jsonl").read_text(encoding="utf-8").splitlines()])
+    weighted, plain = losses
+    assert [row["loss"] for row in weighted] == [row["loss"] for row in plain]
+    assert all(a["validation_loss"] != b["validation_loss"] for a, b in zip(weighted, plain, strict=True))
+
+
 def test_the_constant_baseline_is_the_majority_and_the_mean():
     for name in ("iris", "diabetes"):
         parts = experiment.prepare(source.read(name), target=None, problem=None, validation=0.2, test=0.2, seed=0)
