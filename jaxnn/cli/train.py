@@ -38,6 +38,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="classes or numbers (read from the target)",
     )
     add("--drop", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to leave out")
+    add("--category", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are categories")
+    add("--number", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are numbers")
+    add(
+        "--decimal",
+        type=arguments.decimal,
+        metavar="MARK",
+        help="point or comma, the decimal mark of numbers such as 1,045 (by the whole column)",
+    )
+    add(
+        "--missing",
+        nargs="+",
+        action="extend",
+        metavar="TEXT",
+        help="cells that stand for a missing value, as an empty one does (NA, N/A, n/a, #N/A, <NA>, NaN, nan, NULL, "
+        "null, ?); '' for the empty one alone",
+    )
     add("--weight", metavar="COLUMN", help="how much each row counts, ≥ 0")
     add("--class-weight", type=class_weight, metavar="W", help="balanced, or as `yes=5,no=1`")
     add(
@@ -93,7 +109,9 @@ def run(options: Any) -> int:
     from jaxnn.cli import cache, experiment, outputs, report, source
 
     outputs.check(options, reads={"DATA": options.data})
-    rows = source.read(options.data)
+    absent = missing(options.missing)
+    words = {"missing": absent} if absent else {}
+    rows = source.read(options.data, decimal=options.decimal, text=options.category, number=options.number, **words)
     _check_columns(options, rows)
     cache.enable()
     with outputs.unless(options.quiet):
@@ -106,9 +124,13 @@ def run(options: Any) -> int:
             seed=options.seed,
             drop=tuple(options.drop),
             weight=options.weight,
+            category=options.category,
+            number=options.number,
+            decimal=options.decimal,
+            missing=absent,
         )
         chosen = recipe.complete(options, rows=len(parts.split.train), problem=parts.problem)
-        report.data(rows, parts, options.seed, row_numbers=experiment.row_numbers(rows, parts))
+        report.data(rows, parts, options.seed)
         report.recipe(parts, chosen)
         experiment.check_memory(parts, chosen)
         sys.stdout.flush()
@@ -147,6 +169,11 @@ def run(options: Any) -> int:
     return 0 if interrupted is None else 128 + getattr(signal, interrupted)
 
 
+def missing(given: list[str] | None) -> tuple[str, ...]:
+    """The texts that stand for a missing value, the empty one among them; () for the usual ones."""
+    return () if given is None else tuple(dict.fromkeys(("", *map(str.strip, given))))
+
+
 def _check_columns(options: Any, rows: Any) -> None:
     """Refuses columns that do not exist, and a file without a target, before anything is computed.
 
@@ -157,10 +184,11 @@ def _check_columns(options: Any, rows: Any) -> None:
     from jaxnn.cli.text import listed
 
     if rows.dataset is not None:
-        if options.target not in (None, rows.dataset.target_name) or options.drop or options.weight:
+        words = ("drop", "weight", "category", "number", "decimal", "missing")
+        if options.target not in (None, rows.dataset.target_name) or any(getattr(options, word) for word in words):
             raise ValueError(
                 f"The data set {rows.name!r} knows its target, {rows.dataset.target_name!r}, and its columns: "
-                "--target, --drop and --weight are for files."
+                f"--target, --{', --'.join(words[:-1])} and --{words[-1]} are for files."
             )
         return
     names = rows.rows.names
@@ -184,7 +212,7 @@ def _picture(rows: Any, parts: Any, trained: Any, model: Any) -> Any:
         matrix = metrics.confusion_matrix(parts.y[judges], codes, n_classes=len(classes))
         words = {"matrix": matrix, "class_names": classes}
     else:
-        predictions = model.predict(rows.rows)[judges]
+        predictions = fitted.numbers(model.outputs(rows.rows))[judges]
         targets = fitted.numbers(parts.y[judges])
         words = {"targets": targets, "predictions": predictions, "name": fitted.target_name}
     return plots.training_report(
