@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxnn.preprocessing import deciding, written
 from jaxnn.preprocessing.deciding import Decided, Words
-from jaxnn.preprocessing.identifiers import NAMED, is_identifier, runs_on
+from jaxnn.preprocessing.identifiers import role
 from jaxnn.preprocessing.notes import DECIMAL_COMMAS, Note
 from jaxnn.preprocessing.raw import Values, refuse_infinite
 from jaxnn.preprocessing.scales import is_constant, mean_and_scale, refuse_large, refuse_long
@@ -60,9 +60,9 @@ def fit_column(name: str, read: Values, rows: np.ndarray, words: Words | None = 
     if decided.read.kind == "category":
         return _fit_category(name, decided, rows, policy, "" if wanted == "category" else advice)
     fitted = _fit_numbers(name, decided, rows, policy)
-    if words is None or wanted or fitted.column.kind != "number" or not is_identifier(name, decided.read.values):
+    if words is None or wanted or fitted.column.kind != "number":
         return fitted
-    return _as_identifier(name, decided.read, fitted)
+    return _told_if_all_different(name, decided.read, fitted)
 
 
 def _fit_numbers(name: str, decided: Decided, rows: np.ndarray, policy: Missing) -> Fitted:
@@ -120,14 +120,17 @@ def _constant(name: str, value: str, policy: Missing) -> Fitted:
     )
 
 
-def _as_identifier(name: str, read: Values, fitted: Fitted) -> Fitted:
-    """A column that seems to name the rows; years and the like, which run on with them, are kept with a word."""
+def _told_if_all_different(name: str, read: Values, fitted: Fitted) -> Fitted:
+    """A column of numbers, marked if they seem to name the rows, and with a word if they may."""
+    what = role(name, read.values)
+    if what is None:
+        return fitted
     least, most = read.values.min(), read.values.max()
-    if runs_on(read.values) and not NAMED.search(name):
-        told = f"{read.what} runs on with the rows, {least:.0f} to {most:.0f}: drop it if it only names them"
-        return fitted._replace(notes=(*fitted.notes, Note(f"{told} {deciding.option('drop', name)}")))
     told = f"{len(read.values):,} whole numbers from {least:.0f} to {most:.0f}, all different"
-    return fitted._replace(identifier=f"{read.what} seems to name the rows, with {told}")
+    if what == "identifier":
+        return fitted._replace(identifier=f"{read.what} seems to name the rows, with {told}")
+    note = Note(f"{read.what} has {told}: if they only name the rows, drop it {deciding.option('drop', name)}")
+    return fitted._replace(notes=(*fitted.notes, note))
 
 
 def without_identifiers(fitted: list[Fitted]) -> list[Fitted]:
