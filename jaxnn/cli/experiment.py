@@ -210,7 +210,7 @@ def prepare(
     if dataset is None:
         if weight is not None:
             drop = (*drop, weight)
-        fitted = preprocessing.fit(source.rows, str(target), problem=decided, drop=drop, rows=split.train, **words)
+        fitted = preprocessing.fit(source.rows, str(target), problem=problem, drop=drop, rows=split.train, **words)
     else:
         fitted = preprocessing.fit_arrays(
             dataset.x,

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--decimal",
         type=arguments.decimal,
         metavar="MARK",
-        help="point or comma, the decimal mark of numbers such as 1,045 (by the whole column)",
+        help="point or comma: the decimal mark in columns that leave it open, such as 1,045",
     )
     add(
         "--missing",

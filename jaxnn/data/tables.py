@@ -332,11 +332,16 @@ def _compact(values: np.ndarray) -> np.ndarray:
 
 def _read_parquet(name: str) -> Table:
     """Reads Parquet; whatever a damaged file makes its reader raise becomes a ValueError."""
-    checks.require("pyarrow.parquet", extra="tables", purpose="to read Parquet")
+    parquet = checks.require("pyarrow.parquet", extra="tables", purpose="to read Parquet")
     narwhals = checks.require("narwhals", extra="tables", purpose="to read Parquet")
     try:
+        schema = parquet.read_schema(name)
+        twice = next((each for each in schema.names if schema.names.count(each) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two columns are called {twice!r}; rename one")
         frame = narwhals.read_parquet(name, backend="pyarrow")
-        columns = {str(each): _parquet_column(frame[each]) for each in frame.columns}
+        categorical = _categorical_for_pandas(schema)
+        columns = {str(each): _parquet_column(frame[each], each in categorical) for each in frame.columns}
     except OSError as error:
         if error.errno is not None:
             raise
@@ -348,9 +353,15 @@ def _read_parquet(name: str) -> Table:
     return Table(columns, len(frame), name)
 
 
-def _parquet_column(series: Any) -> np.ndarray:
-    """A narwhals series: numbers as float64, the rest as objects, of which preprocessing judges."""
-    if type(series.dtype).__name__ in ("Categorical", "Enum"):  # of numbers too: text, so that they stay categories
+def _categorical_for_pandas(schema: Any) -> set[str]:
+    """The columns that pandas wrote as categorical; of numbers, the file's own types have forgotten it."""
+    described = schema.pandas_metadata or {}
+    return {each["name"] for each in described.get("columns", ()) if each.get("pandas_type") == "categorical"}
+
+
+def _parquet_column(series: Any, categorical: bool) -> np.ndarray:
+    """A narwhals series: numbers as float64, categories as text, the rest as objects, of which preprocessing judges."""
+    if categorical or type(series.dtype).__name__ in ("Categorical", "Enum"):
         values = np.empty(len(series), object)
         values[:] = [None if each is None else str(each) for each in series.to_list()]
         return values

@@ -16,7 +16,7 @@ TIMES = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p
 MONTHS = ("%Y-%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%y", "%b-%Y")
 FORMATS = (*DAYS, *TIMES, *MONTHS, *(f"{day} {time}" for day in DAYS for time in TIMES))
 ONE_DIGIT = re.compile(r":\d(?!\d)|^\d{4}-\d$")  # 16:9 is a ratio, and 2000-1 a part of a year; strptime takes both
-LIKELY = re.compile(r"[^/:.\d-]*\d[^/:.-]*[\s/:.-].*", re.DOTALL)
+LIKELY = re.compile(r"(?=.*\d)(?=.*[\s/:.-]).{4,40}")
 
 
 def are_dates(texts: Collection[str]) -> bool:

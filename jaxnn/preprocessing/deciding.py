@@ -28,7 +28,7 @@ class Words(NamedTuple):
     Attributes:
         category: names of columns that are categories.
         number: names of columns that are numbers.
-        decimal: the decimal mark of numbers in text, "." or ","; None reads it from each column.
+        decimal: the decimal mark, "." or ",", of numbers in text, where their column leaves it open.
         missing: texts that stand for a missing value.
     """
 
@@ -81,7 +81,7 @@ def decide(name: str, read: Values, wanted: Kind | None = None, decimal: str | N
         name: the column's name, for what is told.
         read: its values, of all rows.
         wanted: what the caller says that it is.
-        decimal: the decimal mark of numbers in text, if the caller says it.
+        decimal: the decimal mark of numbers in text, where they leave it open.
 
     Raises:
         ValueError: it cannot be what is wanted, or needs a word from the caller.

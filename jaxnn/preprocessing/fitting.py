@@ -47,7 +47,7 @@ def fit(
             the names of the classes, what kind a column is, and whether missing values occur, from all.
         category: names of columns whose values are categories, whatever they look like.
         number: names of columns whose values are numbers, whatever they look like: `3 kg` is read too.
-        decimal: the decimal mark of numbers that are text, "." or ","; None reads it from each column.
+        decimal: the decimal mark, "." or ",", of numbers that are text, where their column leaves it open.
         missing: texts that stand for a missing value, here and in every later table.
 
     Raises:

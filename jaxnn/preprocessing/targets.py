@@ -39,7 +39,7 @@ def problem_of(
 
     Args:
         values: targets of shape (n,).
-        decimal: the decimal mark of numbers that are text, "." or ","; None reads it from the values.
+        decimal: the decimal mark, "." or ",", of numbers that are text, where they leave it open.
         missing: texts that stand for a missing value.
         name: the target's name, for messages.
 

@@ -8,6 +8,7 @@ How a column writes its numbers is read from all of its cells, never from one:
     950 1,045   a whole number of at most three digits without a comma, beside some with one: groups of three, since
                 decimals of a fixed length would stand in all cells
     1,045       in every cell, or beside 1045: could be either, which `decimal` settles
+    1.045       is read as programs write it, unless `decimal` is the comma
 
 A percent sign stands in all cells or in none (zero needs none), since 45 % and 0.45 are one number in two units; the
 number before it is taken as it is, 45. A sign of a currency may be left out, as long as there is only one currency.
@@ -75,7 +76,7 @@ def recognise(
 
     Args:
         texts: the different cells of a column.
-        decimal: the decimal mark, if it is known.
+        decimal: the decimal mark, where the cells leave it open.
         any_unit: whether a word may be the unit, not only % and the signs of currencies.
 
     Returns:
@@ -161,7 +162,7 @@ def _common_unit(cells: Sequence[Cell], any_unit: bool) -> str | None:
     if not (any_unit or _is_sign(unit)):
         return None
     bare = any(not cell.unit and cell.body.strip("0.,") for cell in cells)
-    return None if bare and unit and not _is_currency(unit) else unit
+    return None if bare and unit == "%" else unit
 
 
 def _is_sign(unit: str) -> bool:
@@ -174,22 +175,29 @@ def _is_currency(unit: str) -> bool:
 
 
 def _marks(bodies: set[str], decimal: str | None) -> Notation | Literal["ambiguous"] | None:
-    """The notation, without its unit, in which all bodies are numbers."""
+    """The notation, without its unit, in which all bodies are numbers; `decimal` counts where it fits all of them."""
+    fitting = _fitting(bodies, decimal)
+    if not fitting and decimal is not None:
+        fitting = _fitting(bodies, None)
+    decimal_comma, thousands = Notation(","), Notation(group=",")
+    if decimal_comma in fitting and thousands in fitting:
+        bare = [body for body in bodies if body.isdigit()]
+        return thousands if bare and max(map(len, bare)) <= 3 else "ambiguous"
+    return fitting[0] if fitting else None
+
+
+def _fitting(bodies: set[str], decimal: str | None) -> list[Notation]:
+    """The notations in which all bodies are numbers; that of programs alone where it is one of them."""
     if decimal != "," and all(_pattern(Notation()).fullmatch(body) for body in bodies):
-        return Notation()
+        return [Notation()]
     used = {mark for body in bodies for mark in body if not mark.isdigit()}
-    fitting = [
+    return [
         notation
         for mark in ((decimal,) if decimal else DECIMALS)
         for group in GROUPS
         if group != mark and (not group or group in used)
         if all(_pattern(notation := Notation(mark, group)).fullmatch(body) for body in bodies)
     ]
-    decimal_comma, thousands = Notation(","), Notation(group=",")
-    if decimal_comma in fitting and thousands in fitting:
-        bare = [body for body in bodies if body.isdigit()]
-        return thousands if bare and max(map(len, bare)) <= 3 else "ambiguous"
-    return fitting[0] if fitting else None
 
 
 def _pattern(notation: Notation) -> re.Pattern[str]:
