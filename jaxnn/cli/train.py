@@ -14,14 +14,16 @@ Trains a network on a table, keeps the best epoch on rows held out for validatio
 DATA is a file (CSV, TSV or other delimited text with a line of names; Parquet), or one of
 {}.
 What is predicted is read from the target column: text and few different whole numbers are classes,
-other numbers are numbers. Defaults are chosen by the number of rows; what was chosen is printed.
+other numbers are numbers, also as text: 45%, $120. Columns of one value and those that only name the rows
+are left out. Defaults are chosen by the number of rows; what was chosen is printed.
 
 Ctrl-C (SIGINT) and SIGTERM end the training and keep what was learnt. Started in the background, a process
 ignores SIGINT, as shells arrange; SIGTERM (kill PID) still ends it.""".format(", ".join(arguments.DATA_SETS))
 EXAMPLE = """\
 examples:
   jaxnn train digits --seed 0
-  jaxnn train patients.csv --target stroke --drop id --out stroke.safetensors --plot stroke.png"""
+  jaxnn train patients.csv --target stroke --drop id --out stroke.safetensors --plot stroke.png
+  jaxnn train houses.csv --target price --category zip --missing unknown --decimal comma"""
 
 LEARNT_NOTHING = 1  # the exit status
 

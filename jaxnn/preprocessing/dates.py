@@ -5,6 +5,8 @@ import datetime
 import re
 from collections.abc import Collection
 
+import numpy as np
+
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
 DAYS = (
     "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%Y/%m/%d",
@@ -29,6 +31,16 @@ def are_dates(texts: Collection[str]) -> bool:
         return False
     first = next(iter(texts))
     return any(all(_is(text, form) for text in texts) for form in FORMATS if _is(first, form))
+
+
+def are_days(numbers: np.ndarray) -> bool:
+    """Whether whole numbers are days as digits, 20210324: at least two of them, between the years 1900 and 2100."""
+    if len(numbers) == 0 or numbers.min() == numbers.max() or not ((numbers >= 19e6) & (numbers < 21e6)).all():
+        return False
+    month, day = numbers // 100 % 100, numbers % 100
+    return bool(
+        (numbers == np.round(numbers)).all() and ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all()
+    )
 
 
 def _is(text: str, form: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxnn import checks
 from jaxnn.preprocessing import written
-from jaxnn.preprocessing.dates import are_dates
+from jaxnn.preprocessing.dates import are_dates, are_days
 from jaxnn.preprocessing.notes import Note
 from jaxnn.preprocessing.raw import Values, numbers_of, refuse_infinite, rows_told, text_of
 from jaxnn.preprocessing.written import Notation
@@ -92,7 +92,10 @@ def decide(name: str, read: Values, wanted: Kind | None = None, decimal: str | N
         return Decided(as_category(read))
     if wanted == "number":
         return _as_number(name, read, decimal)
-    return _judge_texts(name, read, decimal) if read.kind == "category" else Decided(read)
+    if read.kind == "category":
+        return _judge_texts(name, read, decimal)
+    days = read.kind == "number" and are_days(read.values[~read.missing])
+    return Decided(read, None, (_note_of_days(name, read),) if days else ())
 
 
 def as_category(read: Values) -> Values:
@@ -239,6 +242,13 @@ def _note_of_numbers(name: str, read: Values, texts: Sequence[str], notation: No
     example = next((text for text in texts if not written.is_plain(text)), texts[0])
     value = text_of(written.number(example, notation))
     return f"{read.what} is read as numbers, {value} for {example!r}; to keep the text {option('category', name)}"
+
+
+def _note_of_days(name: str, read: Values) -> Note:
+    """That numbers may be dates, between which the steps are none of time."""
+    value = read.values[~read.missing][0]
+    told = f"{read.what} looks like dates, such as {value:.0f}, and is used as a number: drop it if so"
+    return Note(f"{told} {option('drop', name)}, or replace it by numbers such as an age or a month")
 
 
 def _note_of_codes(name: str, read: Values, texts: Sequence[str], code: str) -> tuple[Note, ...]:

@@ -14,6 +14,7 @@ A percent sign stands in all cells or in none (zero needs none), since 45 % and 
 number before it is taken as it is, 45. A sign of a currency may be left out, as long as there is only one currency.
 """
 
+import functools
 import math
 import re
 import unicodedata
@@ -200,6 +201,7 @@ def _fitting(bodies: set[str], decimal: str | None) -> list[Notation]:
     ]
 
 
+@functools.cache
 def _pattern(notation: Notation) -> re.Pattern[str]:
     """What a number looks like in a notation: whole numbers need no marks between their groups of three."""
     whole = r"\d+"

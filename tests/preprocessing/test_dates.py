@@ -53,3 +53,13 @@ def test_dates_with_a_stray_between_them_are_told():
     table = {name: [*column, *column] for name, column in table.items()}
     with pytest.raises(ValueError, match="'when' holds dates, but 'unknown' in row 40 of 80"):
         preprocessing.fit(table, "y")
+
+
+def test_days_as_digits_are_told():
+    days = [20210101 + 100 * (j % 12) + j % 28 for j in range(60)]
+    x = [j * 0.5 for j in range(60)]
+    p = preprocessing.fit({"day": days, "x": x, "y": [0, 1] * 30}, "y")
+    assert "Column 'day' looks like dates, such as 20210101" in p.notes[0]
+    assert preprocessing.fit({"day": days, "x": x, "y": [0, 1] * 30}, "y", number="day").notes == ()
+    amounts = [20210101 + 37 * j for j in range(60)]
+    assert preprocessing.fit({"amount": amounts, "x": x, "y": [0, 1] * 30}, "y").notes == ()
