@@ -71,7 +71,7 @@ def _refuse_same(labels: list[Any]) -> None:
 
 
 def _untouched(values: Any) -> Any:
-    """A list with text in it as objects: numpy by itself would make NaN the text `nan`, and 1 the text `1`."""
-    if isinstance(values, list | tuple) and any(isinstance(value, str) for value in values):
+    """A list with text or booleans in it as objects: numpy would make `nan` of NaN, and 1 of True beside it."""
+    if isinstance(values, list | tuple) and any(isinstance(value, str | bool) for value in values):
         return np.array(values, object)
     return values

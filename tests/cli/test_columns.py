@@ -82,6 +82,7 @@ def test_a_table_of_one_convention_is_read_in_it_row_by_row(run, write):
     assert np.isfinite(p.inputs(number)).all()
 
 
+@pytest.mark.by_default("--number")
 @pytest.mark.parametrize("word", ["--category", "--number"])
 def test_the_words_about_columns(run, write, word):
     assert run("train", write(), *TARGET, word, "zip", "share", word, "age", "--out", "m").status == 0
@@ -96,6 +97,7 @@ def test_the_word_about_the_target(run, write):
         assert f"problem {problem} (as {word} says)" in told(result.out)
 
 
+@pytest.mark.by_default("all alike", "per cent")
 @pytest.mark.parametrize(
     ("target", "problem"),
     [
@@ -105,6 +107,7 @@ def test_the_word_about_the_target(run, write):
         ([f'"{900 + 13 * j:,}"' for j in range(N)], "numbers"),
         (['"4,5"', "7"] * (N // 2), "numbers"),
     ],
+    ids=["per cent", "dollars", "all alike", "thousands", "decimal commas"],
 )
 def test_targets_written_as_text_are_never_classes_in_silence(run, write, target, problem):
     result = run("train", write(y=target), *TARGET)
@@ -181,15 +184,10 @@ def test_an_identifier_of_a_sorted_table_is_left_out(run, write):
         (("--category", "age", "--number", "age"), "'age' is called both"),
         (("--decimal", "dot"), "point or comma is expected, got 'dot'"),
         (("--number", "y", "--problem", "classes"), "called a number, and the problem classes"),
-        (("--category", "fee"), "more than the 100|59 different|60 different"),
     ],
 )
-def test_words_that_do_not_fit_are_told_in_one_line(refused, run, write, argv, line):
-    argv = ("train", write(), *TARGET, "--missing", "", *argv)
-    if "fee" in argv:
-        assert run(*argv).status == 0
-    else:
-        assert line in refused(*argv)
+def test_words_that_do_not_fit_are_told_in_one_line(refused, write, argv, line):
+    assert line in refused("train", write(), *TARGET, "--missing", "", *argv)
 
 
 def test_words_about_columns_are_for_files(refused):

@@ -67,6 +67,15 @@ def test_a_list_with_nan_between_texts():
     assert p.columns[0].missing == "marked"
 
 
+@pytest.mark.parametrize("values", [pd.Categorical([True, False, None] * 12), [True, False, float("nan")] * 12])
+def test_booleans_with_gaps_are_booleans(values):
+    p = preprocessing.fit({"b": values, "y": np.arange(36) * 0.5}, "y", category="b")
+    assert p.columns[0].categories == ("False", "True")
+    np.testing.assert_array_equal(p.inputs({"b": np.array([True, False])}), [[0, 1, 0], [1, 0, 0]])
+    number = preprocessing.fit({"b": list(values), "y": np.arange(36) * 0.5}, "y")
+    assert (number.columns[0].kind, number.columns[0].missing) == ("boolean", "marked")
+
+
 def test_a_categorical_target_is_classes_with_its_own_labels():
     y = pd.Series(pd.Categorical([3, 1, 2, 1] * 9))
     p = preprocessing.fit(pd.DataFrame({"x": np.arange(36) * 0.1, "y": y}), "y")
