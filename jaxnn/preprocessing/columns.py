@@ -50,7 +50,8 @@ def fit_column(name: str, read: Values, rows: np.ndarray, words: Words | None = 
     if read.kind == "date" and wanted != "category":
         raise ValueError(
             f"Column {name!r} holds dates, which have no meaning as inputs by themselves: {advice},"
-            " or replace it by numbers such as an age or a month."
+            " replace it by numbers such as an age or a month, or call it a category"
+            f" {deciding.option('category', name)}."
         )
     decided = deciding.decide(name, read, wanted, given.decimal)
     missing = decided.read.missing[rows]

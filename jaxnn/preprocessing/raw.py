@@ -96,6 +96,7 @@ def _missing(items: list[Any], absent: Collection[str]) -> np.ndarray:
         (type(item) in markers or (type(item) in numbers and item != item) for item in items), bool, len(items)
     )
     if absent and any(issubclass(each, str) for each in types):
+        absent = frozenset(absent)
         missing |= np.fromiter((isinstance(item, str) and item.strip() in absent for item in items), bool, len(items))
     return missing
 
