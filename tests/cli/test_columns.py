@@ -172,7 +172,7 @@ def test_an_identifier_of_a_sorted_table_is_left_out(run, write):
     changed = dict.fromkeys(columns()) | {"Id": kept.tolist(), "noise": noise, "y": [f"c{j // 50}" for j in kept]}
     result = run("train", write(**changed), "--target", "y", "--epochs", "30")
     assert "Column 'Id' seems to name the rows" in told(result.out)
-    assert float(result.out.split()[-1]) < 0.75  # chance is 0.42; with Id it is 0.97
+    assert float(result.out.split()[-1]) < 0.75  # seeds 0 to 4: 0.08 to 0.46 without Id, 0.92 to 1 with it
 
 
 @pytest.mark.parametrize(
