@@ -163,11 +163,15 @@ def test_images_have_one_scale():
     np.testing.assert_array_equal(p.targets(digits.y), digits.y)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, -3e38, 5e-324])
-def test_a_constant_column_becomes_zeros(value):
-    p = preprocessing.fit({"x": np.full(9, value), "y": np.arange(9) + 0.5}, "y")
-    assert p.columns[0].scale == 1
-    assert (p.inputs({"x": np.full(4, value)}) == 0).all()
+@pytest.mark.parametrize("value", [0.0, 0.1, -3e38, 5e-324, "a", True])
+def test_a_constant_column_is_left_out_and_told(value):
+    p = preprocessing.fit({"k": [value] * 9, "x": np.arange(9) + 0.1, "y": np.arange(9) + 0.5}, "y")
+    assert p.input_names == ("x",)
+    assert p.notes[0].startswith("one value only in the training rows, left out: 'k'")
+    assert preprocessing.from_spec(p.to_spec()) == p
+    table = {"x": np.arange(4.0)}
+    for other in ({}, {"k": [1e30] * 4}, {"k": ["strange"] * 4}, {"k": [None] * 4}):
+        np.testing.assert_array_equal(p.inputs(table | other), p.inputs(table))
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1e-150, 1.0, 1e30, 1e38])
@@ -273,10 +277,19 @@ FIT_REFUSED = {
     "constant target": ({"x": np.arange(9.0), "y": np.full(9, 2.5)}, "y", {}, "'y' has one value only .*, 2.5"),
     "large target": ({"x": [1, 2, 3], "y": [0.5, 1e300, 1.5]}, "y", {}, r"'y' is 1e\+300 in row 2 of 3"),
     "large input": (TABLE | {"age": np.r_[1.0, 1e300, np.ones(58)]}, "state", {}, r"'age' is 1e\+300 in row 2 of 60"),
-    "thousands": (TABLE | {"age": ["950", "1,045", "12,000.5"] * 20}, "state", {}, "'age' .* '1,045', .*--drop"),
-    "thousands with points": (TABLE | {"age": ["950", "1.045,5", "7"] * 20}, "state", {}, "'1.045,5', .*--drop"),
-    "percent": (TABLE | {"age": ["45%", "7 %", "-3.5%"] * 20}, "state", {}, "'age' .*percent"),
-    "decimal commas": (TABLE | {"age": ["4,5", "7", None] * 20}, "state", {}, "'4,5'"),
+    "thousands or decimals": (
+        TABLE | {"age": ["1,045", "2,310"] * 30},
+        "state",
+        {},
+        "'1,045'.*--decimal point",
+    ),
+    "some per cent": (
+        TABLE | {"age": ["45%", "7", "0.3"] * 20},
+        "state",
+        {},
+        "such as '45%' and '7'",
+    ),
+    "two currencies": (TABLE | {"age": ["$4", "€5"] * 30}, "state", {}, r"'\$4' and '€5'.*--category age"),
     "unknown target": (TABLE, "stat", {}, "Did you mean 'state'"),
     "unknown drop": (TABLE, "state", {"drop": ["ag"]}, "Did you mean 'age'"),
     "dropped target": (TABLE, "state", {"drop": ["state"]}, "cannot be dropped"),
@@ -312,6 +325,14 @@ FIT_REFUSED = {
     "endless class": ({"x": [1.0, 2.0], "y": ["a" * 10_001, "b"]}, "y", {}, "10001 characters"),
     "huge classes": ({"x": [1.0] * 4, "y": [2**53, 2**53 + 1] * 2}, "y", {}, "too large to be told apart"),
     "infinite classes": ({"x": [1.0] * 4, "y": [1, np.inf] * 2}, "y", {}, "infinite in row 2"),
+    "nothing left but constants": ({"x": [1.0] * 4, "y": [0, 1] * 2}, "y", {}, "one value only .*'x'"),
+    "called both": (TABLE, "state", {"category": "age", "number": "age"}, "'age' is called both"),
+    "unknown category": (TABLE, "state", {"category": ["agee"]}, "Did you mean 'age'"),
+    "unknown number": (TABLE, "state", {"number": ["agee"]}, "Did you mean 'age'"),
+    "no mark": (TABLE, "state", {"decimal": ";"}, "decimal must be"),
+    "target called another": (TABLE, "state", {"number": "state", "problem": "classes"}, "called a number, and"),
+    "a word as a number": (TABLE, "state", {"number": "town"}, "'town' is the text '.*' in row 1 of 60"),
+    "a date as a number": (TABLE | {"d": ["2020-02-03"] * N}, "state", {"number": "d"}, "'d' holds dates"),
     "too many classes": ({"x": np.ones(1500), "y": np.arange(1500)}, "y", {"problem": "classes"}, "1500 different"),
 }
 

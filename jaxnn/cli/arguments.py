@@ -162,6 +162,14 @@ def number(accepts: Callable[[float], bool], told: str) -> Callable[[str], float
     return read
 
 
+def decimal(text: str) -> str:
+    """An option's type: the decimal mark, by its name or itself."""
+    marks = {"point": ".", "comma": ",", ".": ".", ",": ","}
+    if text not in marks:
+        raise argparse.ArgumentTypeError(f"point or comma is expected, got {text!r}")
+    return marks[text]
+
+
 positive = number(lambda x: x > 0, "> 0")
 non_negative = number(lambda x: x >= 0, "≥ 0")
 below_one = number(lambda x: 0 <= x < 1, "in [0, 1)")

@@ -81,7 +81,7 @@ def run(options: Any) -> int:
         model = training.load(options.model)
         if model.preprocessing is None:
             raise ValueError(f"{options.model} holds no preprocessing, so that a table cannot be read for it.")
-        rows = source.read(options.data)
+        rows = source.read(options.data, model.preprocessing)
         x, y = _batch(model.preprocessing, rows, options)
         _check_memory(model.config["sizes"], len(x), options.eigenvalues)
         cache.enable()

@@ -174,6 +174,7 @@ def prepare(
     seed: int,
     drop: tuple[str, ...] = (),
     weight: str | None = None,
+    **words: Any,
 ) -> Parts:
     """Splits the rows and learns the preprocessing from those that train.
 
@@ -186,6 +187,7 @@ def prepare(
         seed: of the split.
         drop: columns to leave out.
         weight: a column that says how much each row counts.
+        **words: what is said about columns, for `preprocessing.fit`.
 
     Raises:
         ValueError: a column does not exist or is of no use, or there are too few rows.
@@ -195,33 +197,28 @@ def prepare(
         raise ValueError(f"{source.name!r} has {rows}: at least {LEAST_ROWS} are needed to train and to test on.")
     dataset = source.dataset
     values = source.rows[str(target)] if dataset is None else dataset.y
-    told, reason = preprocessing.problem_of(values)
-    if problem is not None:
-        reason = "as --problem says"
-    elif dataset is not None:
-        told, reason = dataset.problem, "the data set says so"
-    problem = problem or told
+    decided, reason = _problem(source, values, target, problem, words)
     split = data.split(
         source.n_rows,
         validation=validation,
         test=test,
         seed=seed,
-        stratify=np.asarray(values) if problem == "classes" else None,
+        stratify=np.asarray(values) if decided == "classes" else None,
     )
-    _refuse_small_parts(split, problem, validation, test)
+    _refuse_small_parts(split, decided, validation, test)
     weights = None if weight is None else _weights(source.rows[weight], weight, split)
     if dataset is None:
         if weight is not None:
             drop = (*drop, weight)
-        fitted = preprocessing.fit(source.rows, str(target), problem=problem, drop=drop, rows=split.train)
+        fitted = preprocessing.fit(source.rows, str(target), problem=problem, drop=drop, rows=split.train, **words)
     else:
         fitted = preprocessing.fit_arrays(
             dataset.x,
             dataset.y,
             input_names=dataset.feature_names,
             target_name=dataset.target_name,
-            class_names=dataset.class_names if problem == "classes" else (),
-            problem=problem,
+            class_names=dataset.class_names if decided == "classes" else (),
+            problem=decided,
             common_scale=dataset.image_shape is not None,
             rows=split.train,
         )
@@ -230,10 +227,26 @@ def prepare(
         fitted,
         reason,
         fitted.inputs(source.rows).astype(np.float32),
-        y if problem == "classes" else y.astype(np.float32)[:, None],
+        y if decided == "classes" else y.astype(np.float32)[:, None],
         weights,
         split,
     )
+
+
+def _problem(
+    source: Source, values: Any, target: str | None, problem: Any, words: Mapping[str, Any]
+) -> tuple[Literal["classes", "numbers"], str]:
+    """What is predicted, and why: as an option says, as the data set says, or by the values."""
+    if problem is not None:
+        return problem, "as --problem says"
+    if source.dataset is not None:
+        return source.dataset.problem, "the data set says so"
+    if target in words.get("category", ()):
+        return "classes", "as --category says"
+    if target in words.get("number", ()):
+        return "numbers", "as --number says"
+    how = {name: words[name] for name in ("decimal", "missing") if name in words}
+    return preprocessing.problem_of(values, name=str(target), **how)
 
 
 def _refuse_small_parts(split: data.Split, problem: str, validation: float, test: float) -> None:
@@ -276,19 +289,6 @@ def _no_weights(read: Values) -> np.ndarray:
         return ~(np.isfinite(read.values) & (read.values >= 0))
     of_text = [text is None or not reads_as_number(text) for text in read.values]
     return np.array(of_text) if any(of_text) else np.ones(len(of_text), bool)
-
-
-def row_numbers(source: Source, parts: Parts) -> tuple[str, ...]:
-    """The columns of a file that count its rows, from 0 or from 1: they tell where a row stands, and little else."""
-    if source.dataset is not None:
-        return ()
-    counted_rows = np.arange(source.n_rows)
-    columns = {each.name: source.rows[each.name] for each in parts.preprocessing.columns if each.kind == "number"}
-    return tuple(
-        name
-        for name, values in columns.items()
-        if values.dtype.kind == "f" and values[0] in (0, 1) and (values == counted_rows + values[0]).all()
-    )
 
 
 def judge(

@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE", help="a file, or the name of a data set")
     parser.add_argument("--out", metavar="FILE", help="where to write instead of standard output")
     parser.add_argument("--probabilities", action="store_true", help="a column for each class as well")
+    parser.add_argument("--clip", action="store_true", help="hold numbers within what training saw of their column")
+    parser.add_argument(
+        "--fill-missing",
+        action="store_true",
+        help="let missing values stand at the mean, or at no category, where training had none missing",
+    )
 
 
 def run(options: Any) -> int:
@@ -39,9 +45,10 @@ def run(options: Any) -> int:
         raise ValueError(f"{options.model} holds no preprocessing, so that a table cannot be read for it.")
     if options.probabilities and fitted.problem != "classes":
         raise ValueError(f"{options.model} predicts a number, which has no --probabilities.")
-    rows = source.read(options.table)
+    rows = source.read(options.table, fitted)
     cache.enable()
-    raw = model.outputs(rows.rows)
+    words = {"clip": options.clip, "fill_missing": options.fill_missing}
+    raw = model.outputs(rows.rows, **words)
     header = ["prediction"]
     if fitted.problem == "classes":
         columns = [[fitted.class_names[code] for code in raw.argmax(axis=1).tolist()]]
@@ -59,18 +66,20 @@ def run(options: Any) -> int:
     else:
         with open(options.out, "w", encoding="utf-8", newline="") as file:
             file.write(text.getvalue())
-    for line in _remarks(rows, fitted, raw):
+    for line in _remarks(rows, fitted, raw, words):
         print(printable(line), file=sys.stderr)
     return 0
 
 
-def _remarks(rows: Any, fitted: Any, raw: Any) -> Iterator[str]:
+def _remarks(rows: Any, fitted: Any, raw: Any, words: dict[str, bool]) -> Iterator[str]:
     """What a reader of the predictions should know: values that training did not see, and the metrics."""
+    from jaxnn import preprocessing
     from jaxnn.cli import experiment, report, source
 
     if rows.dataset is None:
         for name, values in fitted.unknown_categories(rows.rows).items():
             yield f"column {name!r} has values that training did not see, taken as no category: {listed(values)}"
+    yield from preprocessing.remarks(fitted, rows.rows, **words)
     truth = source.column(rows, fitted.target_name)
     if truth is None:
         return

@@ -67,7 +67,13 @@ def target(preprocessing: Any, reason: str | None = None) -> None:
         fact("problem", f"numbers{why}: {name}, {mean:.4g} ± {scale:.4g} in the training rows")
 
 
-def data(source: Any, parts: Any, seed: int, row_numbers: Sequence[str] = ()) -> None:
+def columns(preprocessing: Any) -> None:
+    """Prints what was decided about columns that could have been decided otherwise."""
+    for note in preprocessing.notes:
+        fact("note", note)
+
+
+def data(source: Any, parts: Any, seed: int) -> None:
     """Prints the rows, how they were split, what is predicted, and the inputs."""
     described = "" if source.dataset is None else f": {source.dataset.description}"
     fact("data", f"{source.name}{described}")
@@ -81,8 +87,7 @@ def data(source: Any, parts: Any, seed: int, row_numbers: Sequence[str] = ()) ->
     fact("rows", f"{source.n_rows:,}: {len(split.train):,} to train{held_out}{share} (seed {seed})")
     target(parts.preprocessing, parts.reason)
     inputs(parts.preprocessing)
-    for name in row_numbers:
-        fact("note", f"{name} only counts the rows: --drop {shlex.quote(name)} leaves it out")
+    columns(parts.preprocessing)
     print()
 
 

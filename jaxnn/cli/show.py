@@ -24,6 +24,7 @@ def run(options: Any) -> int:
     if model.preprocessing is not None:
         report.target(model.preprocessing)
         report.inputs(model.preprocessing)
+        report.columns(model.preprocessing)
     print()
     config = model.config
     names = config["activation"]

@@ -24,8 +24,13 @@ class Source(NamedTuple):
     dataset: Dataset | None
 
 
-def read(name: str) -> Source:
+def read(name: str, fitted: Any = None, **words: Any) -> Source:
     """The rows called `name`: one of `DATA_SETS`, or else a file; `./digits` is a file of that name.
+
+    Args:
+        name: the data set or the file.
+        fitted: the preprocessing of a model, as whose training rows a file is to be read.
+        **words: further words for `data.read_table`.
 
     Raises:
         ValueError: there is neither, or the file is no table.
@@ -44,7 +49,7 @@ def read(name: str) -> Source:
         )
     if os.path.isdir(name):
         raise ValueError(f"{name!r} is a folder: give a file (CSV, TSV, Parquet) or a data set ({listed(DATA_SETS)}).")
-    table = data.read_table(name)
+    table = data.read_table(name, **words if fitted is None else _as_trained(fitted))
     return Source(name, table, len(table), None)
 
 
@@ -53,3 +58,10 @@ def column(source: Source, name: str) -> Any:
     if source.dataset is None:
         return source.rows.columns.get(name)
     return source.dataset.y if name == source.dataset.target_name else None
+
+
+def _as_trained(fitted: Any) -> dict[str, Any]:
+    """The words for `data.read_table` by which a file is read as the training rows were."""
+    numbers = [each.name for each in fitted.columns if each.kind == "number"]
+    words: dict[str, Any] = {"text": fitted.as_text, "number": [*numbers, fitted.target_name]}
+    return words | ({"missing": fitted.missing} if fitted.missing else {})

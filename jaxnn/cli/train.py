@@ -14,14 +14,16 @@ Trains a network on a table, keeps the best epoch on rows held out for validatio
 DATA is a file (CSV, TSV or other delimited text with a line of names; Parquet), or one of
 {}.
 What is predicted is read from the target column: text and few different whole numbers are classes,
-other numbers are numbers. Defaults are chosen by the number of rows; what was chosen is printed.
+other numbers are numbers, also as text: 45%, $120. Columns of one value and those that only name the rows
+are left out. Defaults are chosen by the number of rows; what was chosen is printed.
 
 Ctrl-C (SIGINT) and SIGTERM end the training and keep what was learnt. Started in the background, a process
 ignores SIGINT, as shells arrange; SIGTERM (kill PID) still ends it.""".format(", ".join(arguments.DATA_SETS))
 EXAMPLE = """\
 examples:
   jaxnn train digits --seed 0
-  jaxnn train patients.csv --target stroke --drop id --out stroke.safetensors --plot stroke.png"""
+  jaxnn train patients.csv --target stroke --drop id --out stroke.safetensors --plot stroke.png
+  jaxnn train houses.csv --target price --category zip --missing unknown --decimal comma"""
 
 LEARNT_NOTHING = 1  # the exit status
 
@@ -38,6 +40,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="classes or numbers (read from the target)",
     )
     add("--drop", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to leave out")
+    add("--category", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are categories")
+    add("--number", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are numbers")
+    add(
+        "--decimal",
+        type=arguments.decimal,
+        metavar="MARK",
+        help="point or comma: the decimal mark in columns that leave it open, such as 1,045",
+    )
+    add(
+        "--missing",
+        nargs="+",
+        action="extend",
+        metavar="TEXT",
+        help="cells that stand for a missing value, as an empty one does (NA, N/A, n/a, #N/A, <NA>, NaN, nan, NULL, "
+        "null, ?); '' for the empty one alone",
+    )
     add("--weight", metavar="COLUMN", help="how much each row counts, ≥ 0")
     add("--class-weight", type=class_weight, metavar="W", help="balanced, or as `yes=5,no=1`")
     add(
@@ -100,7 +118,9 @@ def run(options: Any) -> int:
     if options.no_class_weight_on_validation and options.class_weight is None:
         raise ValueError("--no-class-weight-on-validation needs weights of classes: give --class-weight balanced too.")
     outputs.check(options, reads={"DATA": options.data})
-    rows = source.read(options.data)
+    absent = missing(options.missing)
+    words = {"missing": absent} if absent else {}
+    rows = source.read(options.data, decimal=options.decimal, text=options.category, number=options.number, **words)
     _check_columns(options, rows)
     cache.enable()
     with outputs.unless(options.quiet):
@@ -113,13 +133,17 @@ def run(options: Any) -> int:
             seed=options.seed,
             drop=tuple(options.drop),
             weight=options.weight,
+            category=options.category,
+            number=options.number,
+            decimal=options.decimal,
+            missing=absent,
         )
         weights = {
             "class_weight": experiment.weights_of_classes(parts, options.class_weight),
             "class_weight_on_validation": not options.no_class_weight_on_validation,
         }
         chosen = recipe.complete(options, rows=len(parts.split.train), problem=parts.problem)
-        report.data(rows, parts, options.seed, row_numbers=experiment.row_numbers(rows, parts))
+        report.data(rows, parts, options.seed)
         report.recipe(parts, chosen)
         experiment.check_memory(parts, chosen)
         sys.stdout.flush()
@@ -158,6 +182,11 @@ def run(options: Any) -> int:
     return 0 if interrupted is None else 128 + getattr(signal, interrupted)
 
 
+def missing(given: list[str] | None) -> tuple[str, ...]:
+    """The texts that stand for a missing value, the empty one among them; () for the usual ones."""
+    return () if given is None else tuple(dict.fromkeys(("", *map(str.strip, given))))
+
+
 def _check_columns(options: Any, rows: Any) -> None:
     """Refuses columns that do not exist, and a file without a target, before anything is computed.
 
@@ -168,10 +197,11 @@ def _check_columns(options: Any, rows: Any) -> None:
     from jaxnn.cli.text import listed
 
     if rows.dataset is not None:
-        if options.target not in (None, rows.dataset.target_name) or options.drop or options.weight:
+        words = ("drop", "weight", "category", "number", "decimal", "missing")
+        if options.target not in (None, rows.dataset.target_name) or any(getattr(options, word) for word in words):
             raise ValueError(
                 f"The data set {rows.name!r} knows its target, {rows.dataset.target_name!r}, and its columns: "
-                "--target, --drop and --weight are for files."
+                f"--target, --{', --'.join(words[:-1])} and --{words[-1]} are for files."
             )
         return
     names = rows.rows.names
@@ -195,7 +225,7 @@ def _picture(rows: Any, parts: Any, trained: Any, model: Any) -> Any:
         matrix = metrics.confusion_matrix(parts.y[judges], codes, n_classes=len(classes))
         words = {"matrix": matrix, "class_names": classes}
     else:
-        predictions = model.predict(rows.rows)[judges]
+        predictions = fitted.numbers(model.outputs(rows.rows))[judges]
         targets = fitted.numbers(parts.y[judges])
         words = {"targets": targets, "predictions": predictions, "name": fitted.target_name}
     return plots.training_report(

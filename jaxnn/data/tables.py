@@ -4,21 +4,24 @@ Text is read strictly. A row with a field too many or too few is an error that n
 only if it looks like one: `1_0` and `2 # x` do not. A column becomes
 
     float64           if every cell is a number or missing (NaN); `−5` with U+2212 is a number, and so is `1,5` in a
-                      column without points, where the comma does not separate fields
+                      column without points, where the comma does not separate fields; `00501` is a code, not a number
     bool              if every cell is `true` or `false` in any case (with missing cells: objects, None among them)
     text              otherwise: objects, str or None
 
-Dates stay text: what cannot be used is refused where it would be used, so that the column can be dropped first.
+Dates stay text, and so do `$120`, `45%` and `1,045`, of which `preprocessing.fit` judges: what cannot be used is
+refused where it would be used, so that the column can be dropped first.
 """
 
 import codecs
+import contextlib
 import csv
 import itertools
 import os
+import re
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +29,11 @@ from jaxnn import checks
 
 DELIMITERS = ("\t", ";", "|", ",")
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "?")
+USUALLY_MISSING = frozenset(MISSING)
 CHUNK = 50_000  # rows converted at a time: bounds the memory that cells take as text
 MAX_COLUMNS = 100_000
+CODES = re.compile(r"^[ \t]*0\d+[ \t]*$", re.MULTILINE)
+COMMA = re.compile(r"^[ \t]*[+-]?(?:0,|\d{4,},|\d*,(?!\d{3}[ \t]*$))", re.MULTILINE)  # no comma between thousands
 NOT_TEXT = {
     b"\x1f\x8b": "is compressed: unpack it first (gunzip)",
     b"PK\x03\x04": "is a spreadsheet or a zip archive: save the table as CSV",
@@ -43,11 +49,13 @@ class Table:
         columns: name -> array of shape (n_rows,): float64, bool, or objects (str, bool, None).
         n_rows: the number of rows, also `len(table)`.
         path: the file.
+        decimal_commas: the columns whose numbers were written with decimal commas.
     """
 
     columns: dict[str, np.ndarray]
     n_rows: int
     path: str
+    decimal_commas: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,14 +70,25 @@ class Table:
 
 
 def read_table(
-    path: str | os.PathLike[str], *, delimiter: str | None = None, missing: Collection[str] = MISSING
+    path: str | os.PathLike[str],
+    *,
+    delimiter: str | None = None,
+    missing: Collection[str] = MISSING,
+    decimal: str | None = None,
+    text: Collection[str] = (),
+    number: Collection[str] = (),
 ) -> Table:
     """Reads a table with a line of names at the top.
 
     Args:
         path: a file of delimited text (UTF-8, or UTF-16 with its mark), or Parquet.
         delimiter: one of comma, semicolon, tab and bar; None finds out from the first lines.
-        missing: cells that stand for a missing value. `None` is not among them by default: it is a common answer.
+        missing: cells that stand for a missing value. `None` is not among them by default: it is a common answer. A
+            table for a model that was fitted with `missing` of its own is to be read with the same.
+        decimal: the decimal mark, "." or ","; None decides column by column. With a comma, numbers with marks stay
+            text, of which `preprocessing.fit(…, decimal=",")` judges.
+        text: names of columns that stay text, such as `Preprocessing.as_text` of a model; others are ignored.
+        number: names of columns in which a leading zero does not make a code; others are ignored.
 
     Raises:
         ValueError: the file is no such table; the message names the file, the line and the remedy.
@@ -79,6 +98,8 @@ def read_table(
     name = os.fspath(path)
     if delimiter is not None and delimiter not in DELIMITERS:
         raise ValueError(f"delimiter must be one of {DELIMITERS}, got {delimiter!r}.")
+    if decimal not in (None, ".", ","):
+        raise ValueError(f'decimal must be ".", "," or None, got {decimal!r}.')
     with open(path, "rb", opener=_open_without_waiting) as file:
         mode = os.fstat(file.fileno()).st_mode
         if not stat.S_ISREG(mode):
@@ -96,7 +117,7 @@ def read_table(
         raise ValueError(f"{name!r} is binary, not a table as text.")
     encoding = "utf-16" if utf_16 else "utf-8-sig"
     try:
-        return _read_delimited(name, encoding, delimiter, frozenset(missing))
+        return _read_delimited(name, encoding, delimiter, frozenset(missing), _Kinds(decimal, set(text), set(number)))
     except UnicodeDecodeError as error:
         raise ValueError(f"{name!r} is not {error.encoding} text ({error.reason}): save it as CSV UTF-8.") from None
 
@@ -109,14 +130,32 @@ def _open_without_waiting(path: str, flags: int) -> int:
 # Delimited text --------------------------------------------------------------------------------------------------
 
 
-def _read_delimited(name: str, encoding: str, delimiter: str | None, missing: frozenset[str]) -> Table:
+class _Kinds(NamedTuple):
+    """What is known of the columns: the decimal mark, and the names of those that are text and numbers."""
+
+    decimal: str | None
+    text: set[str]
+    number: set[str]
+
+    def readers(self, name: str, delimiter: str) -> list[Callable[..., np.ndarray | None]]:
+        """The readers to try for a column, in turn."""
+        if name in self.text:
+            return [_texts]
+        numbers = _numbers if name in self.number else _numbers_without_codes
+        if self.decimal == ",":
+            return [_whole_numbers, _booleans, _texts]
+        commas = [] if delimiter == "," or self.decimal else [_comma_numbers]
+        return [numbers, *commas, _booleans, _texts]
+
+
+def _read_delimited(name: str, encoding: str, delimiter: str | None, missing: frozenset[str], kinds: _Kinds) -> Table:
     """Reads text in chunks, each column by the first of the readers that understands all of it.
 
     A column that its reader stops understanding in a later chunk is read again from the start by the next reader.
     """
     delimiter = delimiter or _find_delimiter(name, encoding)
     header = _header(name, encoding, delimiter)
-    readers = [_numbers, _booleans, _texts] if delimiter == "," else [_numbers, _comma_numbers, _booleans, _texts]
+    readers = [kinds.readers(each, delimiter) for each in header]
     reader_of = [0] * len(header)
     columns: dict[int, list[np.ndarray]] = {j: [] for j in range(len(header))}
     unread = set(columns)
@@ -127,10 +166,10 @@ def _read_delimited(name: str, encoding: str, delimiter: str | None, missing: fr
         for rows in _chunks(name, encoding, delimiter, len(header)):
             cells = list(zip(*rows, strict=True))
             for j in unread - again:
-                part = readers[reader_of[j]](cells[j], missing)
+                part = readers[j][reader_of[j]](cells[j], missing)
                 while part is None and n_rows == 0:
                     reader_of[j] += 1
-                    part = readers[reader_of[j]](cells[j], missing)
+                    part = readers[j][reader_of[j]](cells[j], missing)
                 if part is None:
                     reader_of[j] += 1
                     columns[j].clear()
@@ -141,7 +180,8 @@ def _read_delimited(name: str, encoding: str, delimiter: str | None, missing: fr
         unread = again
     if n_rows == 0:
         raise ValueError(f"{name!r} has a line of names and no rows.")
-    return Table({header[j]: _joined(parts) for j, parts in columns.items()}, n_rows, name)
+    commas = tuple(header[j] for j in columns if readers[j][reader_of[j]] is _comma_numbers)
+    return Table({header[j]: _joined(parts) for j, parts in columns.items()}, n_rows, name, commas)
 
 
 def _lines(name: str, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -226,25 +266,37 @@ def _numbers(cells: tuple[str, ...], missing: frozenset[str]) -> np.ndarray | No
     joined = "\n".join(cells)
     if "_" in joined:  # Python's 1_000, which no table means
         return None
-    joined = joined.replace("\N{MINUS SIGN}", "-")
-    texts = joined.split("\n")
+    texts = joined.replace("\N{MINUS SIGN}", "-").split("\n")
     if len(texts) != len(cells):  # a quoted cell with a line break
         return None
+    if missing == USUALLY_MISSING:  # among which is `nan`, and no other number
+        with contextlib.suppress(ValueError):
+            return np.array(texts, np.float64)
+    absent = np.array([cell.strip() in missing for cell in cells], bool)
     try:
-        return np.array(texts, np.float64)
-    except ValueError:
-        texts = ["nan" if cell.strip() in missing else text for cell, text in zip(cells, texts, strict=True)]
-    try:
-        return np.array(texts, np.float64)
+        numbers = np.array(["nan" if gone else text for gone, text in zip(absent, texts, strict=True)], np.float64)
     except ValueError:
         return None
+    return numbers if missing == USUALLY_MISSING or (np.isnan(numbers) == absent).all() else None
+
+
+def _numbers_without_codes(cells: tuple[str, ...], missing: frozenset[str]) -> np.ndarray | None:
+    """As `_numbers`, but `00501` is a code: a number would lose its zeros."""
+    return None if CODES.search("\n".join(cells)) else _numbers(cells, missing)
 
 
 def _comma_numbers(cells: tuple[str, ...], missing: frozenset[str]) -> np.ndarray | None:
-    """As `_numbers`, with decimal commas: in a column that has points too, a comma may mean thousands."""
-    if any("." in cell for cell in cells):
+    """As `_numbers`, with decimal commas: where there are points too, or three digits behind all, it may be another."""
+    joined = "\n".join(cells)
+    if "." in joined or ("," in joined and not COMMA.search(joined)) or CODES.search(joined):
         return None
     return _numbers(tuple(cell.replace(",", ".") for cell in cells), missing)
+
+
+def _whole_numbers(cells: tuple[str, ...], missing: frozenset[str]) -> np.ndarray | None:
+    """As `_numbers`, where no mark stands between the digits that could mean one thing or another."""
+    joined = "\n".join(cells)
+    return None if "." in joined or "," in joined else _numbers_without_codes(cells, missing)
 
 
 def _booleans(cells: tuple[str, ...], missing: frozenset[str]) -> np.ndarray | None:
@@ -280,11 +332,16 @@ def _compact(values: np.ndarray) -> np.ndarray:
 
 def _read_parquet(name: str) -> Table:
     """Reads Parquet; whatever a damaged file makes its reader raise becomes a ValueError."""
-    checks.require("pyarrow.parquet", extra="tables", purpose="to read Parquet")
+    parquet = checks.require("pyarrow.parquet", extra="tables", purpose="to read Parquet")
     narwhals = checks.require("narwhals", extra="tables", purpose="to read Parquet")
     try:
+        schema = parquet.read_schema(name)
+        twice = next((each for each in schema.names if schema.names.count(each) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two columns are called {twice!r}; rename one")
         frame = narwhals.read_parquet(name, backend="pyarrow")
-        columns = {str(each): _parquet_column(frame[each]) for each in frame.columns}
+        categorical = _categorical_for_pandas(schema)
+        columns = {str(each): _parquet_column(frame[each], each in categorical) for each in frame.columns}
     except OSError as error:
         if error.errno is not None:
             raise
@@ -296,8 +353,18 @@ def _read_parquet(name: str) -> Table:
     return Table(columns, len(frame), name)
 
 
-def _parquet_column(series: Any) -> np.ndarray:
-    """A narwhals series: numbers as float64, the rest as objects, of which preprocessing judges."""
+def _categorical_for_pandas(schema: Any) -> set[str]:
+    """The columns that pandas wrote as categorical; of numbers, the file's own types have forgotten it."""
+    described = schema.pandas_metadata or {}
+    return {each["name"] for each in described.get("columns", ()) if each.get("pandas_type") == "categorical"}
+
+
+def _parquet_column(series: Any, categorical: bool) -> np.ndarray:
+    """A narwhals series: numbers as float64, categories as text, the rest as objects, of which preprocessing judges."""
+    if categorical or type(series.dtype).__name__ in ("Categorical", "Enum"):
+        values = np.empty(len(series), object)
+        values[:] = [None if each is None else str(each) for each in series.to_list()]
+        return values
     if series.dtype.is_numeric():
         if series.null_count() or series.dtype.is_decimal():
             return np.array([np.nan if each is None else float(each) for each in series.to_list()])

@@ -3,21 +3,30 @@
 What is learnt here is learnt from the training rows only, lives inside the saved model as plain JSON, and is applied
 to every later table in the same way:
 
-    number      (x - mean) / scale, with scale the standard deviation (divisor n), or 1 for a constant column
+    number      (x - mean) / scale, with scale the standard deviation (divisor n)
     boolean     0 or 1
     category    one input per category seen in training, 1 for the row's own category and 0 for the others
+    unused      no input: one value only in training (up to rounding), or whole numbers that name the rows
     target      class codes 0, 1, 2, … in sorted order, or (y - mean) / scale
 
+What a column is, is decided in `deciding`: the caller's word (`category`, `number`), else its dtype, else how its texts
+are written (`written`): `1,045`, `$120` and `45%` are numbers where all of the column is. What could have been decided
+otherwise is said in `Preprocessing.notes`; what was decided is stored, and later tables are read the same way.
+
 A missing value (None, NaN, an empty field) stands at the column's mean, or at no category, and an input called
-`name is missing` is 1 for that row. A column without missing values in training refuses them later: the network has
-never seen one. A category that was not seen in training becomes zeros throughout, because a rare category may fall
-into the validation part by chance; `unknown_categories` lists them for a caller who wants to know.
+`name is missing` is 1 for that row. A column without missing values in training refuses them later, because the network
+has never seen one, unless `fill_missing` is asked for. A category that was not seen in training becomes zeros
+throughout, because a rare category may fall into the validation part by chance; `unknown_categories` lists them for a
+caller who wants to know. `remarks` says what else of a table makes predictions doubtful, such as numbers far outside
+what training saw; `clip` holds them there.
 
 Standardising inputs: LeCun, Bottou, Orr and Müller, "Efficient BackProp" (1998), section 4.3.
 """
 
-from jaxnn.preprocessing.fitting import fit, fit_arrays, problem_of
+from jaxnn.preprocessing.fitting import fit, fit_arrays
+from jaxnn.preprocessing.remarks import remarks
 from jaxnn.preprocessing.stored import from_spec
+from jaxnn.preprocessing.targets import problem_of
 from jaxnn.preprocessing.transform import Column, Preprocessing, Target
 
-__all__ = ["Column", "Preprocessing", "Target", "fit", "fit_arrays", "from_spec", "problem_of"]
+__all__ = ["Column", "Preprocessing", "Target", "fit", "fit_arrays", "from_spec", "problem_of", "remarks"]

@@ -2,13 +2,15 @@
 
 import datetime
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
+from jaxnn.preprocessing.dates import are_dates
+from jaxnn.preprocessing.frames import column_of
+
+DOUBLE = float(np.finfo(np.float64).eps)
 
 
 class Values(NamedTuple):
@@ -18,18 +20,27 @@ class Values(NamedTuple):
     kind: Literal["number", "boolean", "category", "date", "nothing"]
     values: Any
     missing: np.ndarray
+    categorical: bool = False  # whether its dtype says so, whatever the values are
+    precision: float = DOUBLE  # ε of the numbers as they came
 
 
-def read_column(what: str, values: Any) -> Values:
-    """Sorts a raw column into one of the kinds."""
-    array = np.asarray(values)
+def read_column(what: str, values: Any, missing: Collection[str] = ()) -> Values:
+    """Sorts a raw column into one of the kinds; the texts in `missing` stand for no value."""
+    array, categorical = column_of(values)
+    read = _read_array(what, np.asarray(array), missing)
+    return read._replace(categorical=categorical)
+
+
+def _read_array(what: str, array: np.ndarray, absent: Collection[str]) -> Values:
+    """As `read_column`, for an array."""
     if array.ndim != 1:
         raise ValueError(f"{what} must be one-dimensional, got shape {array.shape}.")
     if array.dtype.kind in "biuf":
         numbers = array.astype(np.float64)
         missing = np.isnan(numbers)
         kind: Any = "boolean" if array.dtype.kind == "b" else "number"
-        return Values(what, "nothing" if missing.all() else kind, numbers, missing)
+        precision = float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else DOUBLE
+        return Values(what, "nothing" if missing.all() else kind, numbers, missing, precision=max(DOUBLE, precision))
     if array.dtype.kind in "mM":
         missing = np.isnat(array)
         texts = [None if absent else str(date) for date, absent in zip(array, missing.tolist(), strict=True)]
@@ -37,13 +48,14 @@ def read_column(what: str, values: Any) -> Values:
     if array.dtype.kind not in "OUT":
         raise ValueError(f"{what} holds {array.dtype}; numbers, booleans and text are understood.")
     items = array.tolist()
-    missing = _missing(items)
+    missing = _missing(items, absent)
     if missing.all():
         return Values(what, "nothing", np.full(len(items), np.nan), missing)
     items = [None if absent else item for item, absent in zip(items, missing.tolist(), strict=True)]
     types = set(map(type, items)) - {type(None)}
     if all(issubclass(each, str) for each in types):
-        return Values(what, "date" if _are_dates(items) else "category", items, missing)
+        dates = are_dates(dict.fromkeys(item for item in items if item is not None))
+        return Values(what, "date" if dates else "category", items, missing)
     if all(issubclass(each, datetime.date | datetime.time | datetime.timedelta) for each in types):
         return Values(what, "date", items, missing)
     if all(issubclass(each, bool | np.bool_) for each in types):
@@ -51,7 +63,7 @@ def read_column(what: str, values: Any) -> Values:
     if all(hasattr(each, "__float__") and not issubclass(each, str) for each in types):
         return Values(what, "number", _floats(items), missing)
     if all(hasattr(each, "__float__") or issubclass(each, str) for each in types):
-        return Values(what, "category", [None if item is None else str(item) for item in items], missing)
+        return Values(what, "category", [None if item is None else text_of(item) for item in items], missing)
     strange = next(each.__name__ for each in types if not hasattr(each, "__float__") and not issubclass(each, str))
     raise ValueError(f"{what} holds values of type {strange}; numbers, booleans and text are understood.")
 
@@ -68,25 +80,32 @@ def _floats(items: list[Any]) -> np.ndarray:
     return numbers
 
 
-def _are_dates(texts: list[str | None]) -> bool:
-    """Whether all texts are ISO 8601 dates; the first that is not ends the search."""
-    return all(text is None or ISO_DATE.fullmatch(text) for text in texts)
+def text_of(value: Any) -> str:
+    """A value as the text of a category: whole numbers without a point, whatever their type."""
+    if isinstance(value, float | np.floating):
+        return str(int(value)) if float(value).is_integer() else repr(float(value))
+    return str(value)
 
 
-def _missing(items: list[Any]) -> np.ndarray:
-    """Which items are None, NaN, or one of the markers of pandas, which is not imported to ask."""
+def _missing(items: list[Any], absent: Collection[str]) -> np.ndarray:
+    """Which items are None, NaN, a text in `absent`, or a marker of pandas, which is not imported to ask."""
     types = set(map(type, items))
     markers = {each for each in types if each is type(None) or each.__name__ in ("NAType", "NaTType")}
     numbers = {each for each in types if issubclass(each, float | np.floating)}
-    absent = (type(item) in markers or (type(item) in numbers and item != item) for item in items)
-    return np.fromiter(absent, bool, len(items))
+    missing = np.fromiter(
+        (type(item) in markers or (type(item) in numbers and item != item) for item in items), bool, len(items)
+    )
+    if absent and any(issubclass(each, str) for each in types):
+        absent = frozenset(absent)
+        missing |= np.fromiter((isinstance(item, str) and item.strip() in absent for item in items), bool, len(items))
+    return missing
 
 
 def distinct(read: Values) -> tuple[Values, np.ndarray]:
     """The different values of a column, and for each row the index of its own among them: work for few, not for all."""
     if isinstance(read.values, np.ndarray):
         values, place = np.unique(read.values, return_inverse=True)
-        return read._replace(values=values, missing=np.isnan(values)), place
+        return read._replace(values=values, missing=np.isnan(values)), place.reshape(-1)
     index = {value: j for j, value in enumerate(dict.fromkeys(read.values))}
     place = np.fromiter(map(index.__getitem__, read.values), np.int64, len(read.values))
     return read._replace(values=list(index), missing=np.array([value is None for value in index], bool)), place
@@ -95,21 +114,6 @@ def distinct(read: Values) -> tuple[Values, np.ndarray]:
 def is_array(table: Any) -> bool:
     """Whether `table` is an array without column names (DataFrames have `__array__` too)."""
     return isinstance(table, list | tuple) or (hasattr(table, "__array__") and not hasattr(table, "columns"))
-
-
-def columns_of(table: Any) -> dict[str, Any]:
-    """The columns of any kind of table, by name."""
-    if isinstance(table, Mapping):
-        return {str(name): table[name] for name in table}
-    labels = getattr(table, "columns", None)
-    if hasattr(type(table), "column_names"):  # pyarrow, whose `columns` are the values
-        labels = table.column_names
-    if labels is None:
-        raise TypeError(
-            "A table must be a mapping from names to columns, a jaxnn.data.Table or a DataFrame,"
-            f" got {type(table).__name__}."
-        )
-    return {str(label): table[label] for label in labels}
 
 
 def common_length(columns: Sequence[Values]) -> int:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from jaxnn.preprocessing.transform import Column, Label, Preprocessing, Target
+from jaxnn.preprocessing.written import DECIMALS, GROUPS, Notation
 
 MAX_CATEGORIES = 100  # of one column: more is an identifier or free text, not a category
 MAX_CLASSES = 1_000
@@ -17,7 +18,7 @@ def from_spec(spec: Any) -> Preprocessing:
     Raises:
         ValueError: the description is not one that `to_spec` writes.
     """
-    top = _record(spec, "preprocessing", {"columns", "target"})
+    top = _record(spec, "preprocessing", {"columns", "target"}, {"notes", "missing"})
     columns = tuple(
         _column_from(column, f"column {j + 1}")
         for j, column in enumerate(_items(top["columns"], "columns", MAX_COLUMNS))
@@ -25,23 +26,31 @@ def from_spec(spec: Any) -> Preprocessing:
     names = {column.name for column in columns}
     if not columns or len(names) != len(columns):
         raise ValueError("The stored preprocessing must have columns, each name once.")
-    if sum(max(1, len(column.categories)) for column in columns) > MAX_COLUMNS:
-        raise ValueError(f"The stored preprocessing has more than {MAX_COLUMNS} inputs.")
-    return Preprocessing(columns, _target_from(top["target"]))
+    if not 0 < sum(len(column.input_names) for column in columns) <= 2 * MAX_COLUMNS:
+        raise ValueError(f"The stored preprocessing must have 1 to {2 * MAX_COLUMNS} inputs.")
+    notes, missing = (
+        tuple(_text(each, what) for each in _items(top.get(what, []), what, MAX_COLUMNS))
+        for what in ("notes", "missing")
+    )
+    return Preprocessing(columns, _target_from(top["target"]), notes, missing)
 
 
 def _column_from(spec: Any, what: str) -> Column:
     """One column, from its stored description."""
     kind = spec.get("kind") if isinstance(spec, dict) else None
-    kind = _choice(kind, f"kind of {what}", ("number", "boolean", "category"))
-    own = {"categories"} if kind == "category" else {"mean", "scale"}
-    spec = _record(spec, what, {"name", "kind", "missing"} | own)
+    kind = _choice(kind, f"kind of {what}", ("number", "boolean", "category", "unused"))
+    own = {"category": {"categories"}, "unused": set()}.get(kind, {"mean", "scale"})
+    optional = {"least", "most", "notation"} if kind == "number" else set()
+    spec = _record(spec, what, {"name", "kind", "missing"} | own, optional)
     name = _text(spec["name"], f"name of {what}")
     missing = _choice(spec["missing"], f"missing of {what}", ("refused", "filled", "marked"))
+    if kind == "unused":
+        return Column(name, kind, missing=missing)
     if kind != "category":
         mean = _number(spec["mean"], f"mean of {what}")
         scale = _number(spec["scale"], f"scale of {what}", above_zero=True)
-        return Column(name, kind, mean, scale, missing=missing)
+        least, most = _range_from(spec, what)
+        return Column(name, kind, mean, scale, (), missing, least, most, _notation_from(spec, what))
     categories = tuple(
         _text(category, f"category of {what}")
         for category in _items(spec["categories"], f"categories of {what}", MAX_CATEGORIES)
@@ -51,17 +60,39 @@ def _column_from(spec: Any, what: str) -> Column:
     return Column(name, kind, categories=categories, missing=missing)
 
 
+def _range_from(spec: dict[str, Any], what: str) -> tuple[float | None, float | None]:
+    """The smallest and the largest number of a column, which files of earlier versions lack."""
+    if "least" not in spec and "most" not in spec:
+        return None, None
+    least, most = (_number(spec.get(key), f"{key} of {what}") for key in ("least", "most"))
+    if least > most:
+        raise ValueError(f"The stored range of {what} must not end before it starts.")
+    return least, most
+
+
+def _notation_from(spec: dict[str, Any], what: str) -> Notation | None:
+    """How the numbers of a column were written, if they were text."""
+    if "notation" not in spec:
+        return None
+    notation = _record(spec["notation"], f"notation of {what}", set(Notation._fields))
+    decimal = _choice(notation["decimal"], f"decimal mark of {what}", DECIMALS)
+    group = _choice(notation["group"], f"mark between the thousands of {what}", GROUPS)
+    if decimal == group:
+        raise ValueError(f"The stored marks of {what} must be different.")
+    return Notation(decimal, group, _text(notation["unit"], f"unit of {what}"))
+
+
 def _target_from(spec: Any) -> Target:
     """The target, from its stored description."""
     problem = spec.get("problem") if isinstance(spec, dict) else None
     problem = _choice(problem, "problem", ("classes", "numbers"))
     own = {"classes", "class_names"} if problem == "classes" else {"mean", "scale"}
-    spec = _record(spec, "target", {"name", "problem"} | own)
+    spec = _record(spec, "target", {"name", "problem"} | own, {"notation"} if problem == "numbers" else set())
     name = _text(spec["name"], "name of the target")
     if problem == "numbers":
         mean = _number(spec["mean"], "mean of the target")
         scale = _number(spec["scale"], "scale of the target", above_zero=True)
-        return Target(name, problem, mean=mean, scale=scale)
+        return Target(name, problem, (), (), mean, scale, _notation_from(spec, "the target"))
     classes = tuple(_label(label) for label in _items(spec["classes"], "classes", MAX_CLASSES))
     names = tuple(_text(each, "class name") for each in _items(spec["class_names"], "class names", MAX_CLASSES))
     kinds = {"number" if type(label) in (int, float) else type(label).__name__ for label in classes}
@@ -82,9 +113,9 @@ def _label(value: Any) -> Label:
     return int(number) if isinstance(value, int) else number
 
 
-def _record(value: Any, what: str, keys: set[str]) -> dict[str, Any]:
-    """A JSON object with exactly these keys."""
-    if not isinstance(value, dict) or set(value) != keys:
+def _record(value: Any, what: str, keys: set[str], optional: set[str] = frozenset()) -> dict[str, Any]:  # type: ignore[assignment]
+    """A JSON object with exactly these keys, and any of the optional ones."""
+    if not isinstance(value, dict) or set(value) - optional != keys:
         raise ValueError(f"The stored {what} must be an object with the keys {sorted(keys)}.")
     return value
 

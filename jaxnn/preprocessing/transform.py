@@ -6,10 +6,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from jaxnn.preprocessing import written
+from jaxnn.preprocessing.frames import columns_of
 from jaxnn.preprocessing.raw import (
     Values,
     check_matrix,
-    columns_of,
     common_length,
     distinct,
     is_array,
@@ -18,10 +19,12 @@ from jaxnn.preprocessing.raw import (
     read_column,
     reads_as_number,
     rows_told,
+    text_of,
 )
+from jaxnn.preprocessing.written import Notation
 
 Problem: TypeAlias = Literal["classes", "numbers"]
-Kind: TypeAlias = Literal["number", "boolean", "category"]
+Kind: TypeAlias = Literal["number", "boolean", "category", "unused"]
 Missing: TypeAlias = Literal["refused", "filled", "marked"]
 Label: TypeAlias = str | bool | int | float
 
@@ -33,11 +36,15 @@ class Column(NamedTuple):
 
     Attributes:
         name: the column's name in the table.
-        kind: "number", "boolean" or "category".
+        kind: "number", "boolean", "category", or "unused": one value only, or an identifier. An unused column is not
+            looked at, save for where it is missing if that is marked.
         mean: of the training values; stands in for a missing number or boolean.
         scale: > 0; a number is divided by it. 1 for the other kinds.
         categories: the texts seen in training, sorted; empty for the other kinds.
         missing: "refused", "filled" (at the mean, or at no category), or "marked" (filled, with an input of its own).
+        least: the smallest number seen in training; None for the other kinds, and in files of earlier versions.
+        most: the largest.
+        notation: how the numbers were written, if they were text; None if they were numbers already.
     """
 
     name: str
@@ -46,13 +53,23 @@ class Column(NamedTuple):
     scale: float = 1.0
     categories: tuple[str, ...] = ()
     missing: Missing = "refused"
+    least: float | None = None
+    most: float | None = None
+    notation: Notation | None = None
+
+    @property
+    def needed(self) -> bool:
+        """Whether a table must have it."""
+        return self.kind != "unused" or self.missing == "marked"
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """The names of the inputs that this column becomes."""
         names = tuple(f"{self.name}={category}" for category in self.categories)
         marker = (f"{self.name} is missing",) if self.missing == "marked" else ()
-        return (names if self.kind == "category" else (self.name,)) + marker
+        if self.kind in ("number", "boolean"):
+            names = (self.name,)
+        return names + marker
 
 
 class Target(NamedTuple):
@@ -65,6 +82,7 @@ class Target(NamedTuple):
         class_names: the labels in words, for people.
         mean: of the training targets (numbers only).
         scale: > 0, their standard deviation (numbers only).
+        notation: how the numbers were written, if they were text.
     """
 
     name: str
@@ -73,13 +91,23 @@ class Target(NamedTuple):
     class_names: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    notation: Notation | None = None
 
 
 class Preprocessing(NamedTuple):
-    """The fitted transformation between a raw table and a network: made by `fit`, `fit_arrays` or `from_spec`."""
+    """The fitted transformation between a raw table and a network: made by `fit`, `fit_arrays` or `from_spec`.
+
+    Attributes:
+        columns: what was learnt about each column of the inputs.
+        target: what was learnt about the target.
+        notes: what was decided about columns that could have been decided otherwise, one line each.
+        missing: texts that stand for a missing value.
+    """
 
     columns: tuple[Column, ...]
     target: Target
+    notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -101,13 +129,26 @@ class Preprocessing(NamedTuple):
         """What is predicted: "classes" or "numbers"."""
         return self.target.problem
 
-    def inputs(self, table: Any) -> np.ndarray:
+    @property
+    def as_text(self) -> tuple[str, ...]:
+        """The columns that are to be read from a file as text, for `data.read_table(path, text=…)`.
+
+        They are the categories, of which `01` and `1` may be two, and what was numbers in another notation than that of
+        programs, of which a cell such as `1.045` alone would be read in theirs.
+        """
+        notations = {column.name: column.notation for column in self.columns} | {self.target.name: self.target.notation}
+        categories = [column.name for column in self.columns if column.kind == "category"]
+        return (*categories, *(name for name, notation in notations.items() if notation is not None))
+
+    def inputs(self, table: Any, *, clip: bool = False, fill_missing: bool = False) -> np.ndarray:
         """The network's inputs for the rows of `table`.
 
         Args:
             table: a `data.Table`, a mapping from names to columns, a DataFrame (pandas, polars, pyarrow, narwhals),
                 or, where no column holds categories, an array of shape (n, number of raw columns) in their order.
                 Columns that the model does not use are ignored.
+            clip: hold numbers within what training saw of their column, [least, most].
+            fill_missing: let missing values stand at the mean, or at no category, where training had none missing.
 
         Returns:
             float64 of shape (n, n_in), finite, n_in = len(input_names).
@@ -117,16 +158,17 @@ class Preprocessing(NamedTuple):
                 none missing, infinite, or too far from the training values for single precision.
         """
         if is_array(table):
-            return self._inputs_of_array(np.asarray(table))
+            return self._inputs_of_array(np.asarray(table), clip, fill_missing)
         columns = columns_of(table)
-        _refuse_absent(tuple(column.name for column in self.columns), columns)
-        read = [(column, read_column(f"Column {column.name!r}", columns[column.name])) for column in self.columns]
+        needed = [column for column in self.columns if column.needed]
+        _refuse_absent(tuple(column.name for column in needed), columns)
+        read = [(column, read_column(_named(column), columns[column.name], self.missing)) for column in needed]
         n = common_length([values for _, values in read])
         inputs = np.empty((n, len(self.input_names)))
         start = 0
         for column, values in read:
             stop = start + len(column.input_names)
-            _fill(inputs[:, start:stop], column, values)
+            _fill(inputs[:, start:stop], column, values, clip, fill_missing)
             start = stop
         return inputs
 
@@ -137,10 +179,10 @@ class Preprocessing(NamedTuple):
             ValueError: a target is missing, is none of the known classes, or is no finite number.
         """
         target = self.target
-        read = read_column(f"Target {target.name!r}", values)
+        read = read_column(f"Target {target.name!r}", values, self.missing)
         refuse_missing_target(read)
         if target.problem == "numbers":
-            return _standardise(read.what, numbers_of(read), target.mean, target.scale)
+            return _standardise(read.what, numbers_written(read, target.notation), target.mean, target.scale)
         code_of = {label: code for code, label in enumerate(target.classes)}
         different, place = distinct(read)
         labels = labels_like(target.classes, different)
@@ -190,7 +232,7 @@ class Preprocessing(NamedTuple):
         unknown = {}
         for column in self.columns:
             if column.kind == "category" and column.name in columns:
-                different, _ = distinct(read_column(f"Column {column.name!r}", columns[column.name]))
+                different, _ = distinct(read_column(_named(column), columns[column.name], self.missing))
                 texts = _texts_like(column, different)
                 strangers = {text for text in texts if text is not None} - set(column.categories)
                 if strangers:
@@ -208,8 +250,12 @@ class Preprocessing(NamedTuple):
             }
             if column.kind == "category":
                 spec["categories"] = list(column.categories)
-            else:
+            elif column.kind != "unused":
                 spec |= {"mean": column.mean, "scale": column.scale}
+            if column.least is not None and column.most is not None:
+                spec |= {"least": column.least, "most": column.most}
+            if column.notation is not None:
+                spec["notation"] = column.notation._asdict()
             columns.append(spec)
         target: dict[str, Any] = {"name": self.target.name, "problem": self.target.problem}
         if self.target.problem == "classes":
@@ -219,9 +265,12 @@ class Preprocessing(NamedTuple):
             }
         else:
             target |= {"mean": self.target.mean, "scale": self.target.scale}
-        return {"columns": columns, "target": target}
+            if self.target.notation is not None:
+                target["notation"] = self.target.notation._asdict()
+        spoken = {"notes": list(self.notes), "missing": list(self.missing)}
+        return {"columns": columns, "target": target} | {name: texts for name, texts in spoken.items() if texts}
 
-    def _inputs_of_array(self, x: np.ndarray) -> np.ndarray:
+    def _inputs_of_array(self, x: np.ndarray, clip: bool, fill_missing: bool) -> np.ndarray:
         """As `inputs`, for an array: in one piece where all columns are complete numbers, as images are."""
         if any(column.kind == "category" for column in self.columns):
             names = [column.name for column in self.columns if column.kind == "category"]
@@ -230,24 +279,35 @@ class Preprocessing(NamedTuple):
                 " give a table with named columns."
             )
         check_matrix(x, len(self.columns))
-        plain = all(c.kind == "number" and c.missing == "refused" for c in self.columns)
-        if not plain or x.dtype.kind not in "iuf":
-            return self.inputs({c.name: x[:, j] for j, c in enumerate(self.columns)})
-        inputs = np.subtract(x, [column.mean for column in self.columns], dtype=np.float64)
+        used = [j for j, column in enumerate(self.columns) if column.needed]
+        columns = [self.columns[j] for j in used]
+        plain = all(c.kind == "number" and c.missing == "refused" for c in columns)
+        if not plain or clip or fill_missing or x.dtype.kind not in "iuf":
+            table = {column.name: x[:, j] for j, column in zip(used, columns, strict=True)}
+            return self.inputs(table, clip=clip, fill_missing=fill_missing)
+        if len(used) < len(self.columns):
+            x = x[:, used]
+        inputs = np.subtract(x, [column.mean for column in columns], dtype=np.float64)
         with np.errstate(over="ignore"):  # what overflows is refused below, by name
-            inputs /= np.array([column.scale for column in self.columns])
+            inputs /= np.array([column.scale for column in columns])
         if not (np.abs(inputs) <= LARGEST).all():
             j = int(np.argmin((np.abs(inputs) <= LARGEST).all(axis=0)))
-            _fill(inputs[:, j : j + 1], self.columns[j], read_column(f"Column {self.columns[j].name!r}", x[:, j]))
+            _fill(inputs[:, j : j + 1], columns[j], read_column(_named(columns[j]), x[:, j]), clip, fill_missing)
         return inputs
 
 
-def _fill(block: np.ndarray, column: Column, read: Values) -> None:
+def _named(column: Column) -> str:
+    """A column as messages call it."""
+    return f"Column {column.name!r}"
+
+
+def _fill(block: np.ndarray, column: Column, read: Values, clip: bool, fill_missing: bool) -> None:
     """Writes a column's inputs into `block` of shape (n, number of its inputs)."""
-    if column.missing == "refused" and read.missing.any():
+    if column.missing == "refused" and read.missing.any() and not fill_missing:
         raise ValueError(
-            f"Column {column.name!r} is missing a value in {rows_told(read.missing)}, and had none missing"
-            " in training: fill it in, or leave the row out."
+            f"Column {column.name!r} is missing a value in {rows_told(read.missing)}, and had none missing in training:"
+            " fill it in, leave the row out, or let it stand at the mean or at no category"
+            " (fill_missing=True; --fill-missing)."
         )
     if column.kind == "category":
         code_of = {category: j for j, category in enumerate(column.categories)}
@@ -255,16 +315,37 @@ def _fill(block: np.ndarray, column: Column, read: Values) -> None:
         texts = _texts_like(column, different)
         codes = np.array([-1 if text is None else code_of.get(text, -1) for text in texts], np.int64)
         block[:, : len(code_of)] = codes[place][:, None] == np.arange(len(code_of))
-    else:
-        numbers = numbers_of(read)
+    elif column.kind != "unused":
+        numbers = numbers_written(read, column.notation)
         if column.kind == "boolean":
             _refuse_not_boolean(read)
-            block[:, 0] = np.where(read.missing, column.mean, numbers)
-        else:
-            filled = np.where(read.missing, column.mean, numbers)
-            block[:, 0] = _standardise(read.what, filled, column.mean, column.scale)
+        filled = np.where(read.missing, column.mean, numbers)
+        if clip and column.least is not None:
+            filled = np.clip(filled, column.least, column.most)
+        if column.kind == "number":
+            filled = _standardise(read.what, filled, column.mean, column.scale)
+        block[:, 0] = filled
     if column.missing == "marked":
         block[:, -1] = read.missing
+
+
+def numbers_written(read: Values, notation: Notation | None) -> np.ndarray:
+    """The values as float64, NaN where missing; text in the notation of the training rows, if that was text.
+
+    Raises:
+        ValueError: a cell is no number, or is not written so.
+    """
+    if notation is None or read.kind != "category":
+        return numbers_of(read)
+    numbers = written.numbers(read.values, notation)
+    wrong = np.isnan(numbers) & ~read.missing
+    if wrong.any():
+        value = read.values[int(np.argmax(wrong))]
+        raise ValueError(
+            f"{read.what} is the text {value!r} in {rows_told(wrong)}, and was numbers written {notation.told} in"
+            " training: write it so, or plainly."
+        )
+    return numbers
 
 
 def _standardise(what: str, numbers: np.ndarray, mean: float, scale: float) -> np.ndarray:
@@ -287,19 +368,28 @@ def _texts_like(column: Column, read: Values) -> Sequence[str | None]:
     A file of which all rows say 1 or `true` is read as numbers or booleans, although the training file, which also said
     `G` or `unknown`, was text: such values stand for the category that reads the same.
     """
-    if read.kind in ("category", "date"):
-        return [None if value is None else str(value) for value in read.values]
-    spelt = {}
+    known = set(column.categories)
+    spelt: dict[tuple[str, float | None], str] = {}
     for category in reversed(column.categories):
         word = category.strip().lower()
-        if read.kind == "boolean" and word in ("true", "false"):
-            spelt[float(word == "true")] = category
-        elif read.kind == "number" and reads_as_number(word):
-            spelt[float(word)] = category
+        if word in ("true", "false"):
+            spelt["boolean", float(word == "true")] = category
+        if reads_as_number(word):
+            spelt["number", float(word)] = category
+    kind = read.kind if read.kind == "boolean" else "number"
     return [
-        None if missing else spelt.get(value, f"{value:g}")
-        for value, missing in zip(read.values.tolist(), read.missing.tolist(), strict=True)
+        None if missing else value if value in known else spelt.get((kind, _float_of(value)), _as_text(value, kind))
+        for value, missing in zip(list(read.values), read.missing.tolist(), strict=True)
     ]
+
+
+def _float_of(value: Any) -> float | None:
+    """A number, or text that reads as one, as a float."""
+    return float(value) if reads_as_number(value) and not written.is_code(str(value)) else None
+
+
+def _as_text(value: Any, kind: str) -> str:
+    return str(bool(value)) if kind == "boolean" else text_of(value)
 
 
 def labels_like(classes: tuple[Label, ...], read: Values) -> list[Label]:

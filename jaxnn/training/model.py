@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import activations, checks, mlp
-from jaxnn.preprocessing import Preprocessing, from_spec
+from jaxnn.preprocessing import Preprocessing, from_spec, remarks
 from jaxnn.training import storage
 from jaxnn.types import Params
 
@@ -56,12 +56,14 @@ class Model(NamedTuple):
     preprocessing: Preprocessing | None = None
     state: Any = None
 
-    def predict(self, table: Any) -> np.ndarray:
-        """Answers for the rows of a table.
+    def predict(self, table: Any, *, clip: bool = False, fill_missing: bool = False) -> np.ndarray:
+        """Answers for the rows of a table; a UserWarning says what makes them doubtful, by `preprocessing.remarks`.
 
         Args:
             table: what `Preprocessing.inputs` takes, a raw table or an array; without preprocessing an array of
                 inputs, (n, n_in), finite.
+            clip: hold numbers within what training saw of their column.
+            fill_missing: accept missing values where training had none: at the mean, or at no category.
 
         Returns:
             With preprocessing, labels or numbers in the target's own units, (n,). Without, class codes (n,) where
@@ -71,17 +73,20 @@ class Model(NamedTuple):
             ValueError: the table does not fit what the model was trained on, or the outputs overflow.
         """
         problem = checked_config(self.config, self.preprocessing)["problem"]
-        outputs = self.outputs(table)
+        outputs = self.outputs(table, clip=clip, fill_missing=fill_missing)
+        self._warn(table, clip, fill_missing)
         if problem == "classes":
             codes = outputs.argmax(axis=1)
             return codes if self.preprocessing is None else self.preprocessing.labels(codes)
         return outputs if self.preprocessing is None else self.preprocessing.numbers(outputs)
 
-    def predict_probabilities(self, table: Any) -> np.ndarray:
+    def predict_probabilities(self, table: Any, *, clip: bool = False, fill_missing: bool = False) -> np.ndarray:
         """The probability of each class for the rows of a table: the softmax of the outputs.
 
         Args:
             table: as for `predict`.
+            clip: as for `predict`.
+            fill_missing: as for `predict`.
 
         Returns:
             float64 of shape (n, number of classes), in the order of the class codes; rows sum to 1.
@@ -91,17 +96,20 @@ class Model(NamedTuple):
         """
         if checked_config(self.config, self.preprocessing)["problem"] != "classes":
             raise ValueError("The model does not predict classes, so there are no probabilities; use predict.")
-        outputs = self.outputs(table).astype(np.float64)
+        outputs = self.outputs(table, clip=clip, fill_missing=fill_missing).astype(np.float64)
+        self._warn(table, clip, fill_missing)
         relative = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return relative / relative.sum(axis=1, keepdims=True)
 
-    def outputs(self, table: Any) -> np.ndarray:
-        """The network's raw outputs for the rows of a table.
+    def outputs(self, table: Any, *, clip: bool = False, fill_missing: bool = False) -> np.ndarray:
+        """The network's raw outputs for the rows of a table, without a word about them.
 
         Rows are evaluated in chunks of one size, so that a million rows need no memory for their hidden layers.
 
         Args:
             table: as for `predict`.
+            clip: as for `predict`.
+            fill_missing: as for `predict`.
 
         Returns:
             An array of shape (n, n_out) in the dtype of the parameters, finite.
@@ -112,7 +120,8 @@ class Model(NamedTuple):
         config = checked_config(self.config, self.preprocessing)
         _check_params(storage.flatten(self.params), config)
         dtype = self.params[0].w.dtype
-        x = _inputs(table, self.preprocessing, config["sizes"][0], dtype)
+        words = {"clip": clip, "fill_missing": fill_missing}
+        x = _inputs(table, self.preprocessing, config["sizes"][0], dtype, words)
         outputs = np.empty((len(x), config["sizes"][-1]), dtype)
         # Powers of two, so that tables of many lengths share few compiled programs.
         rows = min(CHUNK_ROWS, _power_of_two(CHUNK_ENTRIES // max(config["sizes"])), _power_of_two(2 * len(x) - 1))
@@ -123,6 +132,12 @@ class Model(NamedTuple):
             outputs[start : start + rows] = np.asarray(evaluated)[: len(chunk)]
         _refuse_nonfinite(outputs, "The outputs overflow", "the inputs are far from those in training")
         return outputs
+
+    def _warn(self, table: Any, clip: bool, fill_missing: bool) -> None:
+        """Says what makes predictions for a table doubtful."""
+        if self.preprocessing is not None:
+            for remark in remarks(self.preprocessing, table, clip=clip, fill_missing=fill_missing):
+                warnings.warn(f"{remark}.", stacklevel=3)
 
 
 def save(path: str | os.PathLike[str], model: Model) -> None:
@@ -294,10 +309,12 @@ def _check_params(arrays: Mapping[str, Any], config: dict[str, Any], *, finite: 
             raise ValueError(f"The parameter {name} has NaN or infinity: the training diverged.")
 
 
-def _inputs(table: Any, fitted: Preprocessing | None, n_in: int, dtype: Any) -> np.ndarray:
+def _inputs(table: Any, fitted: Preprocessing | None, n_in: int, dtype: Any, words: Mapping[str, bool]) -> np.ndarray:
     """The network's inputs for a table, (n, n_in), finite and in the network's dtype."""
     if fitted is not None:
-        x = fitted.inputs(table)
+        x = fitted.inputs(table, **words)
+    elif any(words.values()):
+        raise ValueError("The model has no preprocessing, which would know how to clip and to fill in: do both before.")
     elif isinstance(table, Mapping):
         raise ValueError(f"The model has no preprocessing and takes an array of shape (n, {n_in}), not named columns.")
     else:

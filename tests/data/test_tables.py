@@ -227,3 +227,44 @@ def test_a_hundred_thousand_rows_take_a_moment(tmp_path):
     assert time.perf_counter() - start < 10  # about 0.6 s on an idle core: a million rows take seconds
     assert len(table) == 100_000
     np.testing.assert_allclose(table["c3"][:1000], x[:, 3], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cells", "words", "expected"),
+    [
+        (["00501", "10001"], {}, ["00501", "10001"]),
+        (["00501", "10001"], {"number": ["x"]}, [501, 10001]),
+        (["0", "0.5", "-0.25"], {}, [0, 0.5, -0.25]),
+        (["1", "20"], {"text": ["x"]}, ["1", "20"]),
+        (["true", "false"], {"text": ["x"]}, ["true", "false"]),
+        (["NA", "EU"], {"missing": [""]}, ["NA", "EU"]),
+        (["-999", "5", ""], {"missing": ["", "-999"]}, [np.nan, 5, np.nan]),
+        (["5", "nan"], {"missing": [""]}, ["5", "nan"]),
+        (["1.045", "950"], {"decimal": ","}, ["1.045", "950"]),
+        (["1045", "950"], {"decimal": ","}, [1045, 950]),
+        (["1.045", "950"], {"decimal": "."}, [1.045, 950]),
+    ],
+)
+def test_what_is_said_of_a_column(cells, words, expected, write):
+    column = data.read_table(write("x,y\n" + "".join(f"{cell},0\n" for cell in cells)), **words)["x"]
+    if isinstance(expected[0], str):
+        assert column.tolist() == expected
+    else:
+        np.testing.assert_array_equal(column, expected)
+
+
+def test_a_decimal_mark_is_a_point_or_a_comma(write):
+    with pytest.raises(ValueError, match="decimal must be"):
+        data.read_table(write("x\n1\n"), decimal="point")
+
+
+def test_commas_that_may_stand_between_thousands_are_no_decimal_commas(write):
+    table = data.read_table(write("a;b;c\n1,045;1,5;1\n2,310;1,045;2\n"))
+    assert table["a"].tolist() == ["1,045", "2,310"]
+    assert table["b"].tolist() == [1.5, 1.045]
+    assert table.decimal_commas == ("b",)
+
+
+def test_codes_are_seen_however_late(write, monkeypatch):
+    monkeypatch.setattr("jaxnn.data.tables.CHUNK", 2)
+    assert data.read_table(write("zip\n10001\n94105\n00501\n"))["zip"].tolist() == ["10001", "94105", "00501"]

@@ -1,0 +1,263 @@
+"""What a raw column is, number or category: the one place where it is decided, and said in words where it was a choice.
+
+In this order: what the caller says (`Words`); what the column's dtype says; how its texts are written. Text becomes
+numbers only where all cells are numbers in one notation; a column that is numbers but for a few cells, or in which a
+comma may mean two things, is refused with what settles it, because a category for each number is never what was meant.
+"""
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, NoReturn
+
+import numpy as np
+
+from jaxnn import checks
+from jaxnn.preprocessing import written
+from jaxnn.preprocessing.dates import are_dates, are_days
+from jaxnn.preprocessing.notes import Note
+from jaxnn.preprocessing.raw import Values, numbers_of, refuse_infinite, rows_told, text_of
+from jaxnn.preprocessing.written import Notation
+
+FEW = 20  # different plain numbers at most for text to stay categories
+Kind = Literal["number", "category"]
+
+
+class Words(NamedTuple):
+    """What the caller says about columns.
+
+    Attributes:
+        category: names of columns that are categories.
+        number: names of columns that are numbers.
+        decimal: the decimal mark, "." or ",", of numbers in text, where their column leaves it open.
+        missing: texts that stand for a missing value.
+    """
+
+    category: tuple[str, ...] = ()
+    number: tuple[str, ...] = ()
+    decimal: str | None = None
+    missing: tuple[str, ...] = ()
+
+    def kind(self, name: str) -> Kind | None:
+        """What the column was said to be."""
+        return "category" if name in self.category else "number" if name in self.number else None
+
+
+class Decided(NamedTuple):
+    """A column after the decision.
+
+    Attributes:
+        read: the values; of a number float64, of a category text.
+        notation: how numbers were written, if they were text.
+        notes: what a person should know, one line each.
+    """
+
+    read: Values
+    notation: Notation | None = None
+    notes: tuple[Note, ...] = ()
+
+
+def words_for(table: Mapping[str, Any], category: Any, number: Any, decimal: str | None, missing: Any) -> Words:
+    """The caller's words, checked.
+
+    Raises:
+        ValueError: a column does not exist or was called both, or the decimal mark is no mark.
+    """
+    words = Words(_names(category), _names(number), decimal, _names(missing))
+    for kind, names in (("category", words.category), ("number", words.number)):
+        for name in names:
+            checks.one_of(name, table, f"{kind} column")
+    both = sorted({*words.category} & {*words.number})
+    if both:
+        raise ValueError(f"Column {both[0]!r} is called both a category and a number: choose one.")
+    if decimal not in (None, ".", ","):
+        raise ValueError(f'decimal must be ".", "," or None, got {decimal!r}.')
+    return words
+
+
+def decide(name: str, read: Values, wanted: Kind | None = None, decimal: str | None = None) -> Decided:
+    """Decides what a column is.
+
+    Args:
+        name: the column's name, for what is told.
+        read: its values, of all rows.
+        wanted: what the caller says that it is.
+        decimal: the decimal mark of numbers in text, where they leave it open.
+
+    Raises:
+        ValueError: it cannot be what is wanted, or needs a word from the caller.
+    """
+    if read.kind == "nothing":
+        return Decided(read)
+    if wanted == "category" or (wanted is None and read.categorical):
+        return Decided(as_category(read))
+    if wanted == "number":
+        return _as_number(name, read, decimal)
+    if read.kind == "category":
+        return _judge_texts(name, read, decimal)
+    days = read.kind == "number" and are_days(read.values[~read.missing])
+    return Decided(read, None, (_note_of_days(name, read),) if days else ())
+
+
+def as_category(read: Values) -> Values:
+    """The column as texts; numbers are spelt as short as they can be.
+
+    Raises:
+        ValueError: a number is infinite, or too large for its neighbours to be told from it.
+    """
+    if isinstance(read.values, np.ndarray):
+        refuse_infinite(read)
+        large = np.abs(read.values) >= 2**53
+        if large.any():
+            raise ValueError(
+                f"{read.what} has numbers of 2⁵³ and more in {rows_told(large)}, too large to be told apart: use text."
+            )
+    values = read.values.tolist() if isinstance(read.values, np.ndarray) else read.values
+    told = (bool(value) if read.kind == "boolean" and value == value else value for value in values)
+    absent = read.missing.tolist()
+    return read._replace(
+        kind="category", values=[None if gone else text_of(value) for value, gone in zip(told, absent, strict=True)]
+    )
+
+
+def _as_number(name: str, read: Values, decimal: str | None) -> Decided:
+    """The column as numbers, because the caller says so."""
+    if isinstance(read.values, np.ndarray):
+        return Decided(read._replace(kind="number"))
+    texts = _texts(read)
+    if read.kind == "date" or not all(isinstance(text, str) for text in texts):
+        numbers_of(read._replace(kind="date"))  # raises: a date is no number, whoever says so
+    notation = written.recognise(texts, decimal=decimal, any_unit=True)
+    if notation == "ambiguous":
+        raise ValueError(_ambiguous(name, read.what, texts))
+    if notation is None:
+        strays = [text for text in texts if not written.is_number(text)]
+        if len(strays) == len(texts):
+            numbers_of(read)  # raises: nothing here is a number
+        _refuse(name, read, strays, wanted=True)
+    return Decided(_converted(read, notation), notation)
+
+
+def _judge_texts(name: str, read: Values, decimal: str | None) -> Decided:
+    """Text: numbers in disguise, categories, or something that needs a word from the caller."""
+    texts = _texts(read)
+    codes = [text for text in texts if written.is_code(text)]
+    if codes:
+        return Decided(read, None, _note_of_codes(name, read, texts, min(codes)))
+    notation = written.recognise(texts, decimal=decimal)
+    if notation == "ambiguous":
+        raise ValueError(_ambiguous(name, read.what, texts))
+    if notation is not None:
+        if notation.plain and len(texts) <= FEW:
+            return Decided(read)
+        return Decided(_converted(read, notation), notation, (Note(_note_of_numbers(name, read, texts, notation)),))
+    _refuse_strays(name, read, texts)
+    return Decided(read)
+
+
+def _texts(read: Values) -> list[str]:
+    """The different texts of a column, as they first occur."""
+    return [text for text in dict.fromkeys(read.values) if text is not None]
+
+
+def _converted(read: Values, notation: Notation) -> Values:
+    return read._replace(kind="number", values=written.numbers(read.values, notation), categorical=False)
+
+
+def _refuse_strays(name: str, read: Values, texts: Sequence[str]) -> None:
+    """Raises ValueError for text that is more than `FEW` different numbers or dates, but for some cells."""
+    numeric = {text for text in texts if written.looks_like_number(text)}
+    strays = [text for text in texts if text not in numeric]
+    if _mostly(read, numeric) or (numeric and not strays and not all(map(written.is_plain, numeric))):
+        _refuse(name, read, strays, wanted=False)
+    unit = written.unit_of(texts)
+    if unit is not None and len(texts) > FEW:
+        raise ValueError(
+            f"{read.what} holds numbers with {unit!r} beside them, such as {texts[0]!r}: say that it is a number"
+            f" {option('number', name)}, or a category {option('category', name)}."
+        )
+    if len(texts) <= 5 * FEW + 1:  # more are refused as an identifier, which dates among them need not be found for
+        dates = {text for text in texts if are_dates([text])}
+        if _mostly(read, dates):
+            stray = next(text for text in texts if text not in dates)
+            raise ValueError(
+                f"{read.what} holds dates, but {stray!r} in {_where(read, [stray])}: leave it out (drop {name!r};"
+                " --drop on the command line), or replace it by numbers such as an age or a month."
+            )
+
+
+def _mostly(read: Values, texts: Collection[str]) -> bool:
+    """Whether more than `FEW` different texts of a kind make up more than half of the values."""
+    return len(texts) > FEW and 2 * sum(value in texts for value in read.values) > int((~read.missing).sum())
+
+
+def _refuse(name: str, read: Values, strays: Sequence[str], *, wanted: bool) -> NoReturn:
+    """Raises ValueError for numbers with some cells between them that are none, or in more than one notation."""
+    otherwise = "" if wanted else f"; or a category, if that is what it is {option('category', name)}"
+    if strays:
+        cells = " ".join(shlex.quote(stray) for stray in strays[:3])
+        words = ", ".join(map(repr, strays[:3]))
+        more = f" and {len(strays) - 3} other texts" if len(strays) > 3 else ""
+        raise ValueError(
+            f"{read.what} holds numbers, but {words}{more} in {_where(read, strays)}: mend it, or say that it stands"
+            f" for a missing value (missing={strays[:3]!r}; --missing {cells}){otherwise}."
+        )
+    first, other = _unlike(_texts(read))
+    raise ValueError(
+        f"{read.what} writes its numbers in more than one way, such as {first!r} and {other!r}: write them all in"
+        f" one{otherwise}."
+    )
+
+
+def _unlike(texts: Sequence[str]) -> tuple[str, str]:
+    """Two texts that are no numbers in one notation."""
+    fitting = texts[:1]
+    for text in texts[1:]:
+        if written.recognise([*fitting, text], any_unit=True) is None:
+            return (next((t for t in fitting if written.recognise([t, text], any_unit=True) is None), fitting[0]), text)
+        fitting = [*fitting, text]
+    return texts[0], texts[-1]
+
+
+def _where(read: Values, texts: Collection[str]) -> str:
+    wanted = set(texts)
+    return rows_told(np.fromiter((value in wanted for value in read.values), bool, len(read.values)))
+
+
+def option(word: str, name: str) -> str:
+    """How to say a word about a column, in Python and at the command line, for messages."""
+    return f"({word}={name!r}; --{word} {shlex.quote(name)})"
+
+
+def _ambiguous(name: str, what: str, texts: Sequence[str]) -> str:
+    example = next(text for text in texts if "," in text)
+    return (
+        f"{what} holds {example!r} and the like, in which the comma may be a decimal comma or stand between thousands:"
+        ' say which mark is the decimal one (decimal="." or ","; --decimal point or comma), or that it is a category'
+        f" {option('category', name)}."
+    )
+
+
+def _note_of_numbers(name: str, read: Values, texts: Sequence[str], notation: Notation) -> str:
+    """How text was read as numbers, with an example that is not plain, if there is one."""
+    example = next((text for text in texts if not written.is_plain(text)), texts[0])
+    value = text_of(written.number(example, notation))
+    return f"{read.what} is read as numbers, {value} for {example!r}; to keep the text {option('category', name)}"
+
+
+def _note_of_days(name: str, read: Values) -> Note:
+    """That numbers may be dates, between which the steps are none of time."""
+    value = read.values[~read.missing][0]
+    told = f"{read.what} looks like dates, such as {value:.0f}, and is used as a number: drop it if so"
+    return Note(f"{told} {option('drop', name)}, or replace it by numbers such as an age or a month")
+
+
+def _note_of_codes(name: str, read: Values, texts: Sequence[str], code: str) -> tuple[Note, ...]:
+    """Why digits stayed text."""
+    if not all(text.isdecimal() for text in texts):
+        return ()
+    told = f"{read.what} stays text, for its leading zeros, as in {code!r}"
+    return (Note(f"{told}; to read numbers {option('number', name)}"),)
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -1,0 +1,112 @@
+"""What a reader of predictions should know of the table they were made from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxnn.preprocessing.frames import columns_of
+from jaxnn.preprocessing.raw import Values, is_array, listed, read_column
+from jaxnn.preprocessing.transform import Column, Preprocessing, numbers_written
+
+MOST = 5  # columns that are named
+
+
+def remarks(fitted: Preprocessing, table: Any, *, clip: bool = False, fill_missing: bool = False) -> tuple[str, ...]:
+    """What about `table` makes predictions doubtful, one line each; empty where there is nothing.
+
+    A number is far outside what training saw of its column if it is further from the interval [least, most] than that
+    is wide: a network says nothing there that it has learnt. Fractions where training had per cent are told as well,
+    and values that stand at the mean only because `fill_missing` says so.
+
+    Args:
+        fitted: the transformation, to which the table must be acceptable.
+        table: as for `Preprocessing.inputs`.
+        clip: as for `Preprocessing.inputs`.
+        fill_missing: as for `Preprocessing.inputs`.
+    """
+    columns = _columns(fitted, table)
+    found = (
+        _far(fitted, columns, clip),
+        _fractions(fitted, columns),
+        _filled(fitted, columns) if fill_missing else None,
+    )
+    return tuple(remark for remark in found if remark is not None)
+
+
+def _columns(fitted: Preprocessing, table: Any) -> Mapping[str, Any]:
+    """The columns of a table or of an array by name."""
+    if is_array(table):
+        array = np.asarray(table)
+        return {column.name: array[:, j] for j, column in enumerate(fitted.columns)}
+    return columns_of(table)
+
+
+def _read(fitted: Preprocessing, columns: Mapping[str, Any], column: Column) -> Values:
+    return read_column(f"Column {column.name!r}", columns[column.name], fitted.missing)
+
+
+def _far(fitted: Preprocessing, columns: Mapping[str, Any], clip: bool) -> str | None:
+    """The numbers far outside what training saw: how many rows, and which columns."""
+    told, rows = [], np.zeros(0, bool)
+    for column in fitted.columns:
+        if column.least is None or column.most is None:
+            continue
+        values = _numbers(fitted, columns, column)
+        width = column.most - column.least
+        far = (values < column.least - width) | (values > column.most + width)
+        if far.any():
+            rows = far | (rows if len(rows) else False)
+            told.append(
+                f"{column.name!r} in {int(far.sum()):,}, such as {float(values[np.argmax(far)]):.6g}"
+                f" ({column.least:.6g} to {column.most:.6g} in training)"
+            )
+    if not told:
+        return None
+    shown = ", ".join(told[:MOST]) + (f" and {len(told) - MOST:,} more columns" if len(told) > MOST else "")
+    end = "they are held at what training saw" if clip else "clip=True (--clip) holds them at what training saw"
+    return f"{int(rows.sum()):,} of {_counted(len(rows))} far outside what training saw: {shown}; {end}"
+
+
+def _numbers(fitted: Preprocessing, columns: Mapping[str, Any], column: Column) -> np.ndarray:
+    """A column's numbers, NaN where missing; arrays of them as they are, since an image has many columns."""
+    values = columns[column.name]
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+        return values
+    return numbers_written(_read(fitted, columns, column), column.notation)
+
+
+def _fractions(fitted: Preprocessing, columns: Mapping[str, Any]) -> str | None:
+    """Columns that were per cent in training, and look like fractions without the sign."""
+    told = []
+    for column in fitted.columns:
+        if column.notation is None or column.notation.unit != "%" or column.least is None or column.most is None:
+            continue
+        read = _read(fitted, columns, column)
+        signs = read.kind == "category" and any("%" in str(value) for value in read.values)
+        numbers = numbers_written(read, column.notation)[~read.missing]
+        if not signs and numbers.any() and np.abs(numbers).max() <= 1 < max(abs(column.least), abs(column.most)):
+            told.append(column.name)
+    if not told:
+        return None
+    return (
+        f"without a percent sign, and at most 1, where training had per cent: {listed(told)};"
+        " 0.45 is read as 0.45 %, not as 45 %"
+    )
+
+
+def _filled(fitted: Preprocessing, columns: Mapping[str, Any]) -> str | None:
+    """Columns with missing values that had none in training."""
+    told = []
+    for column in fitted.columns:
+        if column.kind != "unused" and column.missing == "refused":
+            missing = int(_read(fitted, columns, column).missing.sum())
+            if missing:
+                told.append(f"{column.name!r} in {_counted(missing)}")
+    if not told:
+        return None
+    return f"missing, where training had none missing, and taken at the mean or as no category: {', '.join(told)}"
+
+
+def _counted(n: int) -> str:
+    return f"{n:,} row" if n == 1 else f"{n:,} rows"

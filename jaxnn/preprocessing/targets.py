@@ -1,0 +1,137 @@
+"""Learning the target: classes or numbers, and which."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnn.preprocessing import deciding
+from jaxnn.preprocessing.deciding import Decided, Words
+from jaxnn.preprocessing.notes import DECIMAL_COMMAS, Note
+from jaxnn.preprocessing.raw import Values, distinct, numbers_of, read_column, refuse_infinite
+from jaxnn.preprocessing.scales import is_constant, mean_and_scale, refuse_large, refuse_long
+from jaxnn.preprocessing.stored import MAX_CLASSES
+from jaxnn.preprocessing.transform import Label, Problem, Target, labels_like, refuse_missing_target
+from jaxnn.preprocessing.written import Notation
+
+FEW = 20  # different whole numbers at most for a target to be taken for classes
+
+
+class FittedTarget(NamedTuple):
+    """The target that was learnt, and what is to be told of it."""
+
+    target: Target
+    notes: tuple[Note, ...] = ()
+
+    def with_decimal_commas(self) -> "FittedTarget":
+        """Numbers that stood in their file with decimal commas, as which later files are to be read."""
+        note = Note(DECIMAL_COMMAS, repr(self.target.name))
+        return FittedTarget(self.target._replace(notation=Notation(",")), (*self.notes, note))
+
+
+def problem_of(
+    values: Any, *, decimal: str | None = None, missing: Sequence[str] = (), name: str = ""
+) -> tuple[Problem, str]:
+    """Whether targets are classes or numbers, and the reason in words.
+
+    Text and booleans are classes; so are whole numbers with at most 20 different values, each met twice on average.
+    Numbers that are written with a unit or with marks between their digits, such as 45% and 11,900, are numbers.
+
+    Args:
+        values: targets of shape (n,).
+        decimal: the decimal mark, "." or ",", of numbers that are text, where they leave it open.
+        missing: texts that stand for a missing value.
+        name: the target's name, for messages.
+
+    Raises:
+        ValueError: the values are dates, or need a word from the caller, as for `fit`.
+    """
+    read = read_column(f"Target {name!r}" if name else "The target", values, missing)
+    return _problem_of(read, _decided_target(name, read, None, decimal))
+
+
+def problem_wanted(target: str, problem: str | None, words: Words) -> str | None:
+    """The problem that the caller names, by `problem` or by what kind the target is."""
+    kind = words.kind(target)
+    by_kind = {"category": "classes", "number": "numbers", None: None}[kind]
+    if problem is not None and by_kind not in (None, problem):
+        raise ValueError(f"The target {target!r} is called a {kind}, and the problem {problem}: choose one.")
+    return problem or by_kind
+
+
+def fit_target(
+    name: str,
+    read: Values,
+    rows: np.ndarray,
+    problem: str | None,
+    class_names: tuple[str, ...],
+    words: Words | None = None,
+) -> FittedTarget:
+    """Learns the target: its classes, or its mean and scale."""
+    if problem not in (None, "classes", "numbers"):
+        raise ValueError(f'problem must be "classes" or "numbers", got {problem!r}.')
+    if read.kind == "date":
+        raise ValueError(f"{read.what} holds dates; a number or a class can be predicted.")
+    refuse_missing_target(read)
+    decided = _decided_target(name, read, problem, None if words is None else words.decimal)
+    if (problem or _problem_of(read, decided)[0]) == "numbers":
+        read = decided.read
+        numbers = numbers_of(read)
+        refuse_large(read.what, numbers)
+        if len(rows) > 1 and is_constant(numbers[rows], read.precision):
+            raise ValueError(
+                f"{read.what} has one value only in the training rows, {numbers[rows[0]]:g}: there is nothing to learn."
+            )
+        mean, scale = mean_and_scale(numbers[rows])
+        return FittedTarget(Target(name, "numbers", (), (), mean, scale, decided.notation), decided.notes)
+    classes = _classes(read)
+    if class_names and len(class_names) != len(classes):
+        raise ValueError(f"class_names must be {len(classes)} names, one for each class, got {len(class_names)}.")
+    return FittedTarget(Target(name, "classes", classes, class_names or tuple(str(c) for c in classes)))
+
+
+def _decided_target(name: str, read: Values, problem: str | None, decimal: str | None) -> Decided:
+    """What the target is: of classes nothing is read as numbers that is text."""
+    if problem == "classes" or read.categorical:
+        return Decided(read)
+    return deciding.decide(name, read, "number" if problem == "numbers" else None, decimal)
+
+
+def _problem_of(read: Values, decided: Decided) -> tuple[Problem, str]:
+    """As `problem_of`, for a column that has been read and decided."""
+    if read.categorical and read.kind in ("number", "boolean", "category"):
+        return "classes", "the values are categorical by their dtype"
+    if decided.notation is not None:
+        return "numbers", "the values are numbers, written as text"
+    read = decided.read
+    if read.kind == "category":
+        return "classes", "the values are text"
+    if read.kind == "boolean":
+        return "classes", "the values are true or false"
+    if read.kind in ("date", "nothing"):
+        raise ValueError(f"The target holds {read.kind}: a number or a class can be predicted.")
+    values = read.values[~read.missing]
+    if (values != np.round(values)).any():
+        return "numbers", "the values are numbers with fractions"
+    different = len(np.unique(values))
+    told = f"the values are whole numbers, {different} different ones in {len(values)} rows"
+    few = different <= FEW and 2 * different <= len(values)
+    return ("classes", told) if few else ("numbers", told)
+
+
+def _classes(read: Values) -> tuple[Label, ...]:
+    """The different labels of a target, sorted."""
+    if read.kind == "number":
+        refuse_infinite(read)
+        if np.abs(read.values).max() >= 2**53:
+            raise ValueError(f"{read.what} has whole numbers of 2⁵³ and more, too large to be told apart: use text.")
+    classes: list[Label] = sorted(set(labels_like((), distinct(read)[0])))
+    if len(classes) < 2:
+        raise ValueError(f"{read.what} has one class only, {classes[0]!r}: there is nothing to tell apart.")
+    if len(classes) > MAX_CLASSES:
+        raise ValueError(
+            f"{read.what} has {len(classes)} different values, more than the {MAX_CLASSES} classes"
+            " that are accepted: is it a number, or an identifier?"
+        )
+    refuse_long(read.what, classes)
+    return tuple(classes)
