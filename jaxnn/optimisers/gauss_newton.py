@@ -5,7 +5,7 @@ With outputs o, their Jacobian J = ∂o/∂θ, the loss's curvature Λ = ∂²(m
     G = JᵀΛJ + ∇²R,   (G + αI + τD) d = -∇J,   θ ← θ + η d
 
 G is the Hessian without the outputs' own second derivatives, and near it where residuals are small. With D = diag G, τ
-is the first of 0, ω, β, 2β, … that makes the system definite: G is singular wherever parameters are redundant
+is the first of 0, β, 2β, … that makes the system definite: G is singular wherever parameters are redundant
 (softmax's shift, more parameters than outputs). η = 1, or shorter until J has fallen enough. Where that is not safe
 enough, Levenberg-Marquardt damps the step by what came true of the last one.
 
@@ -75,7 +75,7 @@ def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
         g = gauss_newton_matrix(objective, params, batch, key=key).astype(at.gradient.dtype)
         root = jnp.sqrt(jnp.where(jnp.diagonal(g) > 0, jnp.diagonal(g), 1.0))
         damped = g + damping * jnp.eye(at.theta.size, dtype=g.dtype)
-        d, shift, _ = shifted_solve(damped / (root[:, None] * root), at.gradient / root)
+        d, shift, _ = shifted_solve(damped / (root[:, None] * root), at.gradient / root, at.rounding)
         d = d / root
         step, rate, told = downhill(at, d, g @ d, g, damping=damping + shift)
         return at.updates(step), GaussNewtonState(tree.increment(state.step), rate, told)

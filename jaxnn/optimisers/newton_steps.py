@@ -49,7 +49,7 @@ def pure(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
 def line_search(at: Flat, hessian: Array, region: Array, d: Array) -> Taken:
     """(H + τD) s = -g with the first τ that makes it definite, then as far along s as J falls."""
     root = jnp.sqrt(d)
-    direction, shift, _ = shifted_solve(hessian / (root[:, None] * root), at.gradient / root)
+    direction, shift, _ = shifted_solve(hessian / (root[:, None] * root), at.gradient / root, at.rounding)
     direction = direction / root
     s, rate, told = downhill(at, direction, hessian @ direction, hessian, damping=shift)
     return s, rate, region, told

@@ -1,9 +1,9 @@
-"""A symmetric system made positive definite: the first of the shifts 0, ω, β, 2β, 4β, … that has a Cholesky factor.
+"""A symmetric system made positive definite: the first of the shifts 0, β, 2β, 4β, … that has a Cholesky factor.
 
-    (H + τI) d = -g,   τ = 0 if all Hᵢᵢ > 0, else β - min Hᵢᵢ;   then τ ← ω, max(2τ, β),   β = 10⁻³ max |Hᵢⱼ|
+    (H + τI) d = -g,   τ = 0 if all Hᵢᵢ > 0, else β - min Hᵢᵢ;   then τ ← max(2τ, β),   β = 10⁻³ max |Hᵢⱼ|
 
-ω = 10 n ε max |Hᵢⱼ| is enough for a matrix that is definite but for rounding, along whose flat directions β would leave
-next to nothing of the step.
+A matrix may be definite but for rounding, and β then leaves next to nothing of the step along its flat directions:
+where a shifted step promises no more than the rounding of J, τ = ω = 10 n ε max |Hᵢⱼ| is tried in its place.
 
 Reference:
     Nocedal & Wright, Numerical Optimization, 2006, Algorithm 3.3.
@@ -22,9 +22,15 @@ ATTEMPTS = 60
 
 
 def shifted_solve(
-    hessian: Float[Array, "n n"], gradient: Float[Array, " n"]
+    hessian: Float[Array, "n n"], gradient: Float[Array, " n"], rounding: Any = 0.0
 ) -> tuple[Float[Array, " n"], Float[Array, ""], Int[Array, ""]]:
-    """The direction d, the shift τ and the number of factorisations; d is NaN where H is not finite."""
+    """The direction d, the shift τ and the number of factorisations; d is NaN where H is not finite.
+
+    Args:
+        hessian: H.
+        gradient: g.
+        rounding: of J.
+    """
     identity = jnp.eye(gradient.size, dtype=gradient.dtype)
     diagonal = jnp.diagonal(hessian)
     largest = jnp.max(jnp.abs(hessian))
@@ -36,7 +42,7 @@ def shifted_solve(
         tau, _, count = at
         factor = jnp.linalg.cholesky(hessian + tau * identity)
         good = jnp.all(jnp.isfinite(factor))
-        return jnp.where(good, tau, jnp.where(tau == 0, little, jnp.maximum(2 * tau, beta))), factor, count + 1
+        return jnp.where(good, tau, jnp.maximum(2 * tau, beta)), factor, count + 1
 
     def failed(at: Any) -> Array:
         return (at[2] < ATTEMPTS) & ~jnp.all(jnp.isfinite(at[1]))
@@ -44,4 +50,13 @@ def shifted_solve(
     tau = jnp.where(least > 0, 0.0, beta - least)
     begin = (tau, jnp.full_like(hessian, jnp.nan), jnp.zeros((), jnp.int32))
     tau, factor, count = jax.lax.while_loop(failed, attempt, begin)
-    return cho_solve((factor, True), -gradient), tau, count
+    direction = cho_solve((factor, True), -gradient)
+    faint = (tau > little) & (-0.5 * jnp.vdot(gradient, direction) <= rounding)
+
+    def flat() -> tuple[Array, Array, Array]:
+        factor = jnp.linalg.cholesky(hessian + little * identity)
+        other = cho_solve((factor, True), -gradient)
+        good = jnp.all(jnp.isfinite(other))
+        return jnp.where(good, other, direction), jnp.where(good, little, tau), count + 1
+
+    return jax.lax.cond(faint, flat, lambda: (direction, tau, count))
