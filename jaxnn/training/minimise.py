@@ -93,7 +93,8 @@ def minimise(
         objective: J(params, batch), an `Objective` or any function giving a scalar. Gauss-Newton methods need the
             `Objective`, with a `predict` that takes each row on its own.
         params: where to start: any pytree of floating-point arrays, one flat array included.
-        batch: (inputs, targets) or (inputs, targets, weight); whatever a plain J takes.
+        batch: (inputs, targets) or (inputs, targets, weight), a table of whole numbers as inputs being cast to the
+            parameters' dtype; whatever a plain J takes, as it is.
         optimiser: by default `optimisers.newton(method="trust_region")`.
         max_steps: whole number ≥ 1.
         gradient_tolerance: ≥ 0; ends the run when ‖∇J‖₂ is not above it. With 0, a method that knows its predicted
@@ -255,9 +256,12 @@ def _checked(
     """Parameters and data as device arrays, after everything that a compiled loop could not say."""
     if isinstance(objective, Objective) and key is not None and names(objective.predict, "key"):
         objective = replace(objective, predict=partial(objective.predict, key=key))
-    batch = prepare.on_device(batch, "data") if isinstance(objective, Objective) else jax.tree.map(jnp.asarray, batch)
-    prepare.rehearse(objective, params, batch, "data")
     params = jax.tree.map(jnp.asarray, params)
+    if isinstance(objective, Objective):
+        batch = prepare.real_inputs(prepare.on_device(batch, "data"), params)
+    else:
+        batch = jax.tree.map(jnp.asarray, batch)
+    prepare.rehearse(objective, params, batch, "data")
     value = jax.eval_shape(lambda p, b: evaluate(objective, p, b, key), params, batch)
     if not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(f"The objective must be a floating-point number, got {value.dtype}.")

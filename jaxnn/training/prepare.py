@@ -44,6 +44,17 @@ def on_device(data: Any, what: str) -> Batch:
     return inputs, targets, _weight(weight, rows.pop(), f"weight of the {what}")
 
 
+def real_inputs(batch: Batch, params: Params) -> Batch:
+    """The batch with a table of whole numbers as inputs in the parameters' dtype: x⁶ of 60 is no int32.
+
+    Inputs that are a pytree keep their dtypes, for a predict that takes some of them as indices.
+    """
+    x, *rest = batch
+    if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.integer):
+        x = x.astype(jnp.result_type(*jax.tree.leaves(params)))
+    return (x, *rest)
+
+
 def with_class_weight(data: Batch, weights: Mapping[int, float] | None, what: str) -> Batch:
     """The data with each row's weight multiplied by its class's, and divided by their mean.
 

@@ -13,6 +13,7 @@ from jaxnn import Objective, losses, mlp, optimisers, training
 from jaxnn.optimisers import report
 from jaxnn.training import stopping
 from jaxnn.types import Optimiser
+from jaxnn.verify import certify
 
 pytestmark = pytest.mark.rounding(quickly=True)
 
@@ -177,6 +178,18 @@ def test_a_slow_descent_does_not_stand_still(x64):
     f = lambda p, batch: 1 + 1e-6 * p[0]
     found = training.minimise(f, np.ones(1), None, scripted(**told), max_steps=300)
     assert found.stop.startswith("max_steps used up: 300"), found.stop
+
+
+def test_whole_numbers_as_inputs_do_not_overflow(dtype):
+    """60⁶ is 4.7e10, which int32 does not hold; x⁶ is predict's, and so is its dtype's range."""
+    x = np.arange(1, 61)
+    y = 2 * x.astype(float) ** 6
+    objective = Objective(lambda p, x: p * x**6, losses.squared_error)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "float32: second-order methods")
+        found = minimise(objective, jnp.zeros((), dtype), (x, y))
+    assert float(found.params) == pytest.approx(2, rel=1e-6)
+    assert certify(objective, found.params, (x, y)).verdict == "minimum"
 
 
 def test_stuck_is_said(x64):

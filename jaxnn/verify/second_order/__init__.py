@@ -25,7 +25,7 @@ def newton() -> Table:
     """Every row of the group "newton", likewise."""
     pure = partial(optimisers.newton, method="pure")
     with jax.enable_x64(True):
-        rows: list[Row] = [*steps.one_step(), *steps.invariance(pure, partial(optimisers.sgd, 1e-3))]
+        rows: list[Row] = [*steps.one_step(), *steps.units(), *steps.invariance(pure, partial(optimisers.sgd, 1e-3))]
         of_order, digits = steps.order(pure)
         published, summaries = regressions.check()
     return Table((*rows, *of_order, *published), versions("jax", "numpy"), (*digits, *summaries))

@@ -2,6 +2,7 @@
 
     one step            θ - H⁻¹∇J is the minimum of a quadratic, whatever its condition
     affine invariance   J(A φ) from φ₀ = A⁻¹θ₀: A φₖ = θₖ for all k. The gradient's steps are other ones
+    units               2ᵏ J, and parameters that are 2ᵏ and 2⁻ᵏ times as large: the very same steps, to the last bit
     order q             ‖θₖ₊₁ - θ*‖ = O(‖θₖ - θ*‖^q); estimated by log(eₖ₊₁/eₖ) / log(eₖ/eₖ₋₁): 2 for Newton
 
 References:
@@ -41,6 +42,17 @@ EXACT_METHODS: Mapping[str, Callable[[], OptimiserLike]] = MappingProxyType(
     }
 )
 Newton = Callable[[], OptimiserLike]
+UNITS: Mapping[str, Callable[[], OptimiserLike]] = MappingProxyType(
+    {
+        "newton": optimisers.newton,
+        'newton("cubic")': partial(optimisers.newton, method="cubic"),
+        'newton("line_search")': partial(optimisers.newton, method="line_search"),
+        "gauss_newton": optimisers.gauss_newton,
+        'levenberg_marquardt(scale="diagonal")': partial(optimisers.levenberg_marquardt, scale="diagonal"),
+        "saddle_free_newton": optimisers.saddle_free_newton,
+    }
+)
+POWER = 40  # of 2: 24 decades from 2⁻⁴⁰ to 2⁴⁰
 
 
 def path(optimiser: OptimiserLike, objective: Callable[..., Any], params: Any, batch: Batch, steps: int) -> Any:
@@ -98,6 +110,34 @@ def _data() -> tuple[Any, Batch]:
     x = rng.normal(size=(40, 4))
     y = (x @ rng.normal(size=4) + rng.normal(size=40) > 0).astype(float)
     return jnp.asarray(0.3 * rng.normal(size=4)), (jnp.asarray(x), jnp.asarray(y))
+
+
+def units(methods: Mapping[str, Newton] = UNITS) -> list[Row]:
+    """Six steps of a decay in other units, of y and of each parameter: powers of 2 change no rounding."""
+    t = jnp.linspace(0, 3, 20)
+    start, steps = jnp.asarray([1.0, 1.0, 0.25]), 6
+    how = f"a decay, {steps} steps, units of y over 24 decades, of the parameters over 48"
+
+    @partial(jax.jit, static_argnums=0, compiler_options=quick_to_compile())
+    def after(make: Newton, unit: Any, each: Any) -> Any:
+        def predict(p: Any, t: Any) -> Any:
+            p = p / each
+            return unit * (p[0] * jnp.exp(-p[1] * t) + p[2])
+
+        y = unit * (2 * jnp.exp(-1.3 * t) + 0.5 + 0.01 * jnp.cos(50 * t))
+        return path(make(), Objective(predict, losses.squared_error), start * each, (t, y), steps) / each
+
+    rows = []
+    for name, make in methods.items():
+        plain = np.asarray(after(make, 1.0, jnp.ones(3)))
+        off = 0.0
+        for power in (-POWER, POWER):
+            other = 2.0 ** jnp.asarray([power, 0, -power])
+            for path_there in (after(make, 2.0**power, jnp.ones(3)), after(make, 1.0, other)):
+                off = max(off, _relative(np.asarray(path_there), plain))
+        told = verdict_of(off, 0.0, otherwise="the steps change with the units", passed=HOLDS)
+        rows.append(_row(name, "the same in any units", how, steps, told))
+    return rows
 
 
 def invariance(newton: Newton, gradient: Newton) -> list[Row]:
