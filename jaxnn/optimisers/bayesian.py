@@ -60,7 +60,8 @@ def bayesian_regularisation(*, damping: Any = 1e-3, decay: Any = 1e-6) -> Optimi
     def init(params: Params) -> BayesianRegularisationState:
         n, dtype = flat.size(params)
         one = jnp.ones((), dtype)
-        return BayesianRegularisationState(tree.start(), one, one, 2 * one, one, n * one, report.start(dtype))
+        told = report.start(dtype, promised=jnp.nan)
+        return BayesianRegularisationState(tree.start(), one, one, 2 * one, one, n * one, told)
 
     @row_by_row
     def update(

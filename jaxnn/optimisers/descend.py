@@ -42,7 +42,7 @@ def downhill(at: Flat, direction: Array, curved: Array, matrix: Array, *, dampin
         damping=jnp.asarray(damping, slope.dtype),
         evaluations=found.evaluations + 1,  # for the rounding
         accepted=taken,
-        at_limit=~taken,
+        at_limit=~taken & (jnp.any(at.gradient != 0) | jnp.isinf(left)),  # a minimum is none
         drowned=(~taken | (jnp.abs(actual) <= at.rounding)) & (left <= at.rounding),
         promised=left,
     )

@@ -81,9 +81,12 @@ def search(
 
 
 def _first(at: Flat) -> Float[Array, ""]:
-    """ψ ‖θ‖∞ / ‖g‖∞; at θ = 0, or so near that J would not show it, ψ |J| / ‖g‖²; where that is 0 too, 1."""
-    by_params = tree.ratio(jnp.max(jnp.abs(at.theta)), jnp.max(jnp.abs(at.gradient)))
+    """ψ ‖θ‖ / ‖g‖; at θ = 0, or so near that J would not show it, ψ |J| / ‖g‖²; where that is 0 too, 1.
+
+    Lengths are Euclidean, not the paper's largest components, so that turning the space turns the path.
+    """
     norm = tree.norm(at.gradient)
+    by_params = tree.ratio(tree.norm(at.theta), norm)
     by_value = tree.ratio(tree.ratio(jnp.abs(at.value), norm), norm)
     visible = CAUTION * by_params * norm * norm > at.rounding
     length = CAUTION * jnp.where(visible, by_params, by_value)

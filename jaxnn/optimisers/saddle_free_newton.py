@@ -6,7 +6,8 @@ With D^-½ H D^-½ = V diag(λ) Vᵀ:
 
 Newton's own step -λ⁻¹ goes *up* to a saddle along directions of negative curvature; this one goes down and away, as far
 as Newton's would. η = 1, or shorter until J has fallen enough. |λ| is at least 10 n ε max |λ|: what is less is
-rounding. D = I is the paper's; with |diag H|, steps are the same in any units of the parameters.
+rounding; where it is 0 there is no step. D = I is the paper's; with |diag H|, steps are the same in any units of the
+parameters.
 
 Reference:
     Dauphin et al., Identifying and attacking the saddle point problem, 2014, arXiv:1406.2572, Algorithm 1.
@@ -77,7 +78,7 @@ def saddle_free_newton(
         curvatures, v = jnp.linalg.eigh(matrix / (root[:, None] * root))
         size = jnp.abs(curvatures)
         nothing = LITTLE * at.theta.size * jnp.finfo(size.dtype).eps * jnp.max(size)
-        size = jnp.maximum(size, nothing)
+        size = jnp.where(size > 0, jnp.maximum(size, nothing), 0.0)
         d = -v @ tree.ratio(v.T @ (at.gradient / root), size + damping)
         step, rate, told = downhill(at, d / root, root * (v @ (size * (v.T @ d))), matrix, damping=damping)
         negative = jnp.sum(curvatures < -nothing).astype(jnp.int32)

@@ -17,6 +17,7 @@ RNG = np.random.default_rng(5)
 T = np.linspace(0, 3, 40)
 Y = 2 * np.exp(-1.3 * T) + 0.5 + 0.01 * RNG.normal(size=40)
 START = np.array([1.0, 1.0, 0.25])
+PLAIN = np.ones(3)
 EPOCH = 1.6e9 + np.sort(RNG.uniform(0, 100, 80))  # seconds since 1970
 SEEN = 2 + 0.5 * (EPOCH - 1.6e9) + 0.1 * RNG.normal(size=80)
 
@@ -40,7 +41,7 @@ BOUND = {  # to them: their steps are measured in the parameters as they stand
 ALL = FREE | BOUND
 
 
-def decay(y_unit=1.0, units=np.ones(3)):
+def decay(y_unit=1.0, units=PLAIN):
     """A decay in other units: J is as many times y_unit², the parameters as many times as large."""
 
     def predict(p, t):
@@ -50,7 +51,7 @@ def decay(y_unit=1.0, units=np.ones(3)):
     return Objective(predict, losses.squared_error), (jnp.asarray(T), jnp.asarray(y_unit * Y))
 
 
-def solved(optimiser, units=np.ones(3), y_unit=1.0):
+def solved(optimiser, units=PLAIN, y_unit=1.0):
     objective, batch = decay(y_unit, units)
     return training.minimise(objective, jnp.asarray(START * units), batch, optimiser, max_steps=300)
 

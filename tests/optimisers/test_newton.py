@@ -103,7 +103,7 @@ def test_damping_is_added_to_the_diagonal(x64):
     x = jnp.asarray([1.0, -2.0, 3.0])
     updates, _ = once(optimisers.newton(method="pure", damping=0.7), lambda x: bowl(x, a, b), x)
     np.testing.assert_allclose(updates, -np.linalg.solve(a + 0.7 * np.eye(3), a @ x - b), rtol=1e-12)
-    updates, _ = once(optimisers.saddle_free_newton(damping=0.7), lambda x: bowl(x, a, b), x)
+    updates, _ = once(optimisers.saddle_free_newton(damping=0.7, scale="identity"), lambda x: bowl(x, a, b), x)
     np.testing.assert_allclose(updates, -np.linalg.solve(a + 0.7 * np.eye(3), a @ x - b), rtol=1e-12)
 
 
@@ -114,7 +114,7 @@ def test_a_damped_step_predicts_by_its_model_without_the_damping(x64, curvatures
     x, f = jnp.asarray([1.0, -2.0, 3.0]), lambda x: bowl(x, a, b)
     s, state = once(optimisers.newton(method="pure", damping=0.7), f, x)
     assert float(state.report.predicted_reduction) == pytest.approx(float(f(x) - f(x + s)), rel=1e-12)
-    s, state = once(optimisers.saddle_free_newton(damping=0.7), f, x)
+    s, state = once(optimisers.saddle_free_newton(damping=0.7, scale="identity"), f, x)
     lam, v = np.linalg.eigh(a)
     model = -(a @ x - b) @ s - 0.5 * s @ (v * np.abs(lam)) @ v.T @ s
     assert float(state.report.predicted_reduction) == pytest.approx(float(model), rel=1e-11)
@@ -132,8 +132,18 @@ def test_saddle_free_takes_the_absolute_curvatures(x64):
     x = jnp.asarray([1.0, -2.0, 3.0])
     curvatures, v = np.linalg.eigh(a)
     expected = -v @ ((v.T @ (a @ x - b)) / np.abs(curvatures))
-    updates, state = once(METHODS["saddle_free"], lambda x: bowl(x, a, b), x)
+    updates, state = once(optimisers.saddle_free_newton(scale="identity"), lambda x: bowl(x, a, b), x)
     np.testing.assert_allclose(updates, expected, rtol=1e-10)
+    assert state.negative == 1
+
+
+def test_saddle_free_takes_them_in_the_parameters_units(x64):
+    a, b = quadratic((-3, 1, 4))
+    x, root = jnp.asarray([1.0, -2.0, 3.0]), np.sqrt(np.abs(np.diag(a)))
+    curvatures, v = np.linalg.eigh(a / np.outer(root, root))
+    expected = -v @ ((v.T @ ((a @ x - b) / root)) / np.abs(curvatures)) / root
+    updates, state = once(METHODS["saddle_free"], lambda x: bowl(x, a, b), x)
+    np.testing.assert_allclose(updates, state.learning_rate * expected, rtol=1e-10)
     assert state.negative == 1
 
 

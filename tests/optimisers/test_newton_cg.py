@@ -10,7 +10,7 @@ import scipy.optimize
 
 from jaxnn import Objective, derivatives, losses, mlp, training
 from jaxnn.optimisers.newton_cg import newton_cg
-from jaxnn.optimisers.products import metric
+from jaxnn.optimisers.products import largest
 from jaxnn.optimisers.subproblems.steihaug import BOUNDARY, ITERATIONS, NEGATIVE_CURVATURE, RESIDUAL, steihaug
 from tests.optimisers.methods import CLASSICS, PROBLEMS, descend, descended, path, rosenbrock
 from tests.optimisers.test_quasi_newton import spd
@@ -93,17 +93,10 @@ def test_the_other_exits(x64):
     assert not still.step.any()
 
 
-def test_the_metric_has_mean_one_and_no_zeros(dtype):
-    m = metric(jnp.asarray([1.0, -3.0, 0.0], dtype))
-    np.testing.assert_allclose(m.mean(), 1, rtol=1e-6)
-    np.testing.assert_allclose(m[1] / m[0], 3, rtol=1e-6)
-    np.testing.assert_allclose(m[2] / m[1], np.sqrt(jnp.finfo(dtype).eps), rtol=1e-5)
-    for nothing in (
-        jnp.zeros(3, dtype),
-        jnp.asarray([1.0, jnp.nan, 2.0], dtype),
-        jnp.asarray([1.0, jnp.inf, 2.0], dtype),
-    ):
-        assert (metric(nothing) == 1).all()
+def test_the_metric_is_the_largest_diagonal_so_far(dtype):
+    seen = largest(jnp.asarray([1.0, 2.0, 0.0], dtype), jnp.asarray([-3.0, 1.0, 0.0], dtype))
+    np.testing.assert_array_equal(seen, [3, 2, 0])
+    np.testing.assert_array_equal(largest(seen, jnp.asarray([jnp.nan, -jnp.inf, 1.0], dtype)), [3, 2, 1])
 
 
 @pytest.mark.slow
@@ -169,10 +162,10 @@ def test_a_saddle_is_left_by_its_negative_curvature(x64):
         return x[0] ** 4 / 4 - x[0] ** 2 / 2 + x[1] ** 2
 
     start = jnp.asarray([1e-3, 0.0])
-    xs, states = jax.jit(lambda: path(newton_cg(radius=0.5), f, start, steps=10))()
+    xs, states = jax.jit(lambda: path(newton_cg(radius=500.0), f, start, steps=10))()
     np.testing.assert_allclose(jnp.linalg.norm(xs[0] - start), 0.5, rtol=1e-12)
     assert f(xs[0]) < f(start)
-    assert states.report.damping[0] == 1.0  # twice Δ: the model was right, and the step at the boundary
+    assert states.report.damping[0] == pytest.approx(1.0)  # twice Δ: the model was right, and the step at the boundary
     np.testing.assert_allclose(xs[-1], [1.0, 0.0], atol=1e-7)
 
 
