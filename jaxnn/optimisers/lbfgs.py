@@ -6,7 +6,7 @@ Of each pair (s, y), oldest first, the inverse Hessian's approximation becomes
 
 and is never formed: the two-loop recursion gives d = -H g in 4 m n multiplications. Then
 
-    θ ← θ + α d        α by a strong Wolfe line search, tried first at 1 (without a pair, at 0.1 ‖θ‖/‖g‖)
+    θ ← θ + α d        α by a strong Wolfe line search, tried first at 1 (without a pair, at 0.01 ‖θ‖/‖g‖)
 
 A search that finds nothing lower empties the memory, so that the next step is one of steepest descent.
 
