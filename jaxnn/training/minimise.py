@@ -94,7 +94,7 @@ def minimise(
             `Objective`, with a `predict` that takes each row on its own.
         params: where to start: any pytree of floating-point arrays, one flat array included.
         batch: (inputs, targets) or (inputs, targets, weight), a table of whole numbers as inputs being cast to the
-            parameters' dtype; whatever a plain J takes, as it is.
+            parameters' dtype unless predict takes them as indices; whatever a plain J takes, as it is.
         optimiser: by default `optimisers.newton(method="trust_region")`.
         max_steps: whole number ≥ 1.
         gradient_tolerance: ≥ 0; ends the run when ‖∇J‖₂ is not above it. With 0, a method that knows its predicted
@@ -258,7 +258,7 @@ def _checked(
         objective = replace(objective, predict=partial(objective.predict, key=key))
     params = jax.tree.map(jnp.asarray, params)
     if isinstance(objective, Objective):
-        batch = prepare.real_inputs(prepare.on_device(batch, "data"), params)
+        batch = prepare.real_inputs(objective, params, prepare.on_device(batch, "data"))
     else:
         batch = jax.tree.map(jnp.asarray, batch)
     prepare.rehearse(objective, params, batch, "data")

@@ -44,15 +44,20 @@ def on_device(data: Any, what: str) -> Batch:
     return inputs, targets, _weight(weight, rows.pop(), f"weight of the {what}")
 
 
-def real_inputs(batch: Batch, params: Params) -> Batch:
+def real_inputs(objective: Objective, params: Params, batch: Batch) -> Batch:
     """The batch with a table of whole numbers as inputs in the parameters' dtype: x⁶ of 60 is no int32.
 
-    Inputs that are a pytree keep their dtypes, for a predict that takes some of them as indices.
+    They stay as they are for a predict that takes them as indices, or that has a pytree of inputs.
     """
     x, *rest = batch
-    if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.integer):
-        x = x.astype(jnp.result_type(*jax.tree.leaves(params)))
-    return (x, *rest)
+    if not (isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.integer)):
+        return batch
+    real = x.astype(jnp.result_type(*jax.tree.leaves(params)))
+    try:
+        jax.eval_shape(objective.outputs, params, real)
+    except TypeError:  # of an index that is no whole number; what else is wrong is told where the batch is used
+        return batch
+    return (real, *rest)
 
 
 def with_class_weight(data: Batch, weights: Mapping[int, float] | None, what: str) -> Batch:

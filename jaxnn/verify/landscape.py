@@ -51,7 +51,7 @@ class Landscape:
     ) -> None:
         params = flat.floating(params)
         if isinstance(objective, Objective):
-            batch = prepare.real_inputs(prepare.on_device(batch, "data"), params)
+            batch = prepare.real_inputs(objective, params, prepare.on_device(batch, "data"))
         self.theta = flat.ravel(params)
         self.unravel = flat.unravel(params)
         coarsest = max((leaf.dtype for leaf in jax.tree.leaves(params)), key=lambda dtype: float(jnp.finfo(dtype).eps))

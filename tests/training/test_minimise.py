@@ -192,6 +192,12 @@ def test_whole_numbers_as_inputs_do_not_overflow(dtype):
     assert certify(objective, found.params, (x, y)).verdict == "minimum"
 
 
+def test_whole_numbers_stay_where_predict_takes_them_as_indices(x64):
+    objective = Objective(lambda p, x: p[x], losses.squared_error)
+    found = minimise(objective, jnp.zeros(3), (np.array([0, 1, 2, 1]), np.array([1.0, 2.0, 3.0, 4.0])))
+    np.testing.assert_allclose(found.params, [1, 3, 3], atol=1e-12)
+
+
 def test_stuck_is_said(x64):
     """No step is downhill where J is highest at its only finite point."""
     found = minimise(cliff, np.zeros(2), None, NEWTON)
