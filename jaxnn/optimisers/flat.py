@@ -82,15 +82,21 @@ def _same(grads: Updates, grad: Updates) -> bool:
 
 
 def _rounding(theta: Array, value: Array, value_at: Callable[[Array], Array]) -> Array:
-    """How far J is known at θ: measured by moving every parameter by its own rounding.
+    """How far J is known at θ: measured by moving every parameter by one to three roundings of its own.
+
+    By unlike numbers of them, since ±ε in two factors would leave their product where it is.
 
     10 ε |J| alone would be too little where residuals are small differences of large outputs: their rounding is the
     outputs', however small J is.
     """
     eps = jnp.finfo(value.dtype).eps
-    signs = jnp.where(jnp.arange(theta.size) % 3 == 0, 1.0, -1.0).astype(theta.dtype)
-    moved = value_at(eps * signs * theta)
+    moved = value_at(eps * nudges(theta.size).astype(theta.dtype) * theta)
     return ROUNDINGS * jnp.maximum(eps * jnp.abs(value), jnp.where(jnp.isfinite(moved), jnp.abs(moved - value), 0.0))
+
+
+def nudges(n: int) -> Array:
+    """1, -2, 3, 1, … (n,): no two and no three of them add up to 0."""
+    return jnp.asarray((1.0, -2.0, 3.0))[jnp.arange(n) % 3]
 
 
 def size(params: Params) -> tuple[int, Any]:

@@ -115,7 +115,7 @@ def newton_cg(
             delta, tries = last.taken.region, last.taken.trials
             most = max_iterations or min(n, 1000)
             solved = steihaug(product, g, delta, preconditioner=m, tolerance=forcing * norm, max_iterations=most)
-            gain, drowned = trials.gain_ratio(at, at.value_at(solved.step), solved.predicted_reduction)
+            gain, drowned = trials.gain_ratio(at, at.value_at(solved.step), solved.predicted_reduction, solved.step)
             length = tree.norm(jnp.sqrt(m) * solved.step)
             edge = (solved.exit_code == BOUNDARY) | (solved.exit_code == NEGATIVE_CURVATURE)
             shorter = 0.25 * jnp.where(jnp.isfinite(length), length, delta)

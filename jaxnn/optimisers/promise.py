@@ -92,9 +92,10 @@ def looked_through(
     """
     faint = ~taken.accepted | (taken.predicted <= rounding)
     promise = jax.lax.cond(faint, lambda: jnp.asarray(promised(), taken.predicted.dtype), lambda: taken.predicted)
+    whole = taken.predicted >= 0.5 * promise
     veiled = taken.accepted & faint & (promise > rounding)
     return taken._replace(
         region=tree.select(veiled, relaxed(taken.region), taken.region),
-        drowned=(taken.drowned | ~taken.accepted) & (promise <= rounding),
+        drowned=(taken.drowned & whole) | ((taken.drowned | ~taken.accepted) & (promise <= rounding)),
         promised=promise,
     )

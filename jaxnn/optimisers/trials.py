@@ -52,10 +52,15 @@ class Taken(NamedTuple):
         )
 
 
-def gain_ratio(at: Flat, trial: Array, predicted: Array) -> tuple[Array, Array]:
-    """Actual over predicted reduction, -∞ where the trial is not finite; and whether both drown, which counts as 1."""
+def gain_ratio(at: Flat, trial: Array, predicted: Array, step: Array) -> tuple[Array, Array]:
+    """Actual over predicted reduction, -∞ where the trial is not finite; and whether both drown, which counts as 1.
+
+    So does a J that is the same to the last bit after a step of √ε of each parameter or less, which no difference of
+    values resolves.
+    """
     actual = at.value - trial
-    drowned = (jnp.abs(actual) <= at.rounding) & (jnp.abs(predicted) <= at.rounding)
+    short = jnp.all(jnp.abs(step) <= jnp.sqrt(jnp.finfo(step.dtype).eps) * jnp.abs(at.theta))
+    drowned = (jnp.abs(actual) <= at.rounding) & ((jnp.abs(predicted) <= at.rounding) | (short & (actual == 0)))
     ratio = jnp.where(drowned, 1.0, tree.ratio(actual, predicted))
     return jnp.where(jnp.isfinite(trial) & (predicted >= 0), ratio, -jnp.inf), drowned
 
@@ -81,7 +86,7 @@ def until_taken(
     def trial(taken: Taken) -> Taken:
         step, predicted = propose(taken.region)
         step = jnp.where(jnp.isfinite(step), step, jnp.nan)  # one sign for what could not be solved
-        gain, drowned = gain_ratio(at, at.value_at(step), predicted)
+        gain, drowned = gain_ratio(at, at.value_at(step), predicted, step)
         region = tree.select(drowned, taken.region, adapt(taken.region, gain, step))
         return Taken(step, predicted, gain, region, taken.trials + 1, gain > acceptable, drowned, predicted)
 

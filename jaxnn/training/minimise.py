@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Int
 from jaxnn import checks, tree
 from jaxnn.objective import Objective, evaluate, names, split
 from jaxnn.optimisers import newton, promise
-from jaxnn.optimisers.flat import ROUNDINGS
+from jaxnn.optimisers.flat import ROUNDINGS, nudges
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.words import understood
 from jaxnn.training import prepare, stopping
@@ -31,6 +31,7 @@ from jaxnn.training.stopping import Stop
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
 
 DEFAULT = newton(method="trust_region")  # one object: programs are kept by it
+ENDLESS = 1e-6  # times the largest number: a J that is so far below 0 falls without an end
 ROWS_COMPARED = 3  # of a predict that is to work row by row
 
 
@@ -158,6 +159,7 @@ def _run(
         arrived = tree.add(run.params, updates)
         value, grad = value_and_grad(arrived)
         finite = jnp.isfinite(value) & tree.all_finite(grad) & tree.all_finite(arrived)
+        finite &= value > -ENDLESS * jnp.finfo(value.dtype).max
         told = report(opt_state)
         steps = run.steps + 1
         watch = stopping.decide(
@@ -245,9 +247,9 @@ def _strong(state: Any) -> Any:
 
 
 def _nudged(leaf: Array) -> Array:
-    """The leaf with every entry moved by its rounding, up and down in turn."""
-    signs = jnp.where(jnp.arange(leaf.size).reshape(leaf.shape) % 3 == 0, 1.0, -1.0).astype(leaf.dtype)
-    return leaf * (1 + signs * jnp.finfo(leaf.dtype).eps)
+    """The leaf with every entry moved by one to three of its roundings, up and down in turn."""
+    times = nudges(leaf.size).reshape(leaf.shape).astype(leaf.dtype)
+    return leaf * (1 + times * jnp.finfo(leaf.dtype).eps)
 
 
 def _checked(

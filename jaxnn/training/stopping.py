@@ -3,7 +3,7 @@
 The rules, the weightiest first; ε is the precision's, s the step, r the reduction that a model promises with no limit
 to the step, ∞ where the model falls for ever:
 
-    diverged     J, ∇J or θ is not finite
+    diverged     J, ∇J or θ is not finite, or J as far below 0 as numbers go
     gradient     ‖∇J‖₂ ≤ gradient_tolerance, and r < ∞
     goal         J ≤ goal
     stuck        the method found no acceptable step, however short, or J has not fallen for 50 steps, none of which
@@ -179,13 +179,14 @@ def audited(stop: Stop, promised: Array, rounding: Array) -> Stop:
         rounding: of J.
     """
     left = promised > rounding
-    code = jnp.where(_among(stop.code, (STEP, ROUNDING)) & left, UNFINISHED, stop.code)
+    code = jnp.where(_among(stop.code, (STEP, ROUNDING, STUCK)) & left, UNFINISHED, stop.code)
+    code = jnp.where((code == GRADIENT) & jnp.isinf(promised), STATIONARY, code)
     return Stop(jnp.where((code == STUCK) & ~left, ROUNDING, code).astype(stop.code.dtype))
 
 
 def in_question(stop: Stop) -> Array:
     """Whether `audited` could change it."""
-    return _among(stop.code, (STEP, ROUNDING, STUCK))
+    return _among(stop.code, (GRADIENT, STEP, ROUNDING, STUCK))
 
 
 def _among(code: Array, codes: Sequence[int]) -> Array:

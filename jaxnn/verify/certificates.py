@@ -18,6 +18,7 @@ an eigenvalue within δ of 0 is called undecided, not null.
 References:
     Boyd & Vandenberghe, Convex Optimization, 2004, section 9.5 (Newton decrement).
     Nocedal & Wright, Numerical Optimization, 2006, theorems 2.3 and 2.4.
+    Ruiz, A scaling algorithm to equilibrate both rows and columns norms in matrices, 2001.
 """
 
 from collections.abc import Callable
@@ -44,6 +45,7 @@ NULL = 1e-10  # of ‖H‖: eigenvalues must be sure to it before one is called 
 JUMP = 1e6  # times what the Hessian explains: a gradient that changes so much by rounding has a kink
 SAFETY = 4.0  # of what rounding is estimated to do
 OPTIONAL = ("rank", "null_directions", "descent_direction")  # of what a certificate says
+EVENINGS = 20  # of the units; each halves, in decades, what is above 1
 PRODUCTS = 500  # that conjugate gradients may take for the Newton step
 
 
@@ -143,8 +145,11 @@ def certify(
     dense = landscape.size <= dense_limit
     known, told = None, "J or its gradient is not finite here"
     if np.isfinite(rounding.value) and np.isfinite(rounding.gradient).all():
-        known, told = (_dense if dense else _ends)(landscape, rounding), "its Hessian is not finite here"
-    norm = float(np.linalg.norm(rounding.gradient))
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told
+            known, told = (_dense if dense else _ends)(landscape, rounding), "its Hessian is not finite here"
+        if known is not None and 0 < max(abs(known.max_eigenvalue), abs(known.min_eigenvalue)) < landscape.smallest:
+            known, told = None, "J is so flat here that its derivatives underflow"
+    norm = _length(rounding.gradient)
     common: dict[str, Any] = {
         "gradient_norm": norm,
         "value": rounding.value,
@@ -156,8 +161,10 @@ def certify(
         unknown = [field.name for field in fields(Certificate) if field.name not in (*common, "verdict", "reason")]
         common |= {name: None if name in OPTIONAL else float("nan") for name in unknown}
         return Certificate(**common, verdict=UNDECIDED, reason=told)
-    bounds = SAFETY * (rounding.gradient_change + landscape.eps * np.sqrt(2 * np.abs(known.diagonal * rounding.value)))
-    gradient_bound = max(float(np.linalg.norm(bounds)), float(gradient_tolerance))
+    bounds = SAFETY * (
+        rounding.gradient_change + landscape.eps * np.sqrt(2 * np.abs(known.diagonal)) * abs(rounding.value) ** 0.5
+    )
+    gradient_bound = max(_length(bounds), float(gradient_tolerance))
     verdict, reason, descent = _verdict(landscape, rounding, known, norm, bounds, float(gradient_tolerance))
     return Certificate(
         **common,
@@ -206,7 +213,7 @@ def _verdict(
     near = known.reach <= root * size
     # a step that is short beside the largest parameter may be long for another: it must gain next to nothing as well
     near = near and known.decrement <= max(root * abs(rounding.value), 10 * rounding.value_change)
-    flat = bool((np.abs(g) <= bounds).all()) or norm <= gradient_tolerance
+    flat = bool((np.abs(g) <= bounds).all()) or norm <= gradient_tolerance != 0
     if not (flat or ((np.abs(known.outside) <= bounds).all() and (gained or near))):
         worst = int(np.argmax(np.abs(g) - bounds))
         return (
@@ -244,6 +251,12 @@ def _verdict(
     return DEGENERATE, f"the Hessian has {some}, along which J {how} as far as was looked", None
 
 
+def _length(v: np.ndarray) -> float:
+    """‖v‖, whose squares neither overflow nor vanish."""
+    largest = float(np.abs(v).max(initial=0.0))
+    return largest * float(np.linalg.norm(v / largest)) if 0 < largest < np.inf else largest
+
+
 def _null_directions(landscape: Landscape, known: _Curvature) -> Params | None:
     """The null vectors, orthonormal as the parameters stand."""
     if not known.null.size:
@@ -253,12 +266,18 @@ def _null_directions(landscape: Landscape, known: _Curvature) -> Params | None:
 
 
 def _units(matrix: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """|Hᵢᵢ|^-½; without a curvature of its own, by the mixed ones; without any, the parameter itself, or 1."""
+    """|Hᵢᵢ|^-½; without a curvature of its own, the parameter itself, or 1 where that is 0.
+
+    Where mixed curvatures exceed the parameters' own, as at a saddle, or where one's own is rounding, the units are
+    evened out (Ruiz 2001) until next to none does.
+    """
     diagonal, mixed = np.abs(np.diagonal(matrix)), np.abs(matrix)
     unit = np.where(theta != 0, np.abs(theta), 1.0)
     unit = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), unit)
-    largest = np.max(mixed * unit, axis=1)
-    return np.where((diagonal == 0) & (largest > 0), 1 / np.where(largest > 0, largest, 1.0), unit)
+    for _ in range(EVENINGS):
+        largest = unit * np.max(mixed * unit, axis=1)
+        unit = unit / np.sqrt(np.maximum(largest, 1.0))
+    return unit
 
 
 def _dense(landscape: Landscape, rounding: Rounding) -> _Curvature | None:

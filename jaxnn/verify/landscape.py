@@ -39,6 +39,7 @@ class Landscape:
         unravel: from such a vector to a tree like the parameters.
         dtype: the coarsest of their dtypes, in words.
         eps: its relative rounding.
+        smallest: a number that is known to that.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Landscape:
         self.unravel = flat.unravel(params)
         coarsest = max((leaf.dtype for leaf in jax.tree.leaves(params)), key=lambda dtype: float(jnp.finfo(dtype).eps))
         self.eps, self.dtype = float(jnp.finfo(coarsest).eps), str(coarsest)
+        self.smallest = float(jnp.finfo(coarsest).tiny) / self.eps
         # arrays are given to the compiled functions, so that they do not become constants in them; the rest stays
         leaves, structure = jax.tree.flatten(batch)
         arrays = [leaf if isinstance(leaf, jax.Array | np.ndarray) else None for leaf in leaves]

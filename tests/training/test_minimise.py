@@ -140,7 +140,7 @@ def test_left_alone_it_ends_at_rounding(x64, table, optimiser):
         ({"predicted_reduction": lambda v: 0 * v + 1e-16}, "converged as far as rounding allows"),
         ({"predicted_reduction": lambda v: 1e-5 * v}, "max_steps used up: 60 steps"),
         ({"predicted_reduction": lambda v: -1e-5 * v}, "max_steps used up: 60 steps"),
-        ({"at_limit": lambda v: v > 0, "accepted": lambda v: v < 0}, "stuck: no acceptable step was found"),
+        ({"at_limit": lambda v: v > 0, "accepted": lambda v: v < 0}, "stuck: J no longer falls by this method's steps"),
     ],
 )
 def test_what_a_method_reports_ends_the_run(x64, told, reason):
@@ -168,7 +168,7 @@ def test_a_step_below_their_precision_is_none_of_convergence_while_much_is_promi
     """Nor does such a run go on for ever: J stands still."""
     told = {"predicted_reduction": lambda v: 1e-3 * jnp.abs(v)}
     found = minimise(lambda p, batch: 1e3 * jnp.sum(p), np.full(2, 1e20), None, scripted(**told))
-    assert found.stop.startswith("stuck: no acceptable step was found, or none that lowers J"), found.stop
+    assert found.stop.startswith("stuck: J no longer falls by this method's steps"), found.stop
     assert found.steps == stopping.STANDSTILL
 
 
@@ -196,6 +196,36 @@ def test_whole_numbers_stay_where_predict_takes_them_as_indices(x64):
     objective = Objective(lambda p, x: p[x], losses.squared_error)
     found = minimise(objective, jnp.zeros(3), (np.array([0, 1, 2, 1]), np.array([1.0, 2.0, 3.0, 4.0])))
     np.testing.assert_allclose(found.params, [1, 3, 3], atol=1e-12)
+
+
+@pytest.mark.parametrize("optimiser", [LM, NEWTON, optimisers.newton_cg(), optimisers.lbfgs()])
+def test_a_product_that_fits_exactly_converges(x64, optimiser):
+    """Roundings of one sign in each factor show what J is known to; opposite ones would cancel."""
+    t = np.linspace(0, 1, 30)
+    objective = Objective(lambda p, x: p[0] * p[1] * x, losses.squared_error)
+    found = minimise(objective, jnp.ones(2), (t, 6 * t), optimiser)
+    assert found.stop.startswith("converged"), found.stop
+    assert found.value < 1e-29
+
+
+@pytest.mark.parametrize("optimiser", [NEWTON, optimisers.newton_cg()])
+def test_a_j_that_is_too_coarse_for_its_own_minimum_converges(x64, optimiser):
+    """log cosh is 0 to the last bit from 1e-8 on, where its gradient still tells."""
+    found = minimise(lambda p, batch: jnp.log(jnp.cosh(p[0] - 1)), np.full(1, 50.0), None, optimiser)
+    assert found.stop.startswith("converged"), found.stop
+    assert float(found.params[0]) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("optimiser", [optimisers.lbfgs(), optimisers.bfgs()])
+def test_what_falls_without_an_end_has_not_converged(x64, optimiser):
+    found = minimise(lambda p, batch: p[0], np.zeros(1), None, optimiser)
+    assert found.stop.startswith("diverged"), found.stop
+
+
+def test_quasi_newton_at_a_saddle_is_stationary_and_not_converged(x64):
+    """From the line on which the saddle is a minimum."""
+    found = minimise(lambda p, batch: p[0] ** 2 - p[1] ** 2, np.array([1.0, 0.0]), None, optimisers.lbfgs())
+    assert found.stop.startswith("stationary"), found.stop
 
 
 def test_stuck_is_said(x64):

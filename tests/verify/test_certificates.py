@@ -297,3 +297,23 @@ def test_lists_are_data_too(x64):
     objective = Objective(lambda p, x: p[0] + p[1] * x, losses.squared_error)
     found = certify(objective, jnp.array([1.0, 2.0]), ([0.0, 1.0, 2.0], [1.0, 3.0, 5.0]))
     assert found.verdict == "minimum"
+
+
+def test_a_network_of_zeros_is_at_a_saddle(x64):
+    """Its curvatures are all mixed but one, and some are rounding: no unit may make these look large."""
+    rng = np.random.default_rng(0)
+    x = np.linspace(-2, 2, 60)[:, None]
+    y = np.sin(2 * x) + 0.1 * rng.normal(size=(60, 1))
+    objective = Objective(lambda p, x: mlp.apply(p, x, activation=jnp.tanh), losses.squared_error)
+    zeros = jax.tree.map(lambda v: jnp.zeros(v.shape), mlp.init(jax.random.key(0), (1, 4, 1)))
+    shifted = (zeros[0], zeros[1]._replace(b=jnp.full(1, y.mean())))
+    assert certify(objective, shifted, (x, y)).verdict == SADDLE
+
+
+def test_a_small_objective_is_as_good_as_any_until_it_underflows(x64):
+    tiny = lambda p, b: 1e-200 * jnp.sum((p - jnp.array([1.0, 2.0])) ** 2)
+    assert certify(tiny, jnp.zeros(2), None).verdict == NOT_STATIONARY
+    assert certify(tiny, jnp.array([1.0, 2.0]), None).verdict == MINIMUM
+    found = certify(lambda p, b: jnp.exp(-p[0]), jnp.full(1, 707.0), None)
+    assert found.verdict == UNDECIDED
+    assert "underflow" in found.reason
