@@ -101,7 +101,11 @@ def _fit_category(name: str, decided: Decided, rows: np.ndarray, policy: Missing
     identifier = bool(advice) and different > 20 and different > 0.9 * len(everywhere)
     if len(categories) > MAX_CATEGORIES or identifier:
         told = f"{read.what} has {different} different texts in {len(everywhere)} rows, such as {categories[0]!r}"
-        number = f", or call it a number {deciding.option('number', name)}" if written.is_code(categories[0]) else ""
+        number = (
+            f", or call it a number {deciding.option('number', name)}"
+            if written.is_code(categories[0]) or written.is_number(categories[0])
+            else ""
+        )
         raise ValueError(
             f"{told}: more like an identifier than a category; {advice}{number}."
             if advice
@@ -154,5 +158,5 @@ def refuse_nothing_left(fitted: list[Fitted]) -> None:
     if not any(each.column.input_names for each in fitted):
         names = ", ".join(repr(each.column.name) for each in fitted[:10])
         raise ValueError(
-            f"No columns are left to predict from: each has one value only in the training rows ({names})."
+            f"No columns are left to predict from: each has one value only in the training rows, up to rounding ({names})."
         )

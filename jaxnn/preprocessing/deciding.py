@@ -169,6 +169,13 @@ def _refuse_strays(name: str, read: Values, texts: Sequence[str]) -> None:
     strays = [text for text in texts if text not in numeric]
     if _mostly(read, numeric) or (numeric and not strays and not all(map(written.is_plain, numeric))):
         _refuse(name, read, strays, wanted=False)
+    plain = [text for text in texts if written.is_plain(text)]
+    if len(texts) > FEW and 0 < len(plain) < len(texts) and all(map(written.is_amount, texts)):  # 950 beside 1.2k
+        other = next(text for text in texts if text not in plain)
+        raise ValueError(
+            f"{read.what} holds numbers with and without a word behind them, such as {plain[0]!r} and {other!r}: write"
+            f" them all in one way; or a category, if that is what it is {option('category', name)}."
+        )
     unit = written.unit_of(texts)
     if unit is not None and len(texts) > FEW:
         raise ValueError(

@@ -122,6 +122,12 @@ def is_number(text: str) -> bool:
     return cell is not None and _marks({cell.body}, None) is not None
 
 
+def is_amount(text: str) -> bool:
+    """Whether a cell is a number in some notation, with a word behind it at most."""
+    cell = _cell(text)
+    return is_number(text) and cell is not None and (cell.behind or _is_sign(cell.unit))
+
+
 def is_plain(text: str) -> bool:
     """Whether a cell is a number as programs write it."""
     return number(text, Notation()) is not None

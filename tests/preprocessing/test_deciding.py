@@ -96,6 +96,19 @@ def test_a_stray_word_between_numbers_is_told_with_the_remedy():
         preprocessing.fit({"x": OTHERS["x"], "y": column}, "y")
 
 
+def test_numbers_with_and_without_a_word_behind_them_are_no_categories():
+    """950 beside 1.2k is a thousandth of it, or not; nobody but the caller knows."""
+    column = [f"{age}k" if i % 3 else age for i, age in enumerate(AGES)]
+    with pytest.raises(ValueError, match=r"with and without a word behind them, such as '\d+' and '\d+k'"):
+        fit(column)
+    assert fit(column, category="c").columns[0].kind == "category"
+
+
+def test_codes_in_letters_and_digits_that_are_as_many_as_rows_may_be_numbers_by_a_word():
+    with pytest.raises(ValueError, match="or call it a number .*--number c"):
+        fit([f"EUR {1000 + 7.3 * i:.2f}" for i in range(N)])
+
+
 def test_few_numbers_with_a_word_are_categories_without_a_word():
     p = fit(["0", "1", "2", "3+"] * 15)
     assert p.columns[0].categories == ("0", "1", "2", "3+")
