@@ -158,5 +158,6 @@ def refuse_nothing_left(fitted: list[Fitted]) -> None:
     if not any(each.column.input_names for each in fitted):
         names = ", ".join(repr(each.column.name) for each in fitted[:10])
         raise ValueError(
-            f"No columns are left to predict from: each has one value only in the training rows, up to rounding ({names})."
+            "No columns are left to predict from: each has one value only in the training rows, up to rounding"
+            f" ({names})."
         )

@@ -105,7 +105,7 @@ def test_numbers_with_and_without_a_word_behind_them_are_no_categories():
 
 
 def test_codes_in_letters_and_digits_that_are_as_many_as_rows_may_be_numbers_by_a_word():
-    with pytest.raises(ValueError, match="or call it a number .*--number c"):
+    with pytest.raises(ValueError, match=r"or call it a number .*--number c"):
         fit([f"EUR {1000 + 7.3 * i:.2f}" for i in range(N)])
 
 

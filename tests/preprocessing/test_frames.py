@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow
 import pytest
 
@@ -33,9 +34,8 @@ def bare():
 
 
 def polars():
-    polars = pytest.importorskip("polars")
-    frame = polars.DataFrame({"town": TOWNS, "grade": [None if g is None else str(g) for g in GRADES], "y": Y})
-    return frame.with_columns(polars.col("town").cast(polars.Categorical), polars.col("grade").cast(polars.Categorical))
+    frame = pl.DataFrame({"town": TOWNS, "grade": [None if g is None else str(g) for g in GRADES], "y": Y})
+    return frame.with_columns(pl.col("town").cast(pl.Categorical), pl.col("grade").cast(pl.Categorical))
 
 
 @pytest.mark.parametrize("frame", [arrow, chunked, categorical, bare, polars])
