@@ -16,7 +16,8 @@ from jaxnn import derivatives, tree
 from jaxnn.optimisers.gradients import given
 from jaxnn.types import Params, Updates
 
-ROUNDINGS = 10.0
+ROUNDINGS = 10.0  # times ε |J|
+MOVES = 3.0  # times what J changes by when its parameters move by one to three roundings
 
 
 class Flat(NamedTuple):
@@ -91,7 +92,8 @@ def _rounding(theta: Array, value: Array, value_at: Callable[[Array], Array]) ->
     """
     eps = jnp.finfo(value.dtype).eps
     moved = value_at(eps * nudges(theta.size).astype(theta.dtype) * theta)
-    return ROUNDINGS * jnp.maximum(eps * jnp.abs(value), jnp.where(jnp.isfinite(moved), jnp.abs(moved - value), 0.0))
+    change = jnp.where(jnp.isfinite(moved), jnp.abs(moved - value), 0.0)
+    return jnp.maximum(ROUNDINGS * eps * jnp.abs(value), MOVES * change)
 
 
 def nudges(n: int) -> Array:

@@ -55,12 +55,13 @@ class Taken(NamedTuple):
 def gain_ratio(at: Flat, trial: Array, predicted: Array, step: Array) -> tuple[Array, Array]:
     """Actual over predicted reduction, -∞ where the trial is not finite; and whether both drown, which counts as 1.
 
-    So does a J that is the same to the last bit after a step of √ε of each parameter or less, which no difference of
-    values resolves.
+    So does a J of 0 that stays 0 after a step of √ε of each parameter or less: relative to 0 nothing is known of it.
     """
     actual = at.value - trial
     short = jnp.all(jnp.abs(step) <= jnp.sqrt(jnp.finfo(step.dtype).eps) * jnp.abs(at.theta))
-    drowned = (jnp.abs(actual) <= at.rounding) & ((jnp.abs(predicted) <= at.rounding) | (short & (actual == 0)))
+    drowned = (jnp.abs(actual) <= at.rounding) & (
+        (jnp.abs(predicted) <= at.rounding) | (short & (at.value == 0) & (trial == 0))
+    )
     ratio = jnp.where(drowned, 1.0, tree.ratio(actual, predicted))
     return jnp.where(jnp.isfinite(trial) & (predicted >= 0), ratio, -jnp.inf), drowned
 

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Int
 from jaxnn import checks, tree
 from jaxnn.objective import Objective, evaluate, names, split
 from jaxnn.optimisers import newton, promise
-from jaxnn.optimisers.flat import ROUNDINGS, nudges
+from jaxnn.optimisers.flat import MOVES, ROUNDINGS, nudges
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.words import understood
 from jaxnn.training import prepare, stopping
@@ -198,7 +198,7 @@ def _run(
     if told is not None and told.promised is None:
         promised = partial(_promised, value_fn, end.params, end.grad)
         left = jax.lax.cond(stopping.in_question(stop), promised, lambda: jnp.zeros((), tree.norm(end.grad).dtype))
-        rounding = ROUNDINGS * jnp.maximum(jnp.finfo(value.dtype).eps * jnp.abs(end.value), value_error)
+        rounding = jnp.maximum(ROUNDINGS * jnp.finfo(value.dtype).eps * jnp.abs(end.value), MOVES * value_error)
         stop = stopping.audited(stop, left, rounding)
     return Solution(
         params=end.params,
