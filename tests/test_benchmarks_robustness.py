@@ -30,6 +30,7 @@ def counted(contender, **draws):
     return found
 
 
+@pytest.mark.slow
 def test_the_answer_is_solved_whatever_it_claims():
     found = counted(planted(lambda name, start: CERTIFIED[name], claims=False), nudged=3, moved=2)
     assert {part: each["runs"] for part, each in found["parts"].items()} == {
@@ -45,6 +46,7 @@ def test_the_answer_is_solved_whatever_it_claims():
     assert found["lost"] == []
 
 
+@pytest.mark.slow
 def test_the_start_is_lost_and_a_claim_of_it_false():
     silent, loud = (counted(planted(lambda name, start: start, claims=claims)) for claims in (False, True))
     for part in robustness.PARTS:
@@ -59,6 +61,7 @@ def test_the_start_is_lost_and_a_claim_of_it_false():
     assert all(run["polished"] < 0.999 * run["reached"] for run in loud["lost"])
 
 
+@pytest.mark.slow
 def test_a_claim_of_a_plateau_is_not_false():
     """Where exp(-x b4) and exp(-x b5) are gone, MGH17's best constant is the mean of y: the gradient is 0."""
     flat = np.array([MGH17.y[1:].mean(), 0.0, MGH17.y[0] - MGH17.y[1:].mean(), 1e3, 1e3])
@@ -67,6 +70,7 @@ def test_a_claim_of_a_plateau_is_not_false():
     assert all(run["gradient_norm"] == pytest.approx(0, abs=1e-12) for run in found["lost"])
 
 
+@pytest.mark.slow
 def test_equal_terms_may_be_exchanged():
     swapped = MGH17.certified[[0, 2, 1, 4, 3]]
     found = counted(planted(lambda name, start: swapped if name == "MGH17" else CERTIFIED[name], claims=True), moved=2)
@@ -82,6 +86,7 @@ def test_what_diverged_is_lost_and_its_numbers_are_null():
     json.dumps(found, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_starts_are_the_problems_own_and_draws_have_their_size():
     (one, *_) = robustness.problems(400, 400)
     read = data.read_nist(data.NIST["Bennett5"])

@@ -108,12 +108,14 @@ def test_a_line_in_seconds_since_1970(x64, name):
     found = training.minimise(objective, jnp.zeros(2), (EPOCH, SEEN), ALL[name], max_steps=2000)
     least = np.linalg.lstsq(np.stack([np.ones(80), EPOCH - EPOCH.mean()], axis=1), SEEN, rcond=None)[1][0] / 80
     if found.stop.startswith("converged"):
-        assert float(found.value) == pytest.approx(float(least), rel=1e-6), found.stop
+        # J itself is known to 3e-6 here: three roundings of the slope move each residual of 0.1 by 5e-7
+        assert float(found.value) == pytest.approx(float(least), rel=1e-5), found.stop
     slow = {"gauss_newton", "saddle_free_newton"}  # too short steps to arrive
     reaches = {"levenberg_marquardt", "newton, pure", *FREE} - slow
     assert (name not in reaches) or found.stop.startswith("converged"), found.stop
 
 
+@pytest.mark.by_default("-40", "0")
 @pytest.mark.parametrize("power", [-40, -20, 0, 20, 40])
 def test_a_certificate_says_the_same_in_any_units(x64, plain, power):
     best = np.asarray(plain("newton, trust_region").params)
