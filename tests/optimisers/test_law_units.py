@@ -69,7 +69,7 @@ def plain():
     return of
 
 
-@pytest.mark.by_default("*-40")
+@pytest.mark.by_default("levenberg_marquardt--40", "newton, trust_region--40", "gauss_newton--40", "lbfgs--40")
 @pytest.mark.parametrize("power", [-40, -20, 20, 40])
 @pytest.mark.parametrize("name", ALL)
 def test_the_unit_of_y_changes_nothing(x64, plain, name, power):
@@ -81,7 +81,7 @@ def test_the_unit_of_y_changes_nothing(x64, plain, name, power):
     assert float(found.value) == unit**2 * float(plain(name).value)
 
 
-@pytest.mark.by_default("*-40")
+@pytest.mark.by_default("newton, trust_region--40", "gauss_newton--40")
 @pytest.mark.parametrize("power", [-40, -20, 20, 40])
 @pytest.mark.parametrize("name", FREE)
 def test_the_parameters_units_change_nothing(x64, plain, name, power):
@@ -92,7 +92,7 @@ def test_the_parameters_units_change_nothing(x64, plain, name, power):
     np.testing.assert_array_equal(found.params / units, plain(name).params)
 
 
-@pytest.mark.by_default("*-40")
+@pytest.mark.by_default("levenberg_marquardt--40", "lbfgs--40")
 @pytest.mark.parametrize("power", [-40, -20, 20, 40])
 @pytest.mark.parametrize("name", BOUND)
 def test_in_the_parameters_units_a_method_may_fail_but_does_not_say_otherwise(x64, plain, name, power):
@@ -115,7 +115,7 @@ def test_a_line_in_seconds_since_1970(x64, name):
     assert (name not in reaches) or found.stop.startswith("converged"), found.stop
 
 
-@pytest.mark.by_default("-40", "0")
+@pytest.mark.by_default("-40")
 @pytest.mark.parametrize("power", [-40, -20, 0, 20, 40])
 def test_a_certificate_says_the_same_in_any_units(x64, plain, power):
     best = np.asarray(plain("newton, trust_region").params)

@@ -71,7 +71,7 @@ RULES = {
 }
 
 
-@pytest.mark.by_default("*too high-8-nothing", "*too high-50-nothing", "*-50-patience", "*steady-8-metric")
+@pytest.mark.by_default("*too high-8-nothing", "penalty*too high-50-nothing", "plain*-50-patience", "*steady-8-metric")
 @pytest.mark.parametrize("monitored", MONITORED)
 @pytest.mark.parametrize("batch_size", [8, 50])
 @pytest.mark.parametrize("rule", RULES)
@@ -192,6 +192,7 @@ LOGISTIC = Objective(mlp.apply, losses.sigmoid_cross_entropy)
 TWO, ONE = mlp.init(KEY, (2, 2)), mlp.init(KEY, (2, 1))
 
 
+@pytest.mark.by_default("one logit")
 @pytest.mark.parametrize("params", [TWO, ONE], ids=["two logits", "one logit"])
 def test_a_metric_without_a_class_is_refused_as_a_score_and_told_otherwise(params):
     x, y = classes()

@@ -103,6 +103,7 @@ def test_the_batches_gradients_are_on_average_that_of_the_whole_set(loop, batch_
     np.testing.assert_allclose(total / rows, closed_gradient(*data), rtol=1e-12)
 
 
+@pytest.mark.by_default("run-*", "fit-huge")
 @pytest.mark.parametrize("kind", WEIGHTS)
 @pytest.mark.parametrize("loop", ["fit", "run"])
 def test_no_unit_of_weights_matters_in_float32(loop, kind):
@@ -133,6 +134,7 @@ def test_gradients_accumulated_over_an_epoch_are_that_of_the_whole_set(batch_siz
     np.testing.assert_allclose(result.params, THETA - 0.1 * closed_gradient(*data), rtol=1e-12)
 
 
+@pytest.mark.by_default("uneven", "huge", "beyond float32")
 @pytest.mark.parametrize("kind", WEIGHTS)
 def test_the_loss_of_an_epoch_is_the_weighted_mean_in_its_own_units(kind):
     x, y, weight = problem(kind)
@@ -178,6 +180,7 @@ def test_the_penalty_keeps_its_size_beside_any_weights(x64):
         np.testing.assert_allclose(result.params, expected, rtol=1e-12)
 
 
+@pytest.mark.by_default("newton")
 @pytest.mark.parametrize("name", ["levenberg_marquardt", "newton", "newton_cg"])
 def test_methods_see_the_same_objective_in_a_batch(name, x64):
     """A damped step depends on J's size, so that a curvature divided by another number than J would show."""
