@@ -195,7 +195,7 @@ def _run(
     other_value, other_grad = value_and_grad(moved)
     value_error, stop = jnp.abs(other_value - end.value), Stop(end.watch.code)
     told = report(end.opt_state)
-    if told is not None and told.promised is None:
+    if told is not None and told.promised is None and _twice_differentiable(value_fn, end.params):
         promised = partial(_promised, value_fn, end.params, end.grad)
         left = jax.lax.cond(stopping.in_question(stop), promised, lambda: jnp.zeros((), tree.norm(end.grad).dtype))
         rounding = jnp.maximum(ROUNDINGS * jnp.finfo(value.dtype).eps * jnp.abs(end.value), MOVES * value_error)
@@ -211,6 +211,15 @@ def _run(
         gradient_error=tree.norm(jax.tree.map(jnp.subtract, other_grad, end.grad)),
         state=end.opt_state,
     )
+
+
+def _twice_differentiable(value_fn: Callable[[Params], Array], params: Params) -> bool:
+    """Whether jax can differentiate J twice: not where its gradient is a program of the user's own, called back."""
+    try:
+        jax.eval_shape(lambda p: jax.jvp(jax.grad(value_fn), (p,), (p,)), params)
+    except (TypeError, ValueError, NotImplementedError):  # J and its gradient have been traced without one
+        return False
+    return True
 
 
 def _promised(value_fn: Callable[[Params], Array], params: Params, grad: Params) -> Array:
