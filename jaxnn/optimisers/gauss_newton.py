@@ -41,6 +41,7 @@ def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
     """Gauss-Newton for an `Objective` of any convex loss.
 
     Its update takes the words `value`, `value_fn`, `objective` and `batch`, which our loops send.
+    It can end at a saddle, whose negative curvature its matrix does not have: `verify.certify` tells.
 
     Args:
         damping: α ≥ 0.

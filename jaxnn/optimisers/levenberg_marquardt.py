@@ -48,6 +48,7 @@ def levenberg_marquardt(
 
     Its update takes the words `value`, `value_fn`, `objective` and `batch`, which our loops send. The batch should be
     the same at every step: λ learns from gain ratios, which the noise of minibatches drowns.
+    It can end at a saddle, whose negative curvature JᵀΛJ does not have: `verify.certify` tells.
 
     Args:
         rule: how λ follows the gain ratio: "nielsen" or "marquardt".
