@@ -98,6 +98,7 @@ def test_starts_are_the_problems_own_and_draws_have_their_size():
         assert abs(changes.mean()) < 0.1 * size
 
 
+@pytest.mark.slow
 def test_all_problems_are_asked():
     names = [problem.case.name for problem in robustness.problems(0, 0)]
     assert names == [*data.NIST, *(problem.name for problem in (*more.problems(), *sized.problems()))]

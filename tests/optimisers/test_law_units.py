@@ -101,6 +101,7 @@ def test_in_the_parameters_units_a_method_may_fail_but_does_not_say_otherwise(x6
         assert float(found.value) == pytest.approx(float(plain("newton, trust_region").value), rel=1e-9), found.stop
 
 
+@pytest.mark.by_default("levenberg_marquardt", "newton, trust_region", "newton, cubic", "newton, pure", "lbfgs")
 @pytest.mark.parametrize("name", ALL)
 def test_a_line_in_seconds_since_1970(x64, name):
     """The slope and the height at 1970 differ by a direction that is 1e-15 as curved as the other."""

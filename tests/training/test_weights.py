@@ -196,6 +196,7 @@ def test_methods_see_the_same_objective_in_a_batch(name, x64):
     assert not np.allclose(relative.params, THETA)
 
 
+@pytest.mark.slow
 def test_curvature_of_a_batch_is_that_of_its_mean(x64):
     rng = np.random.default_rng(0)
     params = mlp.init(KEY, (3, 4, 2), dtype=jnp.float64)

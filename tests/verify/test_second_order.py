@@ -21,6 +21,7 @@ PROBLEMS = {problem.name: problem for problem in (*more.problems(), *sized.probl
 jitted = partial(jax.jit, compiler_options=quick_to_compile())
 
 
+@pytest.mark.by_default("Misra1a", "MGH*", "Hahn1", "Gauss3", "ENSO", "Thurber")
 @pytest.mark.parametrize("name", nist.MODELS)
 def test_nists_models_give_the_certified_sum_of_squares(name, x64):
     objective, batch, read = nist.problem(name)
@@ -70,6 +71,7 @@ def test_equal_terms_may_be_exchanged_and_nothing_else(name, x64):
     assert nist.digits(name, -read.certified, read.certified) < 1
 
 
+@pytest.mark.by_default("? *", "10 Meyer", "19 Osborne 2", "20 Watson 6", "28 *", "35 Chebyquad 8")
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_scipy_finds_the_published_minimum(name, x64):
     """MINPACK's Levenberg-Marquardt, so that neither formulae, data, start nor minimum are ours alone."""
