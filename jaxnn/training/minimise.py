@@ -105,7 +105,8 @@ def minimise(
         key: for an objective that names one (dropout); the same for every evaluation.
 
     Returns:
-        A `Solution`. Divergence is no exception: `stop` says so.
+        A `Solution`. Divergence is no exception: `stop` says so. L-BFGS and BFGS, which have no model of J to judge
+        convergence by, are judged at the end by a Newton step, where jax can differentiate J twice.
 
     Raises:
         ValueError: a start that is not finite, integer parameters, shapes or labels that do not fit, an objective that
