@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, TypeVar
 
+import jax.numpy as jnp
 import numpy as np
 
 T = TypeVar("T")
@@ -29,6 +30,11 @@ def _numbers(arguments: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
             if math.isnan(value):
                 raise ValueError(f"{name} must be a number, got nan.")
             yield name, value
+
+
+def known(*values: Any) -> bool:
+    """Whether all values are plain numbers, which can be compared now; arrays and tracers wait for their moment."""
+    return all(isinstance(value, int | float | np.number) for value in values)
 
 
 def positive(**arguments: Any) -> None:
@@ -69,6 +75,8 @@ def fraction(**arguments: Any) -> None:
 def whole(minimum: int, /, **arguments: Any) -> None:
     """Raises unless every argument is an integer ≥ `minimum` (TypeError for another kind of number)."""
     for name, value in arguments.items():
+        if hasattr(value, "aval") and jnp.issubdtype(value.dtype, jnp.integer) and jnp.ndim(value) == 0:
+            continue  # a whole number of JAX, perhaps a tracer
         try:
             number = operator.index(value)
         except TypeError:

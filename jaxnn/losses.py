@@ -26,6 +26,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxnn import checks
+from jaxnn.structure import hyperparameters
 from jaxnn.types import LossFunction, Scalar
 
 PerExample = Float[Array, " batch"]
@@ -51,6 +52,7 @@ def absolute_error(outputs: ArrayLike, targets: Any) -> PerExample:
     return _sum(jnp.abs(targets - outputs))
 
 
+@hyperparameters("delta")
 def huber(outputs: ArrayLike, targets: Any, *, delta: Scalar = 1.0) -> PerExample:
     """Squared for small residuals, absolute beyond `delta` > 0; shapes as for `squared_error`.
 

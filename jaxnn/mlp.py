@@ -26,7 +26,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxnn import checks
-from jaxnn.types import Activation
+from jaxnn.structure import hyperparameters
+from jaxnn.types import Activation, Scalar
 
 
 class Layer(NamedTuple):
@@ -93,12 +94,13 @@ def init(
     )
 
 
+@hyperparameters("dropout")
 def apply(
     params: Params,
     x: ArrayLike,
     *,
     activation: Activation | Sequence[Activation] = jax.nn.relu,
-    dropout: float | Sequence[float] = 0.0,
+    dropout: Scalar | Sequence[Scalar] = 0.0,
     key: Any = None,
 ) -> Array:
     """Evaluates the MLP on one example or on any batch of examples.
@@ -108,7 +110,8 @@ def apply(
         x: (..., n_in), brought to the dtype of the parameters.
         activation: one function for all hidden layers, or a sequence with one per hidden layer.
         dropout: rate in [0, 1) of dropped units; one number for all hidden layers (the inputs are kept), or a
-            sequence with one rate for the inputs and one per hidden layer.
+            sequence with one rate for the inputs and one per hidden layer. In `partial(apply, dropout=0.2)` the rate is
+            data: another one compiles nothing.
         key: a PRNG key. Without one nothing is dropped: that is how to predict.
 
     Returns:
@@ -121,7 +124,7 @@ def apply(
     x = _checked(params, x)
     activations = per_layer(activation, len(params) - 1)
     rates = _rates(dropout, len(params) - 1)
-    if key is not None and any(rate != 0 for rate in rates):
+    if key is not None and not all(_is_zero(rate) for rate in rates):
         keys = jax.random.split(key, len(params))
         *hidden, last = params
         h = _drop(keys[0], rates[0], x)
@@ -164,7 +167,7 @@ def sizes(params: Params) -> tuple[int, ...]:
     return (params[0].w.shape[0], *(layer.w.shape[1] for layer in params))
 
 
-def _drop(key: Array, rate: float, h: Array) -> Array:
+def _drop(key: Array, rate: Scalar, h: Array) -> Array:
     kept = jax.random.bernoulli(key, 1 - rate, h.shape)
     return jnp.where(kept, h / (1 - rate), 0)
 
@@ -198,7 +201,12 @@ def per_layer(activation: Any, hidden: int) -> tuple[Activation, ...]:
     return activations
 
 
-def _rates(dropout: float | Sequence[float], hidden: int) -> tuple[float, ...]:
+def _is_zero(rate: Scalar) -> bool:
+    """Whether nothing is dropped, for certain."""
+    return isinstance(rate, int | float) and rate == 0
+
+
+def _rates(dropout: Scalar | Sequence[Scalar], hidden: int) -> tuple[Scalar, ...]:
     rates = tuple(dropout) if isinstance(dropout, Sequence) else (0.0, *(dropout,) * hidden)
     if len(rates) != hidden + 1:
         raise ValueError(

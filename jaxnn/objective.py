@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jaxnn import checks, tree
+from jaxnn import checks, structure, tree
 from jaxnn.types import Batch, LossFunction, Params, Scalar
 
 
@@ -47,6 +47,11 @@ class Objective:
     loss: LossFunction  # loss(outputs, targets) -> (batch,)
     penalty: Callable[[Params], Any] | None = None  # R(params), a scalar
 
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """Predict, loss and penalty as a pytree of the numbers within: a penalty's strength, a dropout rate."""
+        return structure.split((self.predict, self.loss, self.penalty))
+
     def __call__(self, params: Params, batch: Batch, key: Any = None) -> Array:
         """J, a scalar; raises ValueError for a batch of another length or a loss of another shape."""
         value = self.mean_loss(params, batch, key)
@@ -66,6 +71,11 @@ class Objective:
     def outputs(self, params: Params, x: Any, key: Any = None) -> Array:
         """The raw outputs, with the key handed to a `predict` that names it."""
         return self.predict(params, x, **_key_word(self.predict, key))
+
+
+jax.tree_util.register_pytree_node(
+    Objective, lambda objective: (objective.parts, None), lambda _, parts: Objective(*structure.restore(tuple(parts)))
+)
 
 
 def split(batch: Any) -> tuple[Any, Any, Any]:
@@ -161,6 +171,7 @@ def _key_word(function: Callable[..., Any], key: Any) -> dict[str, Any]:
     return {} if key is None or not names(function, "key") else {"key": key}
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class L2:
     """The penalty ½ λ ‖θ‖² over all parameters: gradient λ θ, Hessian λ I. Methods that know it need not derive it."""

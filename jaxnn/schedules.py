@@ -25,17 +25,19 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn import checks, tree
-from jaxnn.types import Scalar, ScalarOrSchedule, Schedule
+from jaxnn import checks, factories, numerics
+from jaxnn.types import Count, Scalar, ScalarOrSchedule, Schedule
 
 
+@factories.schedule
 def constant(learning_rate: Scalar) -> Schedule:
     """η₀ ≥ 0 at every step."""
     checks.non_negative(learning_rate=learning_rate)
     return lambda step: learning_rate
 
 
-def exponential_decay(learning_rate: Scalar, *, rate: Scalar, steps: int) -> Schedule:
+@factories.schedule
+def exponential_decay(learning_rate: Scalar, *, rate: Scalar, steps: Count) -> Schedule:
     """η₀ · rate^(step / steps).
 
     Args:
@@ -47,37 +49,41 @@ def exponential_decay(learning_rate: Scalar, *, rate: Scalar, steps: int) -> Sch
     checks.positive(rate=rate)
     checks.fraction(rate=rate)
     checks.whole(1, steps=steps)
-    return lambda step: learning_rate * rate ** (tree.real(step) / steps)
+    return lambda step: learning_rate * rate ** (numerics.real(step) / steps)
 
 
-def step_decay(learning_rate: Scalar, *, rate: Scalar, steps: int) -> Schedule:
+@factories.schedule
+def step_decay(learning_rate: Scalar, *, rate: Scalar, steps: Count) -> Schedule:
     """η₀ · rate^⌊step / steps⌋: constant for `steps` steps, then multiplied by `rate` in (0, 1]."""
     checks.non_negative(learning_rate=learning_rate)
     checks.positive(rate=rate)
     checks.fraction(rate=rate)
     checks.whole(1, steps=steps)
-    return lambda step: learning_rate * rate ** tree.real(step // steps)
+    return lambda step: learning_rate * rate ** numerics.real(step // steps)
 
 
+@factories.schedule
 def inverse_time(learning_rate: Scalar, *, decay: Scalar) -> Schedule:
     """η₀ / (1 + decay · step), with decay ≥ 0."""
     checks.non_negative(learning_rate=learning_rate, decay=decay)
-    return lambda step: learning_rate / (1 + decay * tree.real(step))
+    return lambda step: learning_rate / (1 + decay * numerics.real(step))
 
 
-def cosine(learning_rate: Scalar, *, steps: int, final: Scalar = 0.0) -> Schedule:
+@factories.schedule
+def cosine(learning_rate: Scalar, *, steps: Count, final: Scalar = 0.0) -> Schedule:
     """Half a cosine from η₀ at step 0 to `final` at step `steps`, and `final` from there on."""
     checks.non_negative(learning_rate=learning_rate, final=final)
     checks.whole(1, steps=steps)
 
     def schedule(step: Any) -> Any:
-        progress = jnp.minimum(tree.real(step) / steps, 1.0)
+        progress = jnp.minimum(numerics.real(step) / steps, 1.0)
         return final + 0.5 * (learning_rate - final) * (1 + jnp.cos(math.pi * progress))
 
     return schedule
 
 
-def warmup_cosine(learning_rate: Scalar, *, warmup: int, steps: int, final: Scalar = 0.0) -> Schedule:
+@factories.schedule
+def warmup_cosine(learning_rate: Scalar, *, warmup: Count, steps: Count, final: Scalar = 0.0) -> Schedule:
     """Linear from 0 to the peak over `warmup` steps, then a cosine to `final` at step `steps`.
 
     Args:
@@ -90,18 +96,19 @@ def warmup_cosine(learning_rate: Scalar, *, warmup: int, steps: int, final: Scal
         ValueError: the warm-up is not shorter than the whole.
     """
     checks.whole(1, warmup=warmup, steps=steps)
-    if warmup >= steps:
+    if checks.known(warmup, steps) and warmup >= steps:
         raise ValueError(f"warmup must be shorter than steps, got warmup={warmup}, steps={steps}.")
     after = cosine(learning_rate, steps=steps - warmup, final=final)
 
     def schedule(step: Any) -> Any:
-        rising = learning_rate * (tree.real(step) / warmup)
+        rising = learning_rate * (numerics.real(step) / warmup)
         return jnp.where(step < warmup, rising, after(jnp.maximum(step - warmup, 0)))
 
     return schedule
 
 
-def piecewise(values: Sequence[Scalar], *, boundaries: Sequence[int]) -> Schedule:
+@factories.schedule
+def piecewise(values: Sequence[Scalar], *, boundaries: Sequence[Count]) -> Schedule:
     """`values[0]` before `boundaries[0]`, `values[i]` from `boundaries[i - 1]` on.
 
     Args:
@@ -118,7 +125,7 @@ def piecewise(values: Sequence[Scalar], *, boundaries: Sequence[int]) -> Schedul
         checks.non_negative(**{f"values[{index}]": value})
     for index, boundary in enumerate(boundaries):
         checks.whole(1, **{f"boundaries[{index}]": boundary})
-    if any(b <= a for a, b in pairwise(boundaries)):
+    if checks.known(*boundaries) and any(b <= a for a, b in pairwise(boundaries)):
         raise ValueError(f"boundaries must increase, got {tuple(boundaries)}.")
 
     def schedule(step: Any) -> Any:

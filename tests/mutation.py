@@ -17,7 +17,6 @@ import copy
 import functools
 import inspect
 import itertools
-import math
 import multiprocessing
 import sys
 import time
@@ -102,7 +101,7 @@ INSTEAD = {  # names for which the other is taken
     "weight_decay": ("(-weight_decay if maximise else weight_decay)",),  # the penalty before the sign
 }
 FIRST = {  # functions that may be left out: their first argument alone
-    *("tree.sqrt", "tree.widen", "tree.increment", "tree.real", "tree.cast_like"),
+    *("numerics.sqrt", "tree.widen", "tree.increment", "tree.real", "tree.cast_like"),
     *("jnp.abs", "jnp.sign", "jnp.exp", "jnp.expm1", "jnp.log", "jnp.sqrt", "decayed", "reversed"),
 }
 TURNED = {ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div,), ast.Div: (ast.Mult,)}
@@ -128,8 +127,8 @@ def variations(node):
                 yield ast.BinOp(left, other(), right)
             yield left
             yield ast.UnaryOp(ast.USub(), right) if isinstance(node.op, ast.Sub) else right
-            if isinstance(node.op, ast.Add) and is_call(left, "tree.sqrt"):
-                yield call("tree.sqrt", ast.BinOp(left.args[0], ast.Add(), right))
+            if isinstance(node.op, ast.Add) and is_call(left, "numerics.sqrt"):
+                yield call("numerics.sqrt", ast.BinOp(left.args[0], ast.Add(), right))
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             for other in COMPARED.get(type(op), ()):
                 yield ast.Compare(left, [other()], [right])
@@ -155,15 +154,15 @@ def other_calls(function, node):
     arguments = node.args
     if function in FIRST:
         yield arguments[0]
-    if function == "tree.sqrt":
+    if function == "numerics.sqrt":
         yield call("jnp.sqrt", *arguments)
         if isinstance(arguments[0], ast.BinOp) and isinstance(arguments[0].op, ast.Add):
-            yield ast.BinOp(call("tree.sqrt", arguments[0].left), ast.Add(), arguments[0].right)
-    if function == "tree.ratio":
+            yield ast.BinOp(call("numerics.sqrt", arguments[0].left), ast.Add(), arguments[0].right)
+    if function == "numerics.ratio":
         yield ast.BinOp(arguments[0], ast.Div(), arguments[1])
-        yield call("tree.ratio", *arguments[::-1])
+        yield call("numerics.ratio", *arguments[::-1])
         yield arguments[0]
-    if function == "tree.one_minus_power":
+    if function == "numerics.one_minus_power":
         yield ast.Constant(1.0)
     if function == "tree.zeros":
         yield call("tree.full", *arguments, ast.Constant(1.0))
@@ -409,28 +408,16 @@ def by_a_law(rule, factory):
 
 def in_advance(rule, factory):
     """What a rule computes in Python, against 60 digits: how it is wrong; "" if it is not. Few steps would show it."""
-    if rule not in ("nadam", "radam"):
+    if rule != "radam":
         return ""
     with mp.workdps(exact.DIGITS):
-        wrong = max((_first_terms if rule == "nadam" else _series)(inspect.unwrap(factory).__globals__))
+        wrong = max(_series(inspect.unwrap(factory).__globals__))
     return f"computed in advance: {float(wrong):.1g}" if wrong > 1e-14 else ""
 
 
 def _series(names):
     """RAdam's s(x) = coth(x/2) - 2/x, up to where it is used; half its last coefficient is 2e-14 there."""
     return (abs(names["_series"](x) / (mp.coth(mpf(x) / 2) - 2 / mpf(x)) - 1) for x in (1e-5, 0.01, 0.1, 0.3, 0.5))
-
-
-def _first_terms(names):
-    """Nadam's μₜ₊₁ / (1 - Πₜ₊₁) and (1 - μₜ) / (1 - Πₜ) from t = 1 on."""
-    for b1, psi in ((0.9, 0.004), (0.8, 1.0), (0.8, math.inf)):
-        ahead, here = names["_first"](b1, psi)
-        mu = [mpf(b1) * (1 - mpf(0.96) ** (mpf(psi) * t) / 2) for t in range(1, len(ahead) + 2)]
-        product = mpf(1)
-        for t, (a, h) in enumerate(zip(ahead, here, strict=True)):
-            product *= mu[t]
-            yield abs(a * (1 - product * mu[t + 1]) / mu[t + 1] - 1)
-            yield abs(h * (1 - product) / (1 - mu[t]) - 1)
 
 
 def step_by_step(rule, factory):
@@ -472,10 +459,6 @@ def noticed(mutant):
 
 LENGTH = "return jnp.where(x < 0.5, _series(rate) + t * (1 - _series(x)), longest - 2.0 * t / jnp.expm1(x))"
 REACHED = "reached = jnp.where(adaptive, rho, 5.0)  # a value whose root exists, for the branch not taken"
-FIRST_TERMS = "first = _first(b1, psi) if isinstance(b1, int | float) else None"
-TRACED = "NumPy's functions leave a traced β₁ to its own: the same terms, but for their roundings in float32"
-PRODUCT = "return jnp.where(mu > 0, -jnp.expm1(log_before + log(mu)), 1 - jnp.exp(log_before) * mu)"
-PLAIN = "the plain form throughout: the same but for roundings where Π is near 1"
 SAME: dict[tuple[str, str, str], str] = {
     (
         "gradients",
@@ -492,13 +475,6 @@ SAME: dict[tuple[str, str, str], str] = {
         "return tree.cast_like(decayed(tree.widen(updates), params, shrink), grads), after",
         "return tree.cast_like(decayed(updates, params, shrink), grads), after",
     ): "Adam's updates are in the dtype of the gradients: the same but for a rounding of float16 or bfloat16",
-    ("nadam", FIRST_TERMS, "first = None"): "but for two roundings in float32, which the tests of accuracy count",
-    ("nadam", FIRST_TERMS, "first = _first(b1, psi)"): TRACED,
-    ("nadam", FIRST_TERMS, "first = None if isinstance(b1, int | float) else _first(b1, psi)"): TRACED,
-    ("nadam", FIRST_TERMS, FIRST_TERMS.replace("isinstance(b1", "isinstance(b2")): TRACED,
-    ("nadam", PRODUCT, "return 1 - jnp.exp(log_before) * mu"): PLAIN,
-    ("nadam", PRODUCT, PRODUCT.replace("mu > 0", "mu < 0")): PLAIN,
-    ("nadam", PRODUCT, PRODUCT.replace("mu > 0", "mu > 1")): PLAIN,
     ("radam", LENGTH, LENGTH.replace("x < 0.5", "x <= 0.5")): "both forms of the length hold at x = ½",
     ("radam", LENGTH, LENGTH.replace("x < 0.5", "x < 0.6")): "the series is as good up to there, to 1e-14",
     (

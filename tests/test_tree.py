@@ -31,12 +31,6 @@ class TestStep:
         assert step.dtype == jnp.int32
         assert int(step) == after
 
-    def test_as_a_float_it_scales_without_changing_the_dtype_even_under_strict_promotion(self):
-        with jax.numpy_dtype_promotion("strict"):
-            step = tree.real(jnp.array(3, jnp.int32))
-            assert (step * jnp.ones(2, jnp.bfloat16)).dtype == jnp.bfloat16
-        assert step == 3
-
 
 class TestDtypes:
     @pytest.mark.parametrize("kind", FLOATS)
@@ -108,54 +102,6 @@ class TestNorm:
         x = jnp.array([3.0, -4.0])
         np.testing.assert_allclose(jax.grad(tree.norm)(x), [0.6, -0.8], rtol=1e-6)
         np.testing.assert_array_equal(jax.grad(tree.norm)(jnp.zeros(2)), [0.0, 0.0])
-
-
-class TestSqrt:
-    def test_is_the_square_root(self):
-        x = np.array([0.0, 2e-38, 0.25, 2.0, math.inf], np.float32)
-        np.testing.assert_allclose(tree.sqrt(jnp.asarray(x)), np.sqrt(x), rtol=1e-6)
-        assert np.isnan(tree.sqrt(jnp.array(math.nan)))
-        assert np.isnan(tree.sqrt(jnp.array(-1.0)))
-
-    @pytest.mark.parametrize(("x", "slope"), [(0.0, 0.0), (4.0, 0.25)])
-    def test_has_a_finite_slope(self, x, slope):
-        assert jax.grad(tree.sqrt)(jnp.array(x)) == slope
-        assert jax.jvp(tree.sqrt, (jnp.array(x),), (jnp.array(1.0),))[1] == slope
-
-
-class TestRatio:
-    def test_is_the_quotient_and_zero_over_zero_is_zero(self):
-        top, bottom = jnp.array([1.0, 5.0, 0.0, 0.0]), jnp.array([4.0, 0.0, 0.0, 3.0])
-        np.testing.assert_array_equal(tree.ratio(top, bottom), [0.25, 0.0, 0.0, 0.0])
-
-    def test_has_finite_slopes_where_the_denominator_is_zero(self):
-        slopes = jax.grad(lambda a, b: tree.ratio(a, b), argnums=(0, 1))(1.0, 0.0)
-        assert slopes == (0.0, 0.0)
-
-
-class TestOneMinusPower:
-    @pytest.mark.parametrize("beta", [0.0, 0.5, 0.9, 0.99, 0.999, 0.999999])
-    @pytest.mark.parametrize("t", [1, 2, 3, 10, 256, 257, 1000, 2**31 - 1])
-    def test_is_exact_to_the_float32_floor(self, beta, t):
-        exact = -math.expm1(t * math.log(beta)) if beta else 1.0
-        result = tree.one_minus_power(beta, jnp.array(t, jnp.int32))
-        roundings = 0.5001 if t <= tree.EARLY[-1] else 3  # beyond the table: those of log β, t log β and expm1
-        assert abs(float(result) - exact) <= roundings * np.spacing(np.float32(exact))
-
-    @pytest.mark.parametrize("beta", [0.0, 0.9, 0.99999])
-    @pytest.mark.parametrize("t", [1, 256, 257, 100_000])
-    def test_is_exact_in_double_precision(self, beta, t, x64):
-        exact = -math.expm1(t * math.log(beta)) if beta else 1.0
-        assert float(tree.one_minus_power(beta, jnp.array(t, jnp.int32))) == pytest.approx(exact, rel=1e-15)
-
-    @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-    def test_changes_no_dtype_that_state_may_have(self, dtype, x64):
-        result = tree.one_minus_power(0.9, jnp.array(1, jnp.int32))
-        assert (jnp.ones(2, dtype) / result).dtype == dtype
-
-    def test_takes_traced_decay_rates(self):
-        rates = jnp.array([0.0, 0.5, 0.9])
-        np.testing.assert_allclose(jax.vmap(tree.one_minus_power, (0, None))(rates, 2), [1.0, 0.75, 0.19], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnn import checks, tree
+from jaxnn import checks, numerics, tree
 
 Product: TypeAlias = Callable[[Any], Any]  # v -> H v, both (n,); H symmetric
 
@@ -94,7 +94,7 @@ def extend(product: Product, space: Space, filled: Any, drawn: Float[Array, " n"
         projected = space.projected.at[:, j].set(along)
         beta = tree.norm(rest)
         broken = beta <= least * jnp.max(jnp.abs(projected))
-        direction = jnp.where(broken, tree.ratio(fresh, tree.norm(fresh)), tree.ratio(rest, beta))
+        direction = jnp.where(broken, numerics.ratio(fresh, tree.norm(fresh)), numerics.ratio(rest, beta))
         return Space(basis, projected, space.betas.at[j].set(jnp.where(broken, 0, beta)), direction)
 
     # A GPU's short cuts in products of matrices would cost the orthogonality, and with it all that is said above.

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnn import checks, tree
+from jaxnn import checks, numerics, tree
 from jaxnn.curvature.operator import in_chunks
 from jaxnn.curvature.summary import top_eigenpairs
 from jaxnn.derivatives import flat
@@ -164,4 +164,4 @@ def _normalised(drawn: Array, leaf: Array, matrices: bool) -> Array:
     def length(array: Array) -> Array:
         return jnp.sqrt(jnp.sum(array**2, axis=axes, keepdims=True))
 
-    return drawn * tree.ratio(length(leaf), length(drawn))
+    return drawn * numerics.ratio(length(leaf), length(drawn))

@@ -8,12 +8,16 @@
 Rules take a gradient (`TABLE`); methods evaluate the objective themselves (`METHODS`: Newton, Gauss-Newton,
 Levenberg-Marquardt, quasi-Newton), and are at home in `training.minimise`.
 
+An optimiser is a pytree whose leaves are its hyperparameters: as an argument of a compiled program its numbers are
+data, `jax.grad` takes derivatives with respect to them, and `stack(adam, learning_rate=[…])` makes many for `jax.vmap`.
+
 `optax.GradientTransformationExtraArgs(*adam(1e-3))` is optax's own type; our loops take optax's optimisers as they are.
 """
 
 from typing import Any
 
 from jaxnn import checks
+from jaxnn.factories import stack
 from jaxnn.optimisers.accumulate import AccumulateState, accumulate
 from jaxnn.optimisers.combine import chain, masked
 from jaxnn.optimisers.inject import InjectState, inject
@@ -65,6 +69,7 @@ from jaxnn.optimisers.rules import (
     rmsprop,
     sgd,
 )
+from jaxnn.optimisers.specs import from_spec, spec
 from jaxnn.tree import add as apply_updates
 from jaxnn.types import Optimiser
 
@@ -108,6 +113,7 @@ __all__ = [
     "chain",
     "clip_by_global_norm",
     "clip_by_value",
+    "from_spec",
     "gauss_newton",
     "get",
     "inject",
@@ -126,6 +132,8 @@ __all__ = [
     "saddle_free_newton",
     "set_to_zero",
     "sgd",
+    "spec",
+    "stack",
 ]
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers.words import passes_on, understood
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
@@ -20,6 +20,7 @@ class AccumulateState(NamedTuple):
     inner: Any  # the inner optimiser's state
 
 
+@factories.optimiser
 def accumulate(inner: OptimiserLike, *, steps: int) -> Optimiser:
     """Collects the mean of `steps` ≥ 1 gradients before each step of `inner`; no step in between.
 

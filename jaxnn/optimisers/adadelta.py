@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 
 class AdaDeltaState(NamedTuple):
@@ -29,12 +29,13 @@ class AdaDeltaState(NamedTuple):
     mean_square_step: Params  # x, like params
 
 
+@factories.optimiser
 def adadelta(
     learning_rate: ScalarOrSchedule = 1.0,
     *,
-    rho: Any = 0.9,
-    eps: Any = 1e-6,
-    weight_decay: Any = 0.0,
+    rho: DecayRate = 0.9,
+    eps: Scalar = 1e-6,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """AdaDelta, the twin of `torch.optim.Adadelta`, `keras.optimizers.Adadelta` and `optax.adadelta(1.0)`.
@@ -65,7 +66,7 @@ def adadelta(
         eta, t = schedule(state.step), tree.increment(state.step)
 
         def direction(r: Array, x: Array, g: Array) -> Array:
-            return tree.sqrt(x + eps) / tree.sqrt(r + eps) * g
+            return numerics.sqrt(x + eps) / numerics.sqrt(r + eps) * g
 
         r = jax.tree.map(lambda r, g: r + (1 - rho) * (g**2 - r), state.mean_square, g)
         d = jax.tree.map(direction, r, state.mean_square_step, g)

@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 
 class AdaGradState(NamedTuple):
@@ -29,13 +29,14 @@ class AdaGradState(NamedTuple):
     accumulator: Params  # r, like params
 
 
+@factories.optimiser
 def adagrad(
     learning_rate: ScalarOrSchedule,
     *,
-    eps: Any = 1e-7,
+    eps: Scalar = 1e-7,
     eps_inside: bool = False,
-    initial_accumulator: Any = 0.0,
-    weight_decay: Any = 0.0,
+    initial_accumulator: Scalar = 0.0,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """AdaGrad, the twin of `torch.optim.Adagrad`, or of `optax.adagrad` and `keras.optimizers.Adagrad`.
@@ -68,7 +69,7 @@ def adagrad(
             return jnp.minimum(r + g**2, jnp.finfo(r.dtype).max)  # a sum only grows: held below infinity
 
         def direction(r: Array, g: Array) -> Array:
-            return -eta * tree.ratio(g, tree.sqrt(r + eps) if eps_inside else tree.sqrt(r) + eps)
+            return -eta * numerics.ratio(g, numerics.sqrt(r + eps) if eps_inside else numerics.sqrt(r) + eps)
 
         accumulator = jax.tree.map(accumulate, state.accumulator, g)
         updates = jax.tree.map(direction, accumulator, g)

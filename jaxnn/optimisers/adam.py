@@ -22,10 +22,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 
 class AdamState(NamedTuple):
@@ -37,15 +37,16 @@ class AdamState(NamedTuple):
     nu: Params  # v, like params
 
 
+@factories.optimiser
 def adam(
     learning_rate: ScalarOrSchedule,
     *,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
     eps_hat: bool = False,
-    eps_root: Any = 0.0,
-    weight_decay: Any = 0.0,
+    eps_root: Scalar = 0.0,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """Adam, the twin of `optax.adam` and `torch.optim.Adam`; with `eps_hat`, of `keras.optimizers.Adam`.
@@ -75,11 +76,13 @@ def adam(
         del words
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
-        c1, c2 = tree.one_minus_power(b1, t), tree.one_minus_power(b2, t)
+        c1, c2 = numerics.one_minus_power(b1, t), numerics.one_minus_power(b2, t)
         epsilon = eps / jnp.sqrt(c2) if eps_hat else eps
         mu = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mu, g)
         nu = jax.tree.map(lambda v, g: v + (1 - b2) * (g**2 - v), state.nu, g)
-        updates = jax.tree.map(lambda m, v: -(eta / c1) * tree.ratio(m, tree.sqrt(v / c2 + eps_root) + epsilon), mu, nu)
+        updates = jax.tree.map(
+            lambda m, v: -(eta / c1) * numerics.ratio(m, numerics.sqrt(v / c2 + eps_root) + epsilon), mu, nu
+        )
         return tree.cast_like(updates, grads), AdamState(t, eta, mu, nu)
 
     return Optimiser(init, update)

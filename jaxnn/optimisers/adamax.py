@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.gradients import descent
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 
 class AdamaxState(NamedTuple):
@@ -31,14 +31,15 @@ class AdamaxState(NamedTuple):
     norm: Params  # u, like params
 
 
+@factories.optimiser
 def adamax(
     learning_rate: ScalarOrSchedule,
     *,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
     eps_inside: bool = True,
-    weight_decay: Any = 0.0,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """AdaMax, the twin of `optax.adamax` and `torch.optim.Adamax`.
@@ -67,10 +68,10 @@ def adamax(
         del words
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
-        c1 = tree.one_minus_power(b1, t)
+        c1 = numerics.one_minus_power(b1, t)
         mu = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mu, g)
-        norm = jax.tree.map(lambda u, g: jnp.maximum(tree.faded(u, b2), jnp.abs(g) + inner), state.norm, g)
-        updates = jax.tree.map(lambda m, u: -eta * tree.ratio(m / c1, u + outer), mu, norm)
+        norm = jax.tree.map(lambda u, g: jnp.maximum(numerics.faded(u, b2), jnp.abs(g) + inner), state.norm, g)
+        updates = jax.tree.map(lambda m, u: -eta * numerics.ratio(m / c1, u + outer), mu, norm)
         return tree.cast_like(updates, grads), AdamaxState(t, eta, mu, norm)
 
     return Optimiser(init, update)

@@ -12,21 +12,22 @@ References:
 
 from typing import Any
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers.adam import AdamState, adam
 from jaxnn.optimisers.gradients import decayed, is_zero
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 
+@factories.optimiser
 def adamw(
     learning_rate: ScalarOrSchedule,
     *,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
     eps_hat: bool = False,
-    eps_root: Any = 0.0,
-    weight_decay: Any = 1e-2,
+    eps_root: Scalar = 0.0,
+    weight_decay: Strength = 1e-2,
     maximise: bool = False,
 ) -> Optimiser:
     """Adam with decoupled weight decay, the twin of `optax.adamw` and `torch.optim.AdamW`.

@@ -18,10 +18,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 MAXIMA = {name: name for name in ("paper", "raw", "corrected")}
 
@@ -36,16 +36,17 @@ class AMSGradState(NamedTuple):
     nu_max: Params  # u, like params; entries never decrease
 
 
+@factories.optimiser
 def amsgrad(
     learning_rate: ScalarOrSchedule,
     *,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
     eps_hat: bool = False,
-    eps_root: Any = 0.0,
+    eps_root: Scalar = 0.0,
     maximum: str = "corrected",
-    weight_decay: Any = 0.0,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """AMSGrad, the twin of `optax.amsgrad`, or with `maximum="raw"` of `torch.optim.Adam(amsgrad=True)`.
@@ -84,7 +85,7 @@ def amsgrad(
         del words
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
-        c1, c2 = tree.one_minus_power(b1, t), tree.one_minus_power(b2, t)
+        c1, c2 = numerics.one_minus_power(b1, t), numerics.one_minus_power(b2, t)
         epsilon = eps / jnp.sqrt(c2) if eps_hat and maximum != "paper" else eps  # the paper's root is uncorrected
         before = c2 if maximum == "corrected" else 1  # divides v before the maximum is taken
         after = c2 if maximum == "raw" else 1  # divides the maximum
@@ -94,7 +95,7 @@ def amsgrad(
         nu_max = jax.tree.map(lambda u, v: jnp.maximum(u, v / before), state.nu_max, nu)
 
         def direction(m: Array, u: Array) -> Array:
-            return -eta * tree.ratio(m / c1, tree.sqrt(u / after + eps_root) + epsilon)
+            return -eta * numerics.ratio(m / c1, numerics.sqrt(u / after + eps_root) + epsilon)
 
         updates = jax.tree.map(direction, mu, nu_max)
         return tree.cast_like(updates, grads), AMSGradState(t, eta, mu, nu, nu_max)

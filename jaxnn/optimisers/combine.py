@@ -8,10 +8,12 @@ from typing import Any
 
 import jax
 
+from jaxnn import factories
 from jaxnn.optimisers.words import PARTS_OF_J, passes_on, row_by_row, understood
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
 
+@factories.optimiser
 def chain(*links: OptimiserLike) -> Optimiser:
     """Applies several optimisers in turn, each to the updates of the one before: `chain(clip_by_value(1.0), sgd(0.1))`.
 
@@ -39,6 +41,7 @@ def chain(*links: OptimiserLike) -> Optimiser:
     return Optimiser(init, update)
 
 
+@factories.optimiser
 def masked(inner: OptimiserLike, mask: Any) -> Optimiser:
     """Applies `inner` where the mask is True and lets everything else through as it came, as `optax.masked` does.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from jaxnn import factories
 from jaxnn.optimisers.words import passes_on, understood
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
@@ -19,6 +20,7 @@ class InjectState(NamedTuple):
     inner: Any  # the optimiser's own state
 
 
+@factories.optimiser
 def inject(factory: Callable[..., OptimiserLike], **hyperparameters: Any) -> Optimiser:
     """The optimiser `factory(**hyperparameters)` with its hyperparameters in its state.
 

@@ -14,12 +14,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers.gradients import given
-from jaxnn.types import Optimiser, Params, Updates
+from jaxnn.types import Optimiser, Params, Scalar, Strength, Updates
 
 
-def clip_by_global_norm(max_norm: Any) -> Optimiser:
+@factories.optimiser
+def clip_by_global_norm(max_norm: Scalar) -> Optimiser:
     """Scales the whole gradient down to norm `max_norm` > 0 where it is longer; its direction stays.
 
     Raises:
@@ -36,7 +37,8 @@ def clip_by_global_norm(max_norm: Any) -> Optimiser:
     return _stateless(clip)
 
 
-def clip_by_value(max_size: Any) -> Optimiser:
+@factories.optimiser
+def clip_by_value(max_size: Scalar) -> Optimiser:
     """Cuts every coordinate to [-max_size, max_size], max_size > 0.
 
     Raises:
@@ -46,7 +48,8 @@ def clip_by_value(max_size: Any) -> Optimiser:
     return _stateless(lambda grads, _: jax.tree.map(lambda g: jnp.clip(g, -max_size, max_size).astype(g.dtype), grads))
 
 
-def add_weight_decay(weight_decay: Any) -> Optimiser:
+@factories.optimiser
+def add_weight_decay(weight_decay: Strength) -> Optimiser:
     """Adds λθ to the gradient, λ ≥ 0: the gradient of the L2 penalty ½ λ ‖θ‖².
 
     Before an adaptive rule this is L2; for decoupled decay use `adamw`.
@@ -64,6 +67,7 @@ def add_weight_decay(weight_decay: Any) -> Optimiser:
     return _stateless(add)
 
 
+@factories.optimiser
 def set_to_zero() -> Optimiser:
     """No step at all; with `masked` it freezes a part of the parameters."""
     return _stateless(lambda grads, _: jax.tree.map(jnp.zeros_like, grads))

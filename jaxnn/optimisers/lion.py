@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers.gradients import decayed, descent, is_zero
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Strength, Updates
 
 
 class LionState(NamedTuple):
@@ -27,12 +27,13 @@ class LionState(NamedTuple):
     mu: Params  # m, like params
 
 
+@factories.optimiser
 def lion(
     learning_rate: ScalarOrSchedule,
     *,
-    b1: Any = 0.9,
-    b2: Any = 0.99,
-    weight_decay: Any = 0.0,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.99,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """Lion, the twin of `optax.lion` and `keras.optimizers.Lion`.

@@ -24,10 +24,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.gradients import descent
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Strength, Updates
 
 
 class MomentumState(NamedTuple):
@@ -38,13 +38,14 @@ class MomentumState(NamedTuple):
     velocity: Params  # v, like params
 
 
+@factories.optimiser
 def momentum(
     learning_rate: ScalarOrSchedule,
     *,
-    momentum: Any = 0.9,
-    dampening: Any = 0.0,
+    momentum: DecayRate = 0.9,
+    dampening: DecayRate = 0.0,
     learning_rate_inside: bool = True,
-    weight_decay: Any = 0.0,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """Polyak's momentum, the twin of `keras.optimizers.SGD`, or of `optax.sgd` and `torch.optim.SGD`.
@@ -77,7 +78,7 @@ def momentum(
         eta, t = schedule(state.step), tree.increment(state.step)
         fresh = jnp.where(t == 1, 1.0, 1 - dampening)
         inside, outside = (eta * fresh, 1) if learning_rate_inside else (fresh, eta)
-        velocity = jax.tree.map(lambda v, g: tree.faded(v, alpha) - inside * g, state.velocity, g)
+        velocity = jax.tree.map(lambda v, g: numerics.faded(v, alpha) - inside * g, state.velocity, g)
         velocity = tree.cast_like(velocity, state.velocity)
         updates = jax.tree.map(lambda v: outside * v, velocity)
         return tree.cast_like(updates, grads), MomentumState(t, eta, velocity)

@@ -2,6 +2,7 @@
 
     m ← β₁ m + (1 - β₁) g,   v ← β₂ v + (1 - β₂) g²
     μₜ = β₁ (1 - ½ · 0.96^(ψ t)),   Πₜ = μ₁ μ₂ … μₜ
+    1 - Πₜ = (1 - Πₜ₋₁) + (1 - μₜ) Πₜ₋₁                    a sum of positive numbers, in which nothing cancels
     m̄ = μₜ₊₁ m / (1 - Πₜ₊₁) + (1 - μₜ) g / (1 - Πₜ)
     θ ← θ - η m̄ / (√(v / (1 - β₂ᵗ)) + ε)
 
@@ -16,13 +17,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
+from jaxnn.numerics import one_minus_exp
 from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 
 class NadamState(NamedTuple):
@@ -30,27 +31,21 @@ class NadamState(NamedTuple):
 
     step: Int[Array, ""]  # steps taken so far
     learning_rate: Float[Array, ""]  # η of the latest step
-    log_product: Float[Array, ""]  # log Πₜ: 1 - Π = -expm1(log Π) loses nothing as Π → 1
+    bias: Float[Array, ""]  # 1 - Πₜ
     mu: Params  # m, like params
     nu: Params  # v, like params
 
 
-def _first(b1: float, psi: float) -> tuple[np.ndarray, np.ndarray]:
-    """μₜ₊₁ / (1 - Πₜ₊₁) and (1 - μₜ) / (1 - Πₜ) of the first steps, in double precision."""
-    mu = b1 * (1 - 0.5 * 0.96 ** (psi * np.append(tree.EARLY, len(tree.EARLY) + 1)))
-    product = np.cumprod(mu)
-    return mu[1:] / (1 - product[1:]), (1 - mu[:-1]) / (1 - product[:-1])
-
-
+@factories.optimiser
 def nadam(
     learning_rate: ScalarOrSchedule,
     *,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
-    eps_root: Any = 0.0,
-    momentum_decay: float = 0.004,
-    weight_decay: Any = 0.0,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
+    eps_root: Scalar = 0.0,
+    momentum_decay: Scalar = 0.004,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """Nadam, the twin of `torch.optim.NAdam`, `keras.optimizers.Nadam` (ψ = 1) and `optax.nadam` (ψ = inf).
@@ -71,25 +66,20 @@ def nadam(
     schedule = as_schedule(learning_rate)
     checks.decay(b1=b1, b2=b2)
     checks.non_negative(eps=eps, eps_root=eps_root, weight_decay=weight_decay)
-    if not momentum_decay >= 0:
+    if checks.known(momentum_decay) and not momentum_decay >= 0:
         raise ValueError(f"momentum_decay must be ≥ 0, got {momentum_decay!r}.")
-    psi = momentum_decay
-    first = _first(b1, psi) if isinstance(b1, int | float) else None
+    log = momentum_decay * math.log(0.96)
 
-    def momentum(t: Any) -> Any:
-        return b1 * (1 - 0.5 * jnp.exp(t * (psi * math.log(0.96))))
-
-    def log(mu: Any) -> Any:
-        return jnp.log(jnp.where(mu > 0, mu, jnp.finfo(mu.dtype).tiny))  # β₁ = 0 too: no infinity in the state
-
-    def one_minus_product(log_before: Any, mu: Any) -> Any:  # plain where β₁ = 0, where a logarithm has no derivative
-        return jnp.where(mu > 0, -jnp.expm1(log_before + log(mu)), 1 - jnp.exp(log_before) * mu)
+    def momentum(t: Any) -> tuple[Any, Any]:
+        """μₜ and 1 - μₜ."""
+        c = one_minus_exp(t * log)  # 1 - 0.96^(ψ t)
+        return b1 * (0.5 * (1 + c)), (1 - b1) + b1 * (0.5 * (1 - c))
 
     def init(params: Params) -> NadamState:
         return NadamState(
             tree.start(),
             schedule(tree.start()),
-            log_product=jnp.zeros(()),
+            bias=jnp.zeros(()),
             mu=tree.zeros(params),
             nu=tree.zeros(params),
         )
@@ -98,21 +88,18 @@ def nadam(
         del words
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
-        now, following = momentum(tree.real(t)), momentum(tree.real(t) + 1)
-        log_product = state.log_product + log(now)
-        ahead = following / one_minus_product(log_product, following)
-        here = (1 - now) / one_minus_product(state.log_product, now)
-        if first is not None:
-            ahead, here = tree.early(first[0], t, ahead), tree.early(first[1], t, here)
-        c2 = tree.one_minus_power(b2, t)
+        (_, off), (following, off_then) = momentum(numerics.real(t)), momentum(numerics.real(t) + 1)
+        bias = state.bias + off * (1 - state.bias)
+        ahead, here = following / (bias + off_then * (1 - bias)), off / bias
+        c2 = numerics.one_minus_power(b2, t)
         mu = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mu, g)
         nu = jax.tree.map(lambda v, g: v + (1 - b2) * (g**2 - v), state.nu, g)
 
         def direction(m: Array, v: Array, g: Array) -> Array:
             m_bar = ahead.astype(m.dtype) * m + here.astype(g.dtype) * g
-            return -eta * tree.ratio(m_bar, tree.sqrt(v / c2 + eps_root) + eps)
+            return -eta * numerics.ratio(m_bar, numerics.sqrt(v / c2 + eps_root) + eps)
 
         updates = jax.tree.map(direction, mu, nu, g)
-        return tree.cast_like(updates, grads), NadamState(t, eta, log_product, mu, nu)
+        return tree.cast_like(updates, grads), NadamState(t, eta, bias, mu, nu)
 
     return Optimiser(init, update)

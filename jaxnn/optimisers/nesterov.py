@@ -23,19 +23,20 @@ from typing import Any
 
 import jax
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.gradients import descent
 from jaxnn.optimisers.momentum import MomentumState
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Strength, Updates
 
 
+@factories.optimiser
 def nesterov(
     learning_rate: ScalarOrSchedule,
     *,
-    momentum: Any = 0.9,
+    momentum: DecayRate = 0.9,
     learning_rate_inside: bool = True,
-    weight_decay: Any = 0.0,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """Nesterov's accelerated gradient, the twin of the libraries' SGD with `nesterov=True`.
@@ -65,7 +66,7 @@ def nesterov(
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
         inside, outside = (eta, 1) if learning_rate_inside else (1, eta)
-        velocity = jax.tree.map(lambda v, g: tree.faded(v, alpha) - inside * g, state.velocity, g)
+        velocity = jax.tree.map(lambda v, g: numerics.faded(v, alpha) - inside * g, state.velocity, g)
         velocity = tree.cast_like(velocity, state.velocity)
         updates = jax.tree.map(lambda v, g: outside * (alpha * v - inside * g), velocity, g)
         return tree.cast_like(updates, grads), MomentumState(t, eta, velocity)

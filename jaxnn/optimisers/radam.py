@@ -20,18 +20,17 @@ References:
 """
 
 import functools
-import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.adam import AdamState
 from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 # 2 B₂ₖ / (2k)!, so many that below x = ½ the first one left out is lost in double precision
 COEFFICIENTS = (1 / 6, -1 / 360, 1 / 15120, -1 / 604800, 1 / 23950080, -691 / 653837184000, 1 / 37362124800)
@@ -42,16 +41,17 @@ def _series(x: Any) -> Any:
     return x * functools.reduce(lambda total, coefficient: coefficient + x * x * total, reversed(COEFFICIENTS))
 
 
+@factories.optimiser
 def radam(
     learning_rate: ScalarOrSchedule,
     *,
-    b1: Any = 0.9,
-    b2: float = 0.999,
-    eps: Any = 1e-8,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
     eps_hat: bool = False,
-    eps_root: Any = 0.0,
-    threshold: float = 5.0,
-    weight_decay: Any = 0.0,
+    eps_root: Scalar = 0.0,
+    threshold: Scalar = 5.0,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """RAdam, the twin of `optax.radam`; with `eps_hat`, of `torch.optim.RAdam`.
@@ -59,7 +59,7 @@ def radam(
     Args:
         learning_rate: η ≥ 0, or a schedule.
         b1: β₁ in [0, 1).
-        b2: β₂ in (0.6, 1), a Python number: below 0.6 even ρ_∞ is under 4.
+        b2: β₂ in (0.6, 1): below 0.6 even ρ_∞ is under 4.
         eps: ε ≥ 0.
         eps_hat: ε is ε̂, added to the uncorrected root (PyTorch).
         eps_root: a second constant ≥ 0, under the root (optax).
@@ -73,9 +73,9 @@ def radam(
     schedule = as_schedule(learning_rate)
     checks.decay(b1=b1, b2=b2)
     checks.non_negative(eps=eps, eps_root=eps_root, weight_decay=weight_decay)
-    if not (b2 > 0.6 and threshold >= 4):
+    if (isinstance(b2, int | float) and not b2 > 0.6) or (isinstance(threshold, int | float) and not threshold >= 4):
         raise ValueError(f"RAdam needs b2 > 0.6 and threshold ≥ 4, got b2={b2!r}, threshold={threshold!r}.")
-    rate = -math.log(b2)
+    rate = -numerics.log(b2)
     longest = 2 / (1 - b2) - 1  # ρ_∞
 
     def length(t: Any) -> Any:
@@ -89,16 +89,18 @@ def radam(
         del words
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
-        c1, c2 = tree.one_minus_power(b1, t), tree.one_minus_power(b2, t)
+        c1, c2 = numerics.one_minus_power(b1, t), numerics.one_minus_power(b2, t)
         epsilon = eps / jnp.sqrt(c2) if eps_hat else eps
-        rho = length(tree.real(t))
+        rho = length(numerics.real(t))
         adaptive = rho > threshold
         reached = jnp.where(adaptive, rho, 5.0)  # a value whose root exists, for the branch not taken
         r = jnp.sqrt((reached - 4) * (reached - 2) * longest / ((longest - 4) * (longest - 2) * reached))
 
         def direction(m: Array, v: Array) -> Array:
             m_hat = m / c1
-            return -eta * jnp.where(adaptive, r * tree.ratio(m_hat, tree.sqrt(v / c2 + eps_root) + epsilon), m_hat)
+            return -eta * jnp.where(
+                adaptive, r * numerics.ratio(m_hat, numerics.sqrt(v / c2 + eps_root) + epsilon), m_hat
+            )
 
         mu = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mu, g)
         nu = jax.tree.map(lambda v, g: v + (1 - b2) * (g**2 - v), state.nu, g)

@@ -28,10 +28,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.gradients import descent, is_zero, squarable
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, MomentumRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 
 class RMSPropState(NamedTuple):
@@ -44,18 +44,19 @@ class RMSPropState(NamedTuple):
     velocity: Params  # v, like params; () without momentum
 
 
+@factories.optimiser
 def rmsprop(
     learning_rate: ScalarOrSchedule,
     *,
-    decay: Any = 0.9,
-    eps: Any = 1e-6,
+    decay: DecayRate = 0.9,
+    eps: Scalar = 1e-6,
     eps_inside: bool = True,
     centred: bool = False,
-    momentum: Any = 0.0,
+    momentum: MomentumRate = 0.0,
     learning_rate_inside: bool = True,
-    initial_mean_square: Any = 0.0,
+    initial_mean_square: Scalar = 0.0,
     bias_correction: bool = False,
-    weight_decay: Any = 0.0,
+    weight_decay: Strength = 0.0,
     maximise: bool = False,
 ) -> Optimiser:
     """RMSProp, the twin of `optax.rmsprop`, `keras.optimizers.RMSprop`, or of `torch.optim.RMSprop`.
@@ -90,29 +91,27 @@ def rmsprop(
             velocity=tree.zeros(params) if with_momentum else (),
         )
 
-    def update(
-        grads: Updates, state: RMSPropState, params: Params = None, **words: Any
-    ) -> tuple[Updates, RMSPropState]:
-        del words
+    def update(grads: Updates, state: RMSPropState, params: Params = None, **extra: Any) -> tuple[Updates, Any]:
+        del extra
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         r = jax.tree.map(lambda r, g: r + (1 - rho) * (g**2 - r), state.mean_square, g)
         c = jax.tree.map(lambda c, g: c + (1 - rho) * (g - c), state.mean, g) if centred else ()
-        bias = tree.one_minus_power(rho, t) if bias_correction else 1
+        bias = numerics.one_minus_power(rho, t) if bias_correction else 1
         # r - c² cancels for constant gradients: rounding may leave it below zero, where a root would be NaN
         spread = jax.tree.map(lambda r: r / bias, r)
         if centred:
             spread = jax.tree.map(lambda s, c: jnp.maximum(s - (c / bias) ** 2, 0), spread, c)
 
         def direction(r: Array, g: Array) -> Array:
-            return -tree.ratio(g, tree.sqrt(r + eps) if eps_inside else tree.sqrt(r) + eps)
+            return -numerics.ratio(g, numerics.sqrt(r + eps) if eps_inside else numerics.sqrt(r) + eps)
 
         d = jax.tree.map(direction, spread, g)
         if not with_momentum:
             updates = jax.tree.map(lambda d: eta * d, d)
             return tree.cast_like(updates, grads), RMSPropState(t, eta, r, c, ())
         inside, outside = (eta, 1) if learning_rate_inside else (1, eta)
-        v = jax.tree.map(lambda v, d: tree.faded(v, alpha) + inside * d, state.velocity, d)
+        v = jax.tree.map(lambda v, d: numerics.faded(v, alpha) + inside * d, state.velocity, d)
         v = tree.cast_like(v, state.velocity)
         updates = jax.tree.map(lambda v: outside * v, v)
         return tree.cast_like(updates, grads), RMSPropState(t, eta, r, c, v)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers.gradients import descent
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Strength, Updates
 
 
 class SGDState(NamedTuple):
@@ -25,7 +25,8 @@ class SGDState(NamedTuple):
     learning_rate: Float[Array, ""]  # η of the latest step
 
 
-def sgd(learning_rate: ScalarOrSchedule, *, weight_decay: Any = 0.0, maximise: bool = False) -> Optimiser:
+@factories.optimiser
+def sgd(learning_rate: ScalarOrSchedule, *, weight_decay: Strength = 0.0, maximise: bool = False) -> Optimiser:
     """Stochastic gradient descent, the twin of `optax.sgd`, `torch.optim.SGD` and `keras.optimizers.SGD`.
 
     Args:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxnn import tree
+from jaxnn import structure, tree
 from jaxnn.objective import Objective, Relative, split, with_mean_one
 from jaxnn.types import Batch, Params
 
@@ -68,3 +68,10 @@ class Chunked(Objective):
 
         totals = jax.lax.map(lambda part: total(*part), (*jax.tree.map(cut, (x, y)), weights))
         return jnp.sum(totals) / rows
+
+
+jax.tree_util.register_pytree_node(
+    Chunked,
+    lambda objective: (objective.parts, objective.rows_at_once),
+    lambda rows_at_once, parts: Chunked.of(Objective(*structure.restore(tuple(parts))), rows_at_once),
+)

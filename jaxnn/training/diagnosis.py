@@ -5,7 +5,6 @@ how it knows, and what usually helps. Thresholds are named and wide: a healthy n
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn import activations, mlp, tree
+from jaxnn import activations, mlp, structure, tree
 from jaxnn.objective import evaluate, split
 from jaxnn.optimisers.words import understood
 from jaxnn.training import faults
@@ -85,7 +84,7 @@ def diagnose(
         raise TypeError(f"optimiser must have init and update, as optimisers.adam(1e-3) has; got {optimiser!r}.")
     x = np.asarray(split(batch)[0])
     activation = mlp.per_layer(activation, len(params) - 1)
-    value, grads = _value_and_gradient(objective, params, batch)
+    value, grads = _value_and_gradient(structure.split(objective), params, batch)
     updates = None
     if optimiser is not None:
         state = optimiser.init(params) if opt_state is None else opt_state
@@ -115,8 +114,9 @@ def diagnose(
 _measured = jax.jit(layer_statistics, static_argnums=0, static_argnames="activation")
 
 
-@partial(jax.jit, static_argnums=0)
-def _value_and_gradient(objective: Callable[..., Any], params: mlp.Params, batch: Batch) -> tuple[Any, Any]:
+@jax.jit
+def _value_and_gradient(made: Any, params: mlp.Params, batch: Batch) -> tuple[Any, Any]:
+    objective = structure.restore(made)
     return jax.value_and_grad(lambda p: evaluate(objective, p, batch))(params)
 
 

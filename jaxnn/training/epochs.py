@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxnn import tree
+from jaxnn import structure, tree
 from jaxnn.objective import Objective, evaluate, needs, split, weighted_mean
 from jaxnn.optimisers.words import passes_on, understood
 from jaxnn.training.ordering import order
@@ -74,7 +74,7 @@ class Sets(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What the program is compiled for; hashable."""
+    """What the program is made from: a pytree, whose leaves are the numbers of the objective and the optimiser."""
 
     objective: Callable[..., Any]
     optimiser: OptimiserLike
@@ -105,10 +105,24 @@ class Plan(NamedTuple):
         return METRICS + len(self.metrics)
 
 
-@partial(jax.jit, static_argnums=0)
-def start(optimiser: OptimiserLike, params: Params, key: Any) -> Carry:
+def _flatten(plan: Plan) -> tuple[Any, Any]:
+    made = structure.split((plan.objective, plan.optimiser, plan.metrics))
+    return made, (plan.rows, plan.batch_size, plan.monitor, plan.sign)
+
+
+def _unflatten(fixed: Any, made: Any) -> Plan:
+    objective, optimiser, metrics = structure.restore(tuple(made))
+    rows, batch_size, monitor, sign = fixed
+    return Plan(objective, optimiser, rows, batch_size, metrics, monitor, sign)
+
+
+jax.tree_util.register_pytree_node(Plan, _flatten, _unflatten)
+
+
+@jax.jit
+def start(plan: Plan, params: Params, key: Any) -> Carry:
     """The run before its first step. Every part has buffers of its own, since the program reuses them."""
-    train = init(optimiser, params, key=jax.random.fold_in(key, STEP_KEYS))
+    train = init(plan.optimiser, params, key=jax.random.fold_in(key, STEP_KEYS))
     zero = jnp.zeros(())
     carry = Carry(
         train=train,
@@ -172,7 +186,7 @@ def roll_further_back(carry: Carry, score: Any) -> Carry:
     )
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
+@partial(jax.jit, donate_argnums=1)
 def advance(
     plan: Plan, carry: Carry, key: Any, sets: Sets, limits: Limits
 ) -> tuple[Carry, Float[Array, "records columns"], Int[Array, ""]]:

@@ -5,7 +5,6 @@ it: J has no derivative there, as the norm of a vector has none at 0, or the cha
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -52,7 +51,7 @@ def of_gradient(grads: Any) -> Gradient:
     return Gradient(*(jnp.stack([jnp.any(wrong(g)) for g in leaves]) for wrong in (jnp.isnan, jnp.isinf)))
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def first_fault(plan: Plan, carry: Carry, key: Any, data: Batch) -> Fault:
     """Takes the steps of an epoch again until one is not finite.
 

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn import checks, tree
+from jaxnn import checks, structure, tree
 from jaxnn import metrics as metrics_module
 from jaxnn.objective import Objective, split
 from jaxnn.training import faults, prepare
@@ -108,8 +108,9 @@ def fit(
 ) -> Fit:
     """Trains a network.
 
-    The first call with an objective and an optimiser compiles a program for them; further calls with the same two
-    objects and shapes reuse it.
+    The first call with an objective and an optimiser compiles a program for their structure and the shapes of the data.
+    Other numbers compile nothing: learning rates, schedules, decay, penalties, dropout rates, patience are data.
+    Functions are recognised by identity, and `functools.partial`s by their parts: define a lambda once, outside a loop.
 
     Args:
         objective: J(params, batch), an `Objective` or any function giving a scalar. Metrics need an `Objective`.
@@ -209,9 +210,10 @@ def fit(
     records = Records(
         tuple(compiled), tuple(on_host), validated=validation is not None, training_loss=column == TRAINING_LOSS
     )
+    structure.watch(plan, stacklevel=2)
     limits = Limits(0, int(epochs), NEVER if patience is None else int(patience), float(min_delta))
     run = _Run(plan, key, Sets(data, validation, metric_weight), limits, records, on_host, tuple(hooks), monitored)
-    run.carry = start(optimiser, params, key)
+    run.carry = start(plan, params, key)
     if plan.batch_size < rows and report(run.carry.train.opt_state) is not None:
         warnings.warn(
             f"The optimiser compares values of J from step to step, and with {plan.batch_size} of {rows} rows a step "
@@ -547,5 +549,5 @@ def _copy(params: Params) -> Params:
     return jax.tree.map(jnp.copy, params)
 
 
-_jitted_outputs = jax.jit(outputs_of, static_argnums=0)
-_jitted_judge = jax.jit(judge, static_argnums=0)
+_jitted_outputs = jax.jit(outputs_of)
+_jitted_judge = jax.jit(judge)

@@ -19,7 +19,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, structure, tree
 from jaxnn.objective import Objective, evaluate, names, split
 from jaxnn.optimisers import newton, promise
 from jaxnn.optimisers.flat import MOVES, ROUNDINGS, nudges
@@ -30,7 +30,7 @@ from jaxnn.training.chunks import Chunked
 from jaxnn.training.stopping import Stop
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
 
-DEFAULT = newton(method="trust_region")  # one object: programs are kept by it
+DEFAULT = newton(method="trust_region")
 ENDLESS = 1e-6  # times the largest number: a J that is so far below 0 falls without an end
 ROWS_COMPARED = 3  # of a predict that is to work row by row
 
@@ -87,8 +87,9 @@ def minimise(
 ) -> Solution:
     """Minimises J on the whole of a data set.
 
-    The first call with an objective and an optimiser compiles a program for them; further calls with the same two
-    objects and shapes reuse it. Inside jit and vmap nothing is checked or warned of, and `stop` is a `Stop`.
+    The first call with an objective and an optimiser compiles a program for their structure and the shapes of the data;
+    other numbers, such as damping, penalties and tolerances, compile nothing. Inside jit and vmap nothing is checked or
+    warned of, and `stop` is a `Stop`.
 
     Args:
         objective: J(params, batch), an `Objective` or any function giving a scalar. Gauss-Newton methods need the
@@ -134,20 +135,16 @@ def minimise(
                 "data: leave out one of the two."
             )
         objective = Chunked.of(objective, rows_at_once)
-    solution = _run(objective, optimiser, int(max_steps), params, batch, stopping.Limits(gradient_tolerance, goal), key)
+    made = structure.split((objective, optimiser))
+    structure.watch(made, stacklevel=2)
+    solution = _run(made, int(max_steps), params, batch, stopping.Limits(gradient_tolerance, goal), key)
     return solution if _traced(solution) else _told(solution, float(gradient_tolerance))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _run(
-    objective: Callable[..., Any],
-    optimiser: OptimiserLike,
-    max_steps: int,
-    params: Params,
-    batch: Any,
-    limits: stopping.Limits,
-    key: Any,
-) -> Solution:
+@partial(jax.jit, static_argnums=1)
+def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping.Limits, key: Any) -> Solution:
+    objective, optimiser = structure.restore(made)
+
     def value_fn(p: Params) -> Array:
         return evaluate(objective, p, batch, key)
 

@@ -257,7 +257,7 @@ def shape_of_outputs(objective: Objective, params: Params, x: Any) -> jax.ShapeD
     return _jitted_outputs.eval_shape(objective, params, x)
 
 
-_jitted_outputs = jax.jit(lambda objective, params, x: objective.outputs(params, x), static_argnums=0)
+_jitted_outputs = jax.jit(lambda objective, params, x: objective.outputs(params, x))
 
 
 def _is_array(part: Any) -> bool:

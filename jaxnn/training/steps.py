@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, numerics, tree
 from jaxnn.objective import Objective, Relative, evaluate, split, with_mean_one
 from jaxnn.optimisers.words import understood
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
@@ -176,4 +176,4 @@ def _norm(grads: Any) -> Array:
     """
     leaves = [leaf.reshape(-1) for leaf in jax.tree.leaves(tree.widen(grads))]
     flat = jnp.concatenate(leaves) if leaves else jnp.zeros(1)
-    return tree.sqrt(jnp.vdot(flat, flat))
+    return numerics.sqrt(jnp.vdot(flat, flat))

@@ -80,7 +80,6 @@ def test_radam_in_float32_at_every_step(b2):
     assert np.abs(steps + np.diff(path, prepend=0.0)).max() <= np.spacing(np.float32(np.abs(path).max())) + 2e-6
 
 
-@pytest.mark.parametrize("rule", ["nadam", "radam"])
-def test_what_is_computed_in_advance_is_exact(rule):
-    """RAdam's series and Nadam's first terms, to double precision; the mutation script holds that they matter."""
-    assert mutation.in_advance(rule, optimisers.get(rule)) == ""
+def test_what_is_computed_in_advance_is_exact():
+    """RAdam's series, to double precision; the mutation script holds that it matters."""
+    assert mutation.in_advance("radam", optimisers.radam) == ""

@@ -20,7 +20,7 @@ def factory(learning_rate, *, eps=1e-8, maximise=False):
 
     def update(g, r):
         del r
-        return -g / (tree.sqrt(r) + eps)
+        return -g / (numerics.sqrt(r) + eps)
 
     return update
 '''
@@ -33,16 +33,16 @@ def lines(source):
 def test_one_term_is_changed_at_a_time():
     assert lines(SOURCE) >= {
         "LIMIT = (2.4,)",
-        "return g / (tree.sqrt(r) + eps)",
-        "return -g * (tree.sqrt(r) + eps)",
+        "return g / (numerics.sqrt(r) + eps)",
+        "return -g * (numerics.sqrt(r) + eps)",
         "return -g",
-        "return -g / (tree.sqrt(r) - eps)",
-        "return -g / tree.sqrt(r)".replace("tree.sqrt(r)", "(tree.sqrt(r))"),
+        "return -g / (numerics.sqrt(r) - eps)",
+        "return -g / numerics.sqrt(r)".replace("numerics.sqrt(r)", "(numerics.sqrt(r))"),
         "return -g / (eps)",
-        "return -g / (tree.sqrt(r + eps))",
+        "return -g / (numerics.sqrt(r + eps))",
         "return -g / (jnp.sqrt(r) + eps)",
         "return -g / (r + eps)",
-        "return -g / (tree.sqrt(r) + 0.0)",
+        "return -g / (numerics.sqrt(r) + 0.0)",
     }
 
 
@@ -52,11 +52,11 @@ def test_one_term_is_changed_at_a_time():
         ("x = g**2", {"x = g", "x = g ** 3"}),
         ("x = 1 - b1", {"x = 1 + b1", "x = 1", "x = -b1", "x = 2 - b1", "x = 1 - b2"}),
         ("x = -(a - b)", {"x = a - b", "x = -(a + b)", "x = -(a)", "x = -(-b)"}),
-        ("x = tree.sqrt(q + c)", {"x = tree.sqrt(q) + c", "x = jnp.sqrt(q + c)", "x = q + c", "x = tree.sqrt(q - c)"}),
+        ("x = numerics.sqrt(q + c)", {"x = numerics.sqrt(q) + c", "x = jnp.sqrt(q + c)", "x = q + c", "x = numerics.sqrt(q - c)"}),
         ("x = jnp.maximum(a, b)", {"x = jnp.minimum(a, b)", "x = a", "x = b"}),
         ("x = a if c else b", {"x = a", "x = b", "x = b if c else a"}),
         ("x = jnp.where(c > 0, a, b)", {"x = jnp.where(c >= 0, a, b)", "x = jnp.where(c > 0, b, a)", "x = a", "x = b"}),
-        ("x = tree.ratio(a, b)", {"x = a / b", "x = tree.ratio(b, a)", "x = a"}),
+        ("x = numerics.ratio(a, b)", {"x = a / b", "x = numerics.ratio(b, a)", "x = a"}),
         ("x = a.astype(b)", {"x = a"}),
         ("if not c:\n    x = a", {"if c:"}),
     ],
@@ -100,7 +100,7 @@ def rewritten(rule, before, after):
         ("adam", "g**2", "g**3", "oracle, float64, defaults"),
         ("adam", "c1, c2 =", "c2, c1 =", "oracle, float64, defaults"),
         ("adam", "eps / jnp.sqrt(c2) if", "eps if", "oracle, float64, b1=0.8, b2=0.99, eps=0.001, eps_hat=True"),
-        ("adagrad", "tree.sqrt(r) + eps)", "tree.sqrt(r + eps))", "oracle, float64, defaults"),
+        ("adagrad", "numerics.sqrt(r) + eps)", "numerics.sqrt(r + eps))", "oracle, float64, defaults"),
         ("adagrad", "jnp.minimum(r + g**2, jnp.finfo(r.dtype).max)", "r + g**2", "law, extremes"),
         ("rmsprop", "jnp.maximum(s - (c / bias) ** 2, 0)", "s - (c / bias) ** 2", "law, extremes"),
         ("adamw", "after.learning_rate * weight_decay", "weight_decay", "oracle, float64, defaults"),

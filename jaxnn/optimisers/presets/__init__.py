@@ -37,6 +37,10 @@ LIBRARIES: dict[str, dict[str, Any]] = {
     "sklearn": sklearn.ROWS,
 }
 
+for library, rows in LIBRARIES.items():
+    for name, row in rows.items():
+        row.known_as = getattr(row, "known_as", f"{library}.{name}")
+
 PRESETS: MappingProxyType[str, Any] = MappingProxyType(
     {f"{library}.{name}": row for library, rows in LIBRARIES.items() for name, row in rows.items()}
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from jaxnn import checks
+from jaxnn import checks, factories
 from jaxnn.optimisers import rules
 from jaxnn.optimisers.combine import chain
 from jaxnn.optimisers.gradients import is_zero
@@ -17,16 +17,16 @@ from jaxnn.optimisers.presets.parts import (
     decay_decoupled,
     with_momentum,
 )
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Updates
+from jaxnn.types import DecayRate, MomentumRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 
 def _keras(
     rule: Optimiser,
     learning_rate: ScalarOrSchedule,
-    weight_decay: Any,
-    clipnorm: Any,
-    clipvalue: Any,
-    global_clipnorm: Any,
+    weight_decay: Strength | None,
+    clipnorm: Scalar | None,
+    clipvalue: Scalar | None,
+    global_clipnorm: Scalar | None,
 ) -> Optimiser:
     """The rule between Keras's clipping and Keras's weight decay; None is none."""
     clips = {
@@ -41,7 +41,7 @@ def _keras(
     return chain(*links, decaying) if links else decaying
 
 
-def _clip_by_norm(clipnorm: Any) -> Optimiser:
+def _clip_by_norm(clipnorm: Scalar) -> Optimiser:
     """Clips each leaf by its own norm."""
     checks.positive(clipnorm=clipnorm)
     clip = clip_by_global_norm(clipnorm)
@@ -53,134 +53,143 @@ def _clip_by_norm(clipnorm: Any) -> Optimiser:
     return Optimiser(clip.init, update)
 
 
+@factories.optimiser
 def SGD(
     learning_rate: ScalarOrSchedule = 1e-2,
-    momentum: Any = 0.0,
+    momentum: MomentumRate = 0.0,
     nesterov: bool = False,
-    weight_decay: Any = None,
-    clipnorm: Any = None,
-    clipvalue: Any = None,
-    global_clipnorm: Any = None,
+    weight_decay: Strength | None = None,
+    clipnorm: Scalar | None = None,
+    clipvalue: Scalar | None = None,
+    global_clipnorm: Scalar | None = None,
 ) -> Optimiser:
     """`keras.optimizers.SGD`."""
     rule = rules.sgd(learning_rate) if is_zero(momentum) else with_momentum(learning_rate, momentum, nesterov)
     return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
 
 
+@factories.optimiser
 def Adagrad(
     learning_rate: ScalarOrSchedule = 1e-3,
-    initial_accumulator_value: Any = 0.1,
-    epsilon: Any = 1e-7,
-    weight_decay: Any = None,
-    clipnorm: Any = None,
-    clipvalue: Any = None,
-    global_clipnorm: Any = None,
+    initial_accumulator_value: Scalar = 0.1,
+    epsilon: Scalar = 1e-7,
+    weight_decay: Strength | None = None,
+    clipnorm: Scalar | None = None,
+    clipvalue: Scalar | None = None,
+    global_clipnorm: Scalar | None = None,
 ) -> Optimiser:
     """`keras.optimizers.Adagrad`."""
     rule = rules.adagrad(learning_rate, eps=epsilon, eps_inside=True, initial_accumulator=initial_accumulator_value)
     return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
 
 
+@factories.optimiser
 def RMSprop(
     learning_rate: ScalarOrSchedule = 1e-3,
-    rho: Any = 0.9,
-    momentum: Any = 0.0,
-    epsilon: Any = 1e-7,
+    rho: DecayRate = 0.9,
+    momentum: MomentumRate = 0.0,
+    epsilon: Scalar = 1e-7,
     centered: bool = False,
-    weight_decay: Any = None,
-    clipnorm: Any = None,
-    clipvalue: Any = None,
-    global_clipnorm: Any = None,
+    weight_decay: Strength | None = None,
+    clipnorm: Scalar | None = None,
+    clipvalue: Scalar | None = None,
+    global_clipnorm: Scalar | None = None,
 ) -> Optimiser:
     """`keras.optimizers.RMSprop`."""
     rule = rules.rmsprop(learning_rate, decay=rho, eps=epsilon, centred=centered, momentum=momentum)
     return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
 
 
+@factories.optimiser
 def Adam(
     learning_rate: ScalarOrSchedule = 1e-3,
-    beta_1: Any = 0.9,
-    beta_2: Any = 0.999,
-    epsilon: Any = 1e-7,
+    beta_1: DecayRate = 0.9,
+    beta_2: DecayRate = 0.999,
+    epsilon: Scalar = 1e-7,
     amsgrad: bool = False,
-    weight_decay: Any = None,
-    clipnorm: Any = None,
-    clipvalue: Any = None,
-    global_clipnorm: Any = None,
+    weight_decay: Strength | None = None,
+    clipnorm: Scalar | None = None,
+    clipvalue: Scalar | None = None,
+    global_clipnorm: Scalar | None = None,
 ) -> Optimiser:
     """`keras.optimizers.Adam`."""
     rule = adam_or_amsgrad(learning_rate, amsgrad, b1=beta_1, b2=beta_2, eps=epsilon, eps_hat=True)
     return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
 
 
+@factories.optimiser
 def AdamW(
     learning_rate: ScalarOrSchedule = 1e-3,
-    weight_decay: Any = 4e-3,
-    beta_1: Any = 0.9,
-    beta_2: Any = 0.999,
-    epsilon: Any = 1e-7,
+    weight_decay: Strength = 4e-3,
+    beta_1: DecayRate = 0.9,
+    beta_2: DecayRate = 0.999,
+    epsilon: Scalar = 1e-7,
     amsgrad: bool = False,
-    clipnorm: Any = None,
-    clipvalue: Any = None,
-    global_clipnorm: Any = None,
+    clipnorm: Scalar | None = None,
+    clipvalue: Scalar | None = None,
+    global_clipnorm: Scalar | None = None,
 ) -> Optimiser:
     """`keras.optimizers.AdamW`."""
     rule = adam_or_amsgrad(learning_rate, amsgrad, b1=beta_1, b2=beta_2, eps=epsilon, eps_hat=True)
     return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
 
 
+@factories.optimiser
 def Nadam(
     learning_rate: ScalarOrSchedule = 1e-3,
-    beta_1: Any = 0.9,
-    beta_2: Any = 0.999,
-    epsilon: Any = 1e-7,
-    weight_decay: Any = None,
-    clipnorm: Any = None,
-    clipvalue: Any = None,
-    global_clipnorm: Any = None,
+    beta_1: DecayRate = 0.9,
+    beta_2: DecayRate = 0.999,
+    epsilon: Scalar = 1e-7,
+    weight_decay: Strength | None = None,
+    clipnorm: Scalar | None = None,
+    clipvalue: Scalar | None = None,
+    global_clipnorm: Scalar | None = None,
 ) -> Optimiser:
     """`keras.optimizers.Nadam`."""
     rule = rules.nadam(learning_rate, b1=beta_1, b2=beta_2, eps=epsilon, momentum_decay=1.0)
     return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
 
 
+@factories.optimiser
 def Adamax(
     learning_rate: ScalarOrSchedule = 1e-3,
-    beta_1: Any = 0.9,
-    beta_2: Any = 0.999,
-    epsilon: Any = 1e-7,
-    weight_decay: Any = None,
-    clipnorm: Any = None,
-    clipvalue: Any = None,
-    global_clipnorm: Any = None,
+    beta_1: DecayRate = 0.9,
+    beta_2: DecayRate = 0.999,
+    epsilon: Scalar = 1e-7,
+    weight_decay: Strength | None = None,
+    clipnorm: Scalar | None = None,
+    clipvalue: Scalar | None = None,
+    global_clipnorm: Scalar | None = None,
 ) -> Optimiser:
     """`keras.optimizers.Adamax`."""
     rule = rules.adamax(learning_rate, b1=beta_1, b2=beta_2, eps=epsilon, eps_inside=False)
     return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
 
 
+@factories.optimiser
 def Adadelta(
     learning_rate: ScalarOrSchedule = 1e-3,
-    rho: Any = 0.95,
-    epsilon: Any = 1e-7,
-    weight_decay: Any = None,
-    clipnorm: Any = None,
-    clipvalue: Any = None,
-    global_clipnorm: Any = None,
+    rho: DecayRate = 0.95,
+    epsilon: Scalar = 1e-7,
+    weight_decay: Strength | None = None,
+    clipnorm: Scalar | None = None,
+    clipvalue: Scalar | None = None,
+    global_clipnorm: Scalar | None = None,
 ) -> Optimiser:
     """`keras.optimizers.Adadelta`."""
     rule = rules.adadelta(learning_rate, rho=rho, eps=epsilon)
     return _keras(rule, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm)
 
 
+@factories.optimiser
 def Lion(
     learning_rate: ScalarOrSchedule = 1e-3,
-    beta_1: Any = 0.9,
-    beta_2: Any = 0.99,
-    weight_decay: Any = None,
-    clipnorm: Any = None,
-    clipvalue: Any = None,
-    global_clipnorm: Any = None,
+    beta_1: DecayRate = 0.9,
+    beta_2: DecayRate = 0.99,
+    weight_decay: Strength | None = None,
+    clipnorm: Scalar | None = None,
+    clipvalue: Scalar | None = None,
+    global_clipnorm: Scalar | None = None,
 ) -> Optimiser:
     """`keras.optimizers.Lion`."""
     rule = rules.lion(learning_rate, b1=beta_1, b2=beta_2)

@@ -6,7 +6,7 @@ It has no default learning rates; `momentum=None` is none. Masks are trees of bo
 import math
 from typing import Any
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers import rules
 from jaxnn.optimisers.combine import chain, masked
 from jaxnn.optimisers.gradients import is_zero
@@ -18,29 +18,32 @@ from jaxnn.optimisers.presets.parts import (
     with_momentum,
 )
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, ScalarOrSchedule
+from jaxnn.types import DecayRate, MomentumRate, Optimiser, Scalar, ScalarOrSchedule, Schedule, Strength
 
 
-def sgd(learning_rate: ScalarOrSchedule, momentum: Any = None, nesterov: bool = False) -> Optimiser:
+@factories.optimiser
+def sgd(learning_rate: ScalarOrSchedule, momentum: MomentumRate | None = None, nesterov: bool = False) -> Optimiser:
     """`optax.sgd`."""
     if momentum is None:
         return rules.sgd(learning_rate)
     return with_momentum(learning_rate, momentum, nesterov, learning_rate_inside=False)
 
 
-def adagrad(learning_rate: ScalarOrSchedule, initial_accumulator_value: Any = 0.1, eps: Any = 1e-7) -> Optimiser:
+@factories.optimiser
+def adagrad(learning_rate: ScalarOrSchedule, initial_accumulator_value: Scalar = 0.1, eps: Scalar = 1e-7) -> Optimiser:
     """`optax.adagrad`."""
     return rules.adagrad(learning_rate, eps=eps, eps_inside=True, initial_accumulator=initial_accumulator_value)
 
 
+@factories.optimiser
 def rmsprop(
     learning_rate: ScalarOrSchedule,
-    decay: Any = 0.9,
-    eps: Any = 1e-8,
-    initial_scale: Any = 0.0,
+    decay: DecayRate = 0.9,
+    eps: Scalar = 1e-8,
+    initial_scale: Scalar = 0.0,
     eps_in_sqrt: bool = True,
     centered: bool = False,
-    momentum: Any = None,
+    momentum: MomentumRate | None = None,
     nesterov: bool = False,
     bias_correction: bool = False,
 ) -> Optimiser:
@@ -57,12 +60,13 @@ def rmsprop(
     return rule if momentum is None else chain(rule, trace(momentum, nesterov))
 
 
+@factories.optimiser
 def adam(
     learning_rate: ScalarOrSchedule,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
-    eps_root: Any = 0.0,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
+    eps_root: Scalar = 0.0,
     nesterov: bool = False,
 ) -> Optimiser:
     """`optax.adam`."""
@@ -71,24 +75,26 @@ def adam(
     return rules.adam(learning_rate, b1=b1, b2=b2, eps=eps, eps_root=eps_root)
 
 
+@factories.optimiser
 def nadam(
     learning_rate: ScalarOrSchedule,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
-    eps_root: Any = 0.0,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
+    eps_root: Scalar = 0.0,
     nesterov: bool = True,
 ) -> Optimiser:
     """`optax.nadam`."""
     return adam(learning_rate, b1, b2, eps, eps_root, nesterov)
 
 
+@factories.optimiser
 def amsgrad(
     learning_rate: ScalarOrSchedule,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
-    eps_root: Any = 0.0,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
+    eps_root: Scalar = 0.0,
     bias_correction_mu: bool = True,
     bias_correction_nu: bool = True,
 ) -> Optimiser:
@@ -96,20 +102,21 @@ def amsgrad(
     # Both or neither are published rules. The bias of m is a factor of the step: a mixture puts it in the rate.
     rate: ScalarOrSchedule = learning_rate
     if bias_correction_mu and not bias_correction_nu:
-        rate = scaled(learning_rate, lambda step: 1 / tree.one_minus_power(b1, tree.increment(step)))
+        rate = scaled(learning_rate, lambda step: 1 / numerics.one_minus_power(b1, tree.increment(step)))
     if bias_correction_nu and not bias_correction_mu:
-        rate = scaled(learning_rate, lambda step: tree.one_minus_power(b1, tree.increment(step)))
+        rate = scaled(learning_rate, lambda step: numerics.one_minus_power(b1, tree.increment(step)))
     maximum = "corrected" if bias_correction_nu else "paper"
     return rules.amsgrad(rate, b1=b1, b2=b2, eps=eps, eps_root=eps_root, maximum=maximum)
 
 
+@factories.optimiser
 def adamw(
     learning_rate: ScalarOrSchedule,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
-    eps_root: Any = 0.0,
-    weight_decay: Any = 1e-4,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
+    eps_root: Scalar = 0.0,
+    weight_decay: Strength | Schedule = 1e-4,
     mask: Any = None,
     nesterov: bool = False,
 ) -> Optimiser:
@@ -118,13 +125,14 @@ def adamw(
     return decay_decoupled(rule, learning_rate, weight_decay, mask)
 
 
+@factories.optimiser
 def nadamw(
     learning_rate: ScalarOrSchedule,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
-    eps_root: Any = 0.0,
-    weight_decay: Any = 1e-4,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
+    eps_root: Scalar = 0.0,
+    weight_decay: Strength | Schedule = 1e-4,
     mask: Any = None,
     nesterov: bool = True,
 ) -> Optimiser:
@@ -132,28 +140,33 @@ def nadamw(
     return adamw(learning_rate, b1, b2, eps, eps_root, weight_decay, mask, nesterov)
 
 
-def adamax(learning_rate: ScalarOrSchedule, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> Optimiser:
+@factories.optimiser
+def adamax(
+    learning_rate: ScalarOrSchedule, b1: DecayRate = 0.9, b2: DecayRate = 0.999, eps: Scalar = 1e-8
+) -> Optimiser:
     """`optax.adamax`."""
     return rules.adamax(learning_rate, b1=b1, b2=b2, eps=eps)
 
 
+@factories.optimiser
 def adamaxw(
     learning_rate: ScalarOrSchedule,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
-    weight_decay: Any = 1e-4,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
+    weight_decay: Strength | Schedule = 1e-4,
     mask: Any = None,
 ) -> Optimiser:
     """`optax.adamaxw`."""
     return decay_decoupled(rules.adamax(learning_rate, b1=b1, b2=b2, eps=eps), learning_rate, weight_decay, mask)
 
 
+@factories.optimiser
 def adadelta(
     learning_rate: ScalarOrSchedule,  # optax's default, None, climbs: its sign is never turned
-    rho: Any = 0.9,
-    eps: Any = 1e-6,
-    weight_decay: Any = 0.0,
+    rho: DecayRate = 0.9,
+    eps: Scalar = 1e-6,
+    weight_decay: Strength | Schedule = 0.0,
     weight_decay_mask: Any = None,
 ) -> Optimiser:
     """`optax.adadelta`."""
@@ -167,20 +180,26 @@ def adadelta(
     return chain(link if weight_decay_mask is None else masked(link, weight_decay_mask), rule)
 
 
+@factories.optimiser
 def radam(
     learning_rate: ScalarOrSchedule,
-    b1: Any = 0.9,
-    b2: Any = 0.999,
-    eps: Any = 1e-8,
-    eps_root: Any = 0.0,
-    threshold: Any = 5.0,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.999,
+    eps: Scalar = 1e-8,
+    eps_root: Scalar = 0.0,
+    threshold: Scalar = 5.0,
 ) -> Optimiser:
     """`optax.radam`."""
     return rules.radam(learning_rate, b1=b1, b2=b2, eps=eps, eps_root=eps_root, threshold=threshold)
 
 
+@factories.optimiser
 def lion(
-    learning_rate: ScalarOrSchedule, b1: Any = 0.9, b2: Any = 0.99, weight_decay: Any = 1e-3, mask: Any = None
+    learning_rate: ScalarOrSchedule,
+    b1: DecayRate = 0.9,
+    b2: DecayRate = 0.99,
+    weight_decay: Strength | Schedule = 1e-3,
+    mask: Any = None,
 ) -> Optimiser:
     """`optax.lion`."""
     return decay_decoupled(rules.lion(learning_rate, b1=b1, b2=b2), learning_rate, weight_decay, mask)

@@ -7,7 +7,7 @@ from jaxnn.optimisers import rules
 from jaxnn.optimisers.combine import chain, masked
 from jaxnn.optimisers.gradients import decayed, is_zero
 from jaxnn.schedules import as_schedule
-from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Schedule, Updates
+from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Schedule, Strength, Updates
 
 
 def less_parameters(factor: Schedule) -> Optimiser:
@@ -21,7 +21,9 @@ def less_parameters(factor: Schedule) -> Optimiser:
     return Optimiser(lambda params: tree.start(), update)
 
 
-def decay_decoupled(rule: Optimiser, learning_rate: ScalarOrSchedule, weight_decay: Any, mask: Any = None) -> Optimiser:
+def decay_decoupled(
+    rule: Optimiser, learning_rate: ScalarOrSchedule, weight_decay: Strength | Schedule, mask: Any = None
+) -> Optimiser:
     """The rule, and decay by ηλθ that bypasses it, where the mask says so."""
     if is_zero(weight_decay):
         return rule
@@ -38,12 +40,12 @@ def scaled(learning_rate: ScalarOrSchedule, factor: Schedule) -> Schedule:
     return lambda step: eta(step) * factor(step)
 
 
-def trace(momentum: Any, nesterov: bool) -> Optimiser:
+def trace(momentum: DecayRate, nesterov: bool) -> Optimiser:
     """The velocity v ← α v + u, or Nesterov's α v + u after it: momentum over steps u that have their learning rate."""
     return (rules.nesterov if nesterov else rules.momentum)(1.0, momentum=momentum, maximise=True)
 
 
-def with_momentum(learning_rate: ScalarOrSchedule, momentum: Any, nesterov: bool, **keywords: Any) -> Optimiser:
+def with_momentum(learning_rate: ScalarOrSchedule, momentum: DecayRate, nesterov: bool, **keywords: Any) -> Optimiser:
     """SGD as three libraries have it: momentum and Nesterov's as keywords."""
     return (rules.nesterov if nesterov else rules.momentum)(learning_rate, momentum=momentum, **keywords)
 

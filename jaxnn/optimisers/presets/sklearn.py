@@ -6,23 +6,34 @@ The solvers of MLPClassifier and MLPRegressor with their keywords, and the class
 
 from typing import Any
 
+from jaxnn import factories
 from jaxnn.optimisers import rules
 from jaxnn.optimisers.presets.parts import with_momentum
-from jaxnn.types import Optimiser, ScalarOrSchedule
+from jaxnn.types import DecayRate, Optimiser, Scalar, ScalarOrSchedule
 
 
-def sgd(learning_rate_init: ScalarOrSchedule = 1e-3, momentum: Any = 0.9, nesterovs_momentum: bool = True) -> Optimiser:
+@factories.optimiser
+def sgd(
+    learning_rate_init: ScalarOrSchedule = 1e-3, momentum: DecayRate = 0.9, nesterovs_momentum: bool = True
+) -> Optimiser:
     """The solver "sgd" of MLPClassifier and MLPRegressor."""
     return with_momentum(learning_rate_init, momentum, nesterovs_momentum)
 
 
-def SGDOptimizer(learning_rate_init: ScalarOrSchedule = 0.1, momentum: Any = 0.9, nesterov: bool = True) -> Optimiser:
+@factories.optimiser
+def SGDOptimizer(
+    learning_rate_init: ScalarOrSchedule = 0.1, momentum: DecayRate = 0.9, nesterov: bool = True
+) -> Optimiser:
     """The class behind the solver "sgd", with its own keywords."""
     return with_momentum(learning_rate_init, momentum, nesterov)
 
 
+@factories.optimiser
 def adam(
-    learning_rate_init: ScalarOrSchedule = 1e-3, beta_1: Any = 0.9, beta_2: Any = 0.999, epsilon: Any = 1e-8
+    learning_rate_init: ScalarOrSchedule = 1e-3,
+    beta_1: DecayRate = 0.9,
+    beta_2: DecayRate = 0.999,
+    epsilon: Scalar = 1e-8,
 ) -> Optimiser:
     """The solver "adam" of MLPClassifier and MLPRegressor, and the class AdamOptimizer."""
     return rules.adam(learning_rate_init, b1=beta_1, b2=beta_2, eps=epsilon, eps_hat=True)

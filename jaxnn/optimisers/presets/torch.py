@@ -5,7 +5,7 @@ Weight decay is L2, unless its name says otherwise.
 
 from typing import Any
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, numerics
 from jaxnn.optimisers import rules
 from jaxnn.optimisers.gradients import is_zero
 from jaxnn.optimisers.presets.parts import (
@@ -14,14 +14,15 @@ from jaxnn.optimisers.presets.parts import (
     scaled,
     with_momentum,
 )
-from jaxnn.types import Optimiser, ScalarOrSchedule
+from jaxnn.types import DecayRate, MomentumRate, Optimiser, Scalar, ScalarOrSchedule, Strength
 
 
+@factories.optimiser
 def SGD(
     lr: ScalarOrSchedule = 1e-3,
-    momentum: Any = 0.0,
-    dampening: Any = 0.0,
-    weight_decay: Any = 0.0,
+    momentum: MomentumRate = 0.0,
+    dampening: MomentumRate = 0.0,
+    weight_decay: Strength = 0.0,
     nesterov: bool = False,
     maximize: bool = False,
 ) -> Optimiser:
@@ -36,28 +37,30 @@ def SGD(
     )
 
 
+@factories.optimiser
 def Adagrad(
     lr: ScalarOrSchedule = 1e-2,
-    lr_decay: Any = 0.0,
-    weight_decay: Any = 0.0,
-    initial_accumulator_value: Any = 0.0,
-    eps: Any = 1e-10,
+    lr_decay: Strength = 0.0,
+    weight_decay: Strength = 0.0,
+    initial_accumulator_value: Scalar = 0.0,
+    eps: Scalar = 1e-10,
     maximize: bool = False,
 ) -> Optimiser:
     """`torch.optim.Adagrad`."""
     checks.non_negative(lr_decay=lr_decay)
-    rate = lr if is_zero(lr_decay) else scaled(lr, lambda step: 1 / (1 + tree.real(step) * lr_decay))
+    rate = lr if is_zero(lr_decay) else scaled(lr, lambda step: 1 / (1 + numerics.real(step) * lr_decay))
     return rules.adagrad(
         rate, eps=eps, initial_accumulator=initial_accumulator_value, weight_decay=weight_decay, maximise=maximize
     )
 
 
+@factories.optimiser
 def RMSprop(
     lr: ScalarOrSchedule = 1e-2,
-    alpha: Any = 0.99,
-    eps: Any = 1e-8,
-    weight_decay: Any = 0.0,
-    momentum: Any = 0.0,
+    alpha: DecayRate = 0.99,
+    eps: Scalar = 1e-8,
+    weight_decay: Strength = 0.0,
+    momentum: MomentumRate = 0.0,
     centered: bool = False,
     maximize: bool = False,
 ) -> Optimiser:
@@ -75,11 +78,12 @@ def RMSprop(
     )
 
 
+@factories.optimiser
 def Adam(
     lr: ScalarOrSchedule = 1e-3,
-    betas: tuple[Any, Any] = (0.9, 0.999),
-    eps: Any = 1e-8,
-    weight_decay: Any = 0.0,
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.999),
+    eps: Scalar = 1e-8,
+    weight_decay: Strength = 0.0,
     amsgrad: bool = False,
     maximize: bool = False,
     decoupled_weight_decay: bool = False,
@@ -91,11 +95,12 @@ def Adam(
     return decay_decoupled(rule, lr, decoupled)
 
 
+@factories.optimiser
 def AdamW(
     lr: ScalarOrSchedule = 1e-3,
-    betas: tuple[Any, Any] = (0.9, 0.999),
-    eps: Any = 1e-8,
-    weight_decay: Any = 1e-2,
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.999),
+    eps: Scalar = 1e-8,
+    weight_decay: Strength = 1e-2,
     amsgrad: bool = False,
     maximize: bool = False,
 ) -> Optimiser:
@@ -103,12 +108,13 @@ def AdamW(
     return Adam(lr, betas, eps, weight_decay, amsgrad, maximize, decoupled_weight_decay=True)
 
 
+@factories.optimiser
 def NAdam(
     lr: ScalarOrSchedule = 2e-3,
-    betas: tuple[Any, Any] = (0.9, 0.999),
-    eps: Any = 1e-8,
-    weight_decay: Any = 0.0,
-    momentum_decay: Any = 4e-3,
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.999),
+    eps: Scalar = 1e-8,
+    weight_decay: Strength = 0.0,
+    momentum_decay: Scalar = 4e-3,
     decoupled_weight_decay: bool = False,
     maximize: bool = False,
 ) -> Optimiser:
@@ -121,11 +127,12 @@ def NAdam(
     return decay_decoupled(rule, lr, decoupled)
 
 
+@factories.optimiser
 def Adamax(
     lr: ScalarOrSchedule = 2e-3,
-    betas: tuple[Any, Any] = (0.9, 0.999),
-    eps: Any = 1e-8,
-    weight_decay: Any = 0.0,
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.999),
+    eps: Scalar = 1e-8,
+    weight_decay: Strength = 0.0,
     maximize: bool = False,
 ) -> Optimiser:
     """`torch.optim.Adamax`."""
@@ -133,22 +140,24 @@ def Adamax(
     return rules.adamax(lr, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, maximise=maximize)
 
 
+@factories.optimiser
 def Adadelta(
     lr: ScalarOrSchedule = 1.0,
-    rho: Any = 0.9,
-    eps: Any = 1e-6,
-    weight_decay: Any = 0.0,
+    rho: DecayRate = 0.9,
+    eps: Scalar = 1e-6,
+    weight_decay: Strength = 0.0,
     maximize: bool = False,
 ) -> Optimiser:
     """`torch.optim.Adadelta`."""
     return rules.adadelta(lr, rho=rho, eps=eps, weight_decay=weight_decay, maximise=maximize)
 
 
+@factories.optimiser
 def RAdam(
     lr: ScalarOrSchedule = 1e-3,
-    betas: tuple[Any, Any] = (0.9, 0.999),
-    eps: Any = 1e-8,
-    weight_decay: Any = 0.0,
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.999),
+    eps: Scalar = 1e-8,
+    weight_decay: Strength = 0.0,
     decoupled_weight_decay: bool = False,
     maximize: bool = False,
 ) -> Optimiser:

@@ -1,0 +1,315 @@
+"""What a factory made, as a pytree: its hyperparameters are the leaves, its name and its flags the structure.
+
+    @factories.optimiser
+    def sgd(learning_rate: ScalarOrSchedule, *, maximise: bool = False) -> Optimiser: ...
+
+    sgd(0.1)                                       prints as sgd(learning_rate=0.1, maximise=False)
+    jax.tree.map(lambda rate: 2 * rate, sgd(0.1))  is sgd(0.2)
+
+Passed into a compiled program its numbers are data: the factory is called again there, with tracers, and what it
+returns is traced. A new number compiles nothing.
+
+What an argument is says its annotation:
+
+    Scalar, ScalarOrSchedule, …   numbers: data
+    DecayRate                     a number in [0, 1), kept as `numerics.Decay`, so that float32 loses nothing of it
+    Strength                      a number that is structure where it is Python's 0: the term is not there
+    Count                         a whole number of steps: data
+    int, bool, str, functions     structure
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args, get_origin
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn import structure
+from jaxnn.numerics import Decay
+from jaxnn.types import ABSENT_AT_0, COUNT, DECAYS, Optimiser
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+SHOWN = 8  # entries of an array that are printed
+
+
+class Made:
+    """A factory and the arguments that it was called with."""
+
+    def __init__(self, factory: Callable[..., Any], arguments: dict[str, Any]) -> None:
+        self.factory = factory
+        self.arguments = {name: tuple(v) if isinstance(v, list) else v for name, v in arguments.items()}
+
+    @functools.cached_property
+    def built(self) -> Any:
+        """What the factory returns for them: closures."""
+        arguments: Any = dict(zip(self.arguments, structure.restore(self.split), strict=True))
+        bound = inspect.BoundArguments(inspect.signature(self.factory), arguments)
+        return self.factory.__wrapped__(*bound.args, **bound.kwargs)  # type: ignore[attr-defined]
+
+    @functools.cached_property
+    def split(self) -> tuple[Any, ...]:
+        """The arguments in their order, as a pytree of numbers."""
+        parameters = inspect.signature(self.factory).parameters
+        return tuple(_split(parameters[name].annotation)(value) for name, value in self.arguments.items())
+
+    @classmethod
+    def restored(cls, factory: Callable[..., Any], split: Any) -> "Made":
+        """With whatever the numbers are now. Nothing is checked: they may be tracers, or no numbers at all."""
+        made = cls(factory, dict(zip(inspect.signature(factory).parameters, structure.restore(split), strict=True)))
+        made.__dict__["split"] = split  # what was a number stays one, whatever it is now
+        return made
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Its name and arguments, as JSON holds them: `{"sgd": {"learning_rate": 0.1, "maximise": False}}`."""
+        return {self.name: {name: _plain(value) for name, value in self.arguments.items()}}
+
+    @property
+    def name(self) -> str:
+        """The factory's, with its library's where it is another's: "adam", "torch.Adam"."""
+        return getattr(self.factory, "known_as", self.factory.__name__)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two are of the same factory and have equal arguments."""
+        if not isinstance(other, Made) or self.factory is not other.factory:
+            return False
+        mine: tuple[list[Any], Any] = jax.tree.flatten(self.split)
+        theirs: tuple[list[Any], Any] = jax.tree.flatten(other.split)
+        return mine[1] == theirs[1] and all(np.array_equal(a, b) for a, b in zip(mine[0], theirs[0], strict=True))
+
+    def __hash__(self) -> int:
+        return hash((self.factory, jax.tree.structure(self.split)))
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(self._shown())})"
+
+    def _shown(self) -> list[str]:
+        parameters = inspect.signature(self.factory).parameters
+        shown: list[str] = []
+        for name, value in self.arguments.items():
+            several = parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+            shown += map(_text, value) if several else [f"{name}={_text(value)}"]
+        return shown
+
+    def __reduce__(self) -> Any:
+        return Made, (self.factory, self.arguments)
+
+
+class Member:
+    """`init` or `update` of an optimiser that a factory made."""
+
+    def __init__(self, made: Made, name: str) -> None:
+        self.made, self.name = made, name
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """That function, for these hyperparameters."""
+        return self.function(*arguments, **keywords)
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The closure itself."""
+        return getattr(self.made.built, self.name)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.function)
+
+    def __getattr__(self, name: str) -> Any:
+        """What marks the function (`protocol`) marks this too."""
+        if name.startswith("__") or name in ("made", "name"):
+            raise AttributeError(name)
+        return getattr(self.function, name)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same function of an equal optimiser."""
+        return isinstance(other, Member) and self.name == other.name and self.made == other.made
+
+    def __hash__(self) -> int:
+        return hash((self.made, self.name))
+
+    def __repr__(self) -> str:
+        return f"<{self.name} of {self.made!r}>"
+
+    def __reduce__(self) -> Any:
+        return Member, (self.made, self.name)
+
+
+class MadeSchedule(Made):
+    """A schedule that a factory made: step -> rate."""
+
+    def __call__(self, step: Any) -> Any:
+        """The rate at a step, 0 first."""
+        return self.built(step)
+
+    def __reduce__(self) -> Any:
+        return MadeSchedule, (self.factory, self.arguments)
+
+
+def optimiser(factory: Factory) -> Factory:
+    """Decorates a factory of optimisers: what it returns is a pytree whose leaves are the hyperparameters."""
+    return _decorated(factory, lambda made: Optimiser(Member(made, "init"), Member(made, "update")), Made)
+
+
+def schedule(factory: Factory) -> Factory:
+    """Decorates a factory of schedules likewise."""
+    return _decorated(factory, lambda made: made, MadeSchedule)
+
+
+def _decorated(factory: Any, present: Callable[[Any], Any], kind: type[Made]) -> Any:
+    signature = inspect.signature(factory)
+
+    @functools.wraps(factory)
+    def make(*arguments: Any, **keywords: Any) -> Any:
+        factory(*arguments, **keywords)  # its own checks, of what was given
+        bound = signature.bind(*arguments, **keywords)
+        bound.apply_defaults()
+        return present(kind(make, dict(bound.arguments)))
+
+    return make
+
+
+def made_by(value: Any) -> Made | None:
+    """The factory and the arguments of an optimiser or a schedule; None where no factory of ours made it."""
+    if isinstance(value, Made):
+        return value
+    init, update = getattr(value, "init", None), getattr(value, "update", None)
+    whole = isinstance(init, Member) and isinstance(update, Member) and init.made is update.made
+    return update.made if whole else None  # type: ignore[union-attr]
+
+
+def stack(factory: Callable[..., Any], **arguments: Any) -> Any:
+    """Many optimisers or schedules as one, for `jax.vmap`: what is given as a list varies along it.
+
+        several = stack(adam, learning_rate=[1e-4, 1e-3, 1e-2], b1=0.9)
+        jax.vmap(train, in_axes=(0, None))(several, data)
+
+    Args:
+        factory: one of this package's, such as `optimisers.adam` or `schedules.cosine`.
+        arguments: its own by name. Lists, all of one length, are spread over the members; the rest is shared.
+
+    Returns:
+        What `factory` returns, with a leading axis on every leaf.
+
+    Raises:
+        ValueError: no list, or lists of different lengths; a number that the factory refuses.
+    """
+    lists = {name: values for name, values in arguments.items() if _is_list(values)}
+    lengths = {name: len(values) for name, values in lists.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"stack needs at least one list of numbers, and all lists of one length; got {lengths}.")
+    # A 0 among other numbers is a number: as an array it is no sign that the term is absent.
+    varying = {n: [jnp.zeros(()) if _is_zero(v) and any(values) else v for v in values] for n, values in lists.items()}
+    members = [
+        factory(**arguments | dict(zip(varying, row, strict=True))) for row in zip(*varying.values(), strict=True)
+    ]
+    return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *members)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple | range) or (structure.is_array(value) and np.ndim(value) == 1)
+
+
+def _is_zero(value: Any) -> bool:
+    return structure.is_number(value) and value == 0
+
+
+@functools.cache
+def _split(annotation: Any) -> Callable[[Any], Any]:
+    """How an argument of that annotation becomes structure and numbers."""
+    kinds = set(_kinds(annotation))
+    absent = ABSENT_AT_0 in kinds
+    if DECAYS in kinds:
+        return lambda value: structure.split(_decays(value, absent), absent_at_0=absent)
+    if kinds and kinds <= {int, bool, str, type(None)}:
+        return functools.partial(structure.split, numbers=False)
+    if COUNT in kinds:
+        return structure.split
+    return lambda value: structure.split(
+        jax.tree.map(_floats, value, is_leaf=lambda node: made_by(node) is not None), absent_at_0=absent
+    )
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """The types and marks that an annotation consists of."""
+    parts = () if get_origin(annotation) is Callable else get_args(annotation)
+    return [kind for part in parts for kind in _kinds(part)] or [annotation]
+
+
+def _decays(value: Any, absent_at_0: bool) -> Any:
+    return jax.tree.map(
+        lambda rate: rate if absent_at_0 and _is_zero(rate) else Decay.of(rate), value, is_leaf=_is_decay
+    )
+
+
+def _is_decay(node: Any) -> bool:
+    return isinstance(node, Decay)
+
+
+def _floats(value: Any) -> Any:
+    """Python's whole numbers as floats: 1 is a rate as 1.0 is."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    if structure.is_array(value) and not isinstance(value, jax.core.Tracer):
+        return repr(np.asarray(value).tolist()) if np.size(value) <= SHOWN else f"{value.dtype}{list(np.shape(value))}"
+    return getattr(value, "__name__", None) or repr(value)
+
+
+def _plain(value: Any) -> Any:
+    made = made_by(value)
+    if made is not None:
+        return made.spec
+    if isinstance(value, Decay):
+        return float(value)
+    if structure.is_array(value) or isinstance(value, np.generic):
+        return np.asarray(value).tolist()
+    if isinstance(value, dict):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    return {"function": name}
+
+
+def _flatten(optimiser: Optimiser) -> tuple[Any, Any]:
+    made = made_by(optimiser)
+    if made is not None:
+        return (made.split,), made.factory
+    return (structure.split(optimiser.init), structure.split(optimiser.update)), None
+
+
+def _unflatten(factory: Any, parts: Any) -> Optimiser:
+    if factory is None:
+        return Optimiser(*structure.restore(tuple(parts)))
+    made = Made.restored(factory, *parts)
+    return Optimiser(Member(made, "init"), Member(made, "update"))
+
+
+def _with_keys(flatten: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
+    """For paths such as ['learning_rate'] in the messages of JAX."""
+
+    def flatten_with_keys(value: Any) -> tuple[Any, Any]:
+        parts, aux = flatten(value)
+        return [(jax.tree_util.SequenceKey(i), part) for i, part in enumerate(parts)], aux
+
+    return flatten_with_keys
+
+
+def _register(kind: Any, flatten: Any, unflatten: Any) -> None:
+    jax.tree_util.register_pytree_with_keys(kind, _with_keys(flatten), unflatten, flatten)
+
+
+_register(Optimiser, _flatten, _unflatten)
+_register(
+    Member, lambda m: ((m.made.split,), (m.made.factory, m.name)), lambda a, p: Member(Made.restored(a[0], *p), a[1])
+)
+_register(MadeSchedule, lambda m: ((m.split,), m.factory), lambda factory, p: MadeSchedule.restored(factory, *p))

@@ -1,0 +1,147 @@
+"""Scalars and elementwise functions that lose nothing in float32 and have a derivative everywhere.
+
+A decay rate β just below 1 is kept as what its formulae use: 1 - β and log β, both taken in double precision. In
+float32 the difference 1 - 0.999 alone would be wrong by 1.3e-5 of itself.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+SMALL = 0.5  # |x| up to which e^x - 1 is summed as a series; a larger one is halved so often
+HALVINGS = 6  # at most: at x = -32, 1 - e^x is 1 in float32
+TERMS = 9  # of the series of (e^x - 1 - x) / x², whose first one left out is below 2⁻²⁶ of e^x - 1
+BITS = 12  # of the leading part of log β, so that its product with t < 2¹² is exact in float32
+
+
+@jax.custom_jvp
+def sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """√x with derivative 0 at 0, so that gradients through an optimiser are finite where a gradient was 0.
+
+    The plain square root has an infinite derivative there, and infinity times the zero that follows it is NaN.
+    """
+    return jnp.sqrt(x)
+
+
+@sqrt.defjvp
+def _sqrt_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return sqrt(x), ratio(0.5 * dx, sqrt(x))
+
+
+def ratio(numerator: Float[Array, "..."], denominator: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Numerator / denominator, and 0 where the denominator is 0: a direction that was never seen is not taken."""
+    zero = denominator == 0
+    return jnp.where(zero, jnp.zeros_like(numerator), numerator / jnp.where(zero, 1, denominator))
+
+
+def real(step: Any) -> Any:
+    """The step as a float, weakly typed as Python's are, so that what it scales keeps its dtype."""
+    with jax.numpy_dtype_promotion("standard"):  # the one promotion that the strict rules refuse and we intend
+        return step * 1.0
+
+
+@functools.partial(jax.tree_util.register_dataclass, data_fields=("complement", "log", "log_rest"), meta_fields=())
+@dataclass(frozen=True)
+class Decay:
+    """A decay rate β as data: `1 - decay` is its complement, `decay * x` is x - (1 - β) x; leaves may be stacked."""
+
+    complement: Any  # 1 - β
+    log: Any  # log β, its leading bits
+    log_rest: Any  # log β, the rest
+
+    @classmethod
+    def of(cls, rate: Any) -> Any:
+        """The decay of a Python number, in double precision; arrays, tracers and decays stay what they are."""
+        if not isinstance(rate, int | float | np.floating | np.integer):
+            return rate
+        beta = float(rate)
+        log = math.log(beta) if beta > 0 else -math.inf
+        leading = _leading(log)
+        return cls(1 - beta, leading, log - leading if beta > 0 else 0.0)
+
+    def __rsub__(self, one: Any) -> Any:
+        """1 - β."""
+        if isinstance(one, int | float) and one == 1:
+            return self.complement
+        return (one - 1) + self.complement
+
+    def __mul__(self, other: Any) -> Any:
+        """The product β x, as x - (1 - β) x: what acts step after step must not be a rounded rate."""
+        return other - self.complement * other
+
+    __rmul__ = __mul__
+
+    def __float__(self) -> float:
+        """The rate β as a Python number, where it is known."""
+        return float(f"{1 - float(self.complement):.15g}")
+
+    def __repr__(self) -> str:
+        """The rate β as a Python number, or what its complement is."""
+        known = isinstance(self.complement, int | float)
+        return repr(float(self)) if known else f"1 - {self.complement!r}"
+
+
+def log(beta: Any) -> Any:
+    """The logarithm of a decay rate β > 0, of a `Decay` in all its bits."""
+    decay = Decay.of(beta)
+    return decay.log + decay.log_rest if isinstance(decay, Decay) else jnp.log(decay)
+
+
+def _leading(log: float) -> float:
+    """The first `BITS` bits of a number, and all of -∞."""
+    if math.isinf(log):
+        return log
+    mantissa, exponent = math.frexp(log)
+    return math.ldexp(round(mantissa * 2**BITS), exponent - BITS)
+
+
+def faded(average: Float[Array, "..."], rate: Any) -> Float[Array, "..."]:
+    """The average times `rate`, for an average that fades so at every step.
+
+    Written x - (1 - rate) x: 0.999 in float32 is off by 1.3e-8, which 1000 steps of x ← 0.999 x turn into 200 ulp.
+    """
+    return average - (1 - rate) * average
+
+
+def one_minus_power(beta: Any, t: Any) -> Any:
+    """1 - βᵗ, the bias that an average started at 0 has after t ≥ 1 steps.
+
+    Args:
+        beta: a Python number or `Decay`; then the result is exact to 0.6 ulp on average up to t = 4096, where the plain
+            form loses 57 ulp at t = 1 for β = 0.999. Or an array, whose β is what its dtype can hold.
+        t: the step, an integer.
+    """
+    decay = Decay.of(beta)
+    if not isinstance(decay, Decay):
+        zero = beta == 0  # there log β has no derivative, and 1 - βᵗ has: -1 at t = 1
+        return jnp.where(zero, 1 - beta * (t == 1), -jnp.expm1(real(t) * jnp.log(jnp.where(zero, 1, beta))))
+    return one_minus_exp(real(t) * decay.log, real(t) * decay.log_rest)
+
+
+def one_minus_exp(x: Any, rest: Any = 0.0) -> Any:
+    """1 - e^(x + rest), for x ≤ 0 and a rest that is small beside it.
+
+    XLA's `expm1` is 2 to 5 ulp off in float32. There |x| is halved n times until the series Σ xᵏ/k! is short: its first
+    term is exact and the others are small beside it; then c ← c + c (1 - c), which is 1 - e²ˣ for c = 1 - eˣ, n times.
+    In double precision, where it cannot show, it is `expm1`.
+    """
+    x, rest = jnp.asarray(x), jnp.asarray(rest)
+    if jnp.finfo(x.dtype).bits > 32:
+        return -jnp.expm1(x + rest)
+    x = jnp.maximum(x, -SMALL * 2**HALVINGS)
+    rest = jnp.clip(rest, -1.0, 1.0)  # where x is cut, it is as far off
+    halved = [-x > SMALL * 2**k for k in range(HALVINGS)]
+    scale = functools.reduce(lambda scale, again: jnp.where(again, scale / 2, scale), halved, jnp.ones_like(x))
+    x, rest = x * scale, rest * scale
+    y = x + rest
+    coefficients = [1 / math.factorial(k + 2) for k in range(TERMS)]
+    tail = functools.reduce(lambda total, coefficient: coefficient + y * total, reversed(coefficients))
+    c = -(x + (rest + y * y * tail))
+    return functools.reduce(lambda c, again: jnp.where(again, c + c * (1 - c), c), halved, c)

@@ -1,0 +1,343 @@
+"""Hyperparameters are data: what factories make are pytrees of numbers, and new numbers compile nothing."""
+
+import functools
+import inspect
+import pickle
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxnn import factories, losses, mlp, optimisers, schedules, structure, training
+from jaxnn.objective import Objective, l2
+from jaxnn.types import ABSENT_AT_0, COUNT, DECAYS
+
+X, Y = jnp.linspace(-1.0, 1.0, 36).reshape(12, 3), jnp.arange(12) % 2
+PARAMS = mlp.init(jax.random.key(0), (3, 4, 2))
+
+
+def kinds(annotation):
+    return factories._kinds(annotation)
+
+
+def arguments_of(factory, which):
+    """Every number that a factory takes, in the first or the second of two versions, both in range."""
+    given = {}
+    for name, parameter in inspect.signature(factory).parameters.items():
+        marks, default = kinds(parameter.annotation), parameter.default
+        if default is inspect.Parameter.empty:
+            default = 0.1
+        if isinstance(default, bool) or marks in ([int], [bool], [str]):
+            continue
+        if isinstance(default, tuple) and DECAYS in marks:
+            given[name] = tuple(rate * (1, 0.97)[which] for rate in default)
+        elif isinstance(default, int | float):
+            if default == 0:
+                default = 0.02 if ABSENT_AT_0 in marks else (0.0, 0.04)[which]
+            given[name] = default * (1, 0.97)[which]
+        elif default is None and DECAYS in marks:
+            given[name] = (0.9, 0.8)[which]
+    return given
+
+
+def rule(factory, which):
+    given = arguments_of(factory, which)
+    if "nesterov" in inspect.signature(factory).parameters and "dampening" in given:
+        del given["dampening"]
+    return factory(**given)
+
+
+RULES = {
+    **optimisers.TABLE,
+    **optimisers.PRESETS,
+    "clip": optimisers.clip_by_global_norm,
+    "value": optimisers.clip_by_value,
+}
+SCHEDULES = {
+    "constant": lambda k: schedules.constant((0.1, 0.2)[k]),
+    "exponential_decay": lambda k: schedules.exponential_decay((0.1, 0.2)[k], rate=(0.5, 0.6)[k], steps=(7, 9)[k]),
+    "step_decay": lambda k: schedules.step_decay((0.1, 0.2)[k], rate=(0.5, 0.6)[k], steps=(2, 3)[k]),
+    "inverse_time": lambda k: schedules.inverse_time((0.1, 0.2)[k], decay=(0.5, 0.6)[k]),
+    "cosine": lambda k: schedules.cosine((0.1, 0.2)[k], steps=(7, 9)[k], final=(0.0, 0.01)[k]),
+    "warmup_cosine": lambda k: schedules.warmup_cosine((0.1, 0.2)[k], warmup=(1, 2)[k], steps=(7, 9)[k]),
+    "piecewise": lambda k: schedules.piecewise([(0.1, 0.2)[k], 0.05], boundaries=[(2, 3)[k]]),
+}
+
+
+def test_every_schedule_is_asked_for():
+    assert set(SCHEDULES) == set(schedules.TABLE)
+
+
+class Traces:
+    """How often a function was traced."""
+
+    def __init__(self, function):
+        self.count = 0
+
+        @jax.jit
+        def counted(*arguments):
+            self.count += 1
+            return function(*arguments)
+
+        self.function = counted
+
+    def __call__(self, *arguments):
+        return self.function(*arguments)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_with_other_numbers_is_the_same_program(name):
+    """And gives there what it gives by itself."""
+    params, grads = {"w": jnp.array([1.0, -2.0])}, {"w": jnp.array([0.3, 0.5])}
+
+    def steps(optimiser, params, grads):
+        state = optimiser.init(params)
+        for _ in range(2):
+            updates, state = optimiser.update(grads, state, params)
+        return updates, state
+
+    traced = Traces(steps)
+    for which in (0, 1):
+        optimiser = rule(RULES[name], which)
+        jax.tree.map(
+            functools.partial(np.testing.assert_allclose, rtol=2e-6, atol=1e-9),
+            traced(optimiser, params, grads),
+            steps(optimiser, params, grads),
+        )
+    assert traced.count == 1
+    assert rule(RULES[name], 0) != rule(RULES[name], 1)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_with_other_numbers_is_the_same_program(name):
+    traced = Traces(
+        lambda optimiser, step: optimiser.update(jnp.ones(2), optimiser.init(jnp.ones(2))._replace(step=step))
+    )
+    for which in (0, 1):
+        schedule = SCHEDULES[name](which)
+        for step in (0, 1, 2, 5, 20):
+            updates, _ = traced(optimisers.sgd(schedule), jnp.asarray(step))
+            np.testing.assert_allclose(updates, -jnp.asarray(schedule(jnp.asarray(step))) * jnp.ones(2), rtol=2e-6)
+    assert traced.count == 1
+
+
+def objective(dropout, strength, activation=jnp.tanh):
+    predict = functools.partial(mlp.apply, activation=activation, dropout=dropout)
+    return Objective(predict, losses.softmax_cross_entropy, l2(strength))
+
+
+@pytest.fixture
+def compilations():
+    """How many programs XLA has compiled since the test began."""
+    counted = []
+
+    def listener(event, duration, **_):
+        if event == "/jax/core/compile/backend_compile_duration":
+            counted.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    yield lambda: len(counted)
+    jax.monitoring.unregister_event_duration_listener(listener)
+
+
+def fit(rate, **others):
+    settings = {"dropout": 0.2, "strength": 1e-4, "b2": 0.999, "steps": 100, "clip": 1.0, "patience": 5} | others
+    optimiser = optimisers.chain(
+        optimisers.clip_by_global_norm(settings["clip"]),
+        optimisers.adam(schedules.cosine(rate, steps=settings["steps"]), b2=settings["b2"], weight_decay=rate / 10),
+    )
+    return training.fit(
+        objective(settings["dropout"], settings["strength"]),
+        optimiser,
+        PARAMS,
+        (X, Y),
+        epochs=2,
+        batch_size=5,
+        key=jax.random.key(1),
+        validation=(X, Y),
+        patience=settings["patience"],
+        min_delta=rate / 1000,
+        progress=False,
+    )
+
+
+def test_fit_with_other_numbers_compiles_nothing(compilations):
+    first = fit(0.01)
+    before = compilations()
+    assert before > 0
+    second = fit(0.02, dropout=0.3, strength=1e-3, b2=0.99, steps=50, clip=2.0, patience=7)
+    assert compilations() == before
+    assert first.history.loss[-1] != second.history.loss[-1]
+
+
+def test_fit_with_another_structure_compiles(compilations):
+    fit(0.01)
+    before = compilations()
+    fit(0.01, dropout=0.0)
+    assert compilations() > before
+
+
+def test_minimise_with_other_numbers_compiles_nothing(compilations):
+    def solve(scale):
+        return training.minimise(
+            objective(0.0, 1e-3 * scale),
+            PARAMS,
+            (X, Y),
+            optimisers.adam(0.01 * scale),
+            max_steps=5,
+            gradient_tolerance=1e-9 * scale,
+            goal=0.01 * scale,
+        )
+
+    solve(1.0)
+    before = compilations()
+    solve(2.0)
+    assert compilations() == before
+
+
+def test_run_and_step_take_them_as_arguments():
+    rows = jnp.arange(12).reshape(4, 3)
+    run = Traces(lambda *given: training.run(*given, PARAMS, (X, Y), rows)[1].loss)
+    step = Traces(lambda J, rule, state: training.step(J, rule)(state, (X, Y))[1].loss)
+    for rate, dropout in ((0.1, 0.2), (0.2, 0.3)):
+        run(objective(dropout, rate), optimisers.adamw(rate))
+        step(objective(dropout, rate), optimisers.adamw(rate), training.init(optimisers.adamw(rate), PARAMS))
+    assert (run.count, step.count) == (1, 1)
+
+
+class TestPytrees:
+    def test_leaves_are_the_numbers_in_their_order(self):
+        leaves = jax.tree.leaves(optimisers.adam(1e-3, eps=1e-7))
+        assert leaves[0] == 1e-3
+        assert 1e-7 in leaves
+        assert jax.tree.leaves(optimisers.sgd(0.5)) == [0.5]
+
+    def test_a_map_over_them_makes_another_one(self):
+        assert jax.tree.map(lambda rate: 2 * rate, optimisers.sgd(0.1)) == optimisers.sgd(0.2)
+
+    def test_many_are_one_with_a_leading_axis(self):
+        rows = jnp.arange(12).reshape(4, 3)
+        last = lambda rule: training.run(objective(0.0, 1e-3), rule, PARAMS, (X, Y), rows)[1].loss[-1]
+        rates, decays = [0.01, 0.1, 1.0], [0.0, 0.1, 0.2]
+        several = optimisers.stack(optimisers.adamw, learning_rate=rates, weight_decay=decays, b2=0.99)
+        alone = [last(optimisers.adamw(r, weight_decay=d, b2=0.99)) for r, d in zip(rates, decays, strict=True)]
+        np.testing.assert_allclose(jax.vmap(last)(several), alone, rtol=1e-5)
+        by_hand = jax.tree.map(lambda *x: jnp.stack(jnp.asarray(x)), *(optimisers.adam(rate) for rate in rates))
+        np.testing.assert_allclose(jax.vmap(last)(by_hand), [last(optimisers.adam(r)) for r in rates], rtol=1e-5)
+
+    @pytest.mark.parametrize("arguments", [{}, {"learning_rate": 0.1}, {"learning_rate": [1, 2], "b1": [0.1]}])
+    def test_a_stack_needs_lists_of_one_length(self, arguments):
+        with pytest.raises(ValueError, match="all lists of one length"):
+            optimisers.stack(optimisers.adam, **arguments)
+
+    def test_gradients_with_respect_to_them_are_those_of_the_arguments(self):
+        rows = jnp.arange(12).reshape(4, 3)
+        last = lambda rule: training.run(objective(0.0, 1e-3), rule, PARAMS, (X, Y), rows)[1].loss[-1]
+        slopes = jax.tree.leaves(jax.grad(last)(optimisers.momentum(0.1, momentum=0.9)))
+        direct = jax.grad(lambda rate, momentum: last(optimisers.momentum(rate, momentum=momentum)), argnums=(0, 1))
+        rate, momentum = direct(0.1, 0.9)
+        assert float(slopes[0]) == pytest.approx(float(rate), rel=1e-3)
+        assert float(slopes[1]) == pytest.approx(-float(momentum), rel=1e-3)  # of the complement
+
+    def test_optax_takes_ours_and_our_loops_take_optax(self, compilations):
+        ours = optax.GradientTransformationExtraArgs(*optimisers.adam(0.1))
+        updates, _ = ours.update(jnp.ones(2), ours.init(jnp.ones(2)), jnp.ones(2))
+        np.testing.assert_allclose(updates, -0.1, rtol=1e-6)
+        theirs = optax.adam(0.1)
+        solve = lambda: training.minimise(objective(0.0, 1e-3), PARAMS, (X, Y), theirs, max_steps=3)
+        solve()
+        before = compilations()
+        solve()
+        assert compilations() == before
+
+    @pytest.mark.parametrize(
+        "made",
+        [
+            optimisers.adam(1e-3),
+            optimisers.chain(optimisers.clip_by_value(1.0), optimisers.lion(schedules.cosine(0.1, steps=10))),
+            optimisers.preset("torch.Adam", betas=(0.8, 0.99)),
+            optimisers.nadam(0.1, momentum_decay=1),
+            optimisers.accumulate(optimisers.sgd(0.1), steps=4),
+        ],
+        ids=str,
+    )
+    def test_can_be_kept(self, made):
+        """Pickled, written by name and numbers, and compared."""
+        assert pickle.loads(pickle.dumps(made)) == made
+        assert optimisers.from_spec(optimisers.spec(made)) == made
+        assert hash(pickle.loads(pickle.dumps(made))) == hash(made)
+
+    def test_prints_as_it_was_called(self):
+        assert repr(optimisers.sgd(0.1)) == "sgd(learning_rate=0.1, weight_decay=0.0, maximise=False)"
+        schedule = schedules.cosine(0.1, steps=10)
+        assert repr(schedule) == "cosine(learning_rate=0.1, steps=10, final=0.0)"
+        assert repr(optimisers.chain(optimisers.set_to_zero())) == "chain(set_to_zero())"
+        assert "cosine(" in repr(optimisers.adam(schedule))
+        assert "b2=0.999" in repr(jax.tree.map(lambda leaf: leaf, optimisers.adam(0.1)))
+
+    @pytest.mark.parametrize(
+        ("description", "message"),
+        [
+            ({"adom": {}}, "Did you mean 'adam'"),
+            ({"adam": {"lr": 1}}, "argument of adam"),
+            ({"adam": {"learning_rate": -1}}, "learning_rate must be ≥ 0"),
+            ({"adam": 3}, "must be an object"),
+            ({}, "is described as"),
+        ],
+    )
+    def test_a_wrong_description_is_refused(self, description, message):
+        with pytest.raises(ValueError, match=message):
+            optimisers.from_spec(description)
+
+    def test_what_has_no_name_is_not_written(self):
+        with pytest.raises(ValueError, match="Only optimisers and schedules of jaxnn"):
+            optimisers.spec(optimisers.chain(optax.sgd(0.1)))
+
+
+class TestStructure:
+    def test_equal_partials_are_one_structure(self):
+        one, two = (structure.split(functools.partial(mlp.apply, activation=jnp.tanh, dropout=d)) for d in (0.1, 0.2))
+        assert jax.tree.structure(one) == jax.tree.structure(two)
+        assert jax.tree.leaves(one) == [0.1]
+        other = structure.split(functools.partial(mlp.apply, activation=jax.nn.relu, dropout=0.1))
+        assert jax.tree.structure(one) != jax.tree.structure(other)
+
+    def test_other_peoples_numbers_may_be_switches(self):
+        """Only jax's own partials make data of them."""
+        assert jax.tree.leaves(structure.split(functools.partial(jnp.sum, axis=0))) == []
+        assert jax.tree.leaves(structure.split(jax.tree_util.Partial(jnp.sum, 2.0))) == [2.0]
+        assert len(jax.tree.leaves(structure.split(functools.partial(jnp.dot, jnp.ones(2))))) == 1
+
+    @pytest.mark.parametrize("value", [1, True, 1.0, "1", None, (1, "a"), [1, {"b": len}], np.array([True, False])])
+    def test_restores_what_it_split(self, value):
+        found = structure.restore(structure.split(value))
+        assert type(found) is type(value)
+        assert repr(found) == repr(value)
+
+    def test_true_is_not_one(self):
+        assert structure.Static(True) != structure.Static(1)
+        assert structure.Static([1]) != structure.Static([1])  # no hash: each is its own
+
+    def test_a_lambda_made_anew_is_told_once(self):
+        solve = lambda J: training.minimise(J, jnp.ones(2), None, optimisers.sgd(0.1), max_steps=2)
+        made = [lambda p, _: jnp.sum(p**2) for _ in range(4)]
+        solve(made[0])
+        solve(made[0])
+        solve(made[1])
+        with pytest.warns(structure.RecompilationWarning, match="A lambda in line .* made anew 3 times"):
+            solve(made[2])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            solve(made[3])
+
+
+def test_a_factory_names_what_is_data():
+    """Every hyperparameter of a rule is a number by its annotation, never `Any`."""
+    for name, factory in optimisers.TABLE.items():
+        for parameter in inspect.signature(factory).parameters.values():
+            marks = kinds(parameter.annotation)
+            assert marks != [inspect.Parameter.empty], (name, parameter)
+            assert COUNT not in marks, (name, parameter)
