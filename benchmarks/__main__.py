@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import hessian, least_squares, race, robustness, table, training, update
 from benchmarks.harness import environment, measure
-from jaxnn import checks
+from jaxnn import checks, files
 
 QUESTIONS = {
     question.name: question
@@ -44,14 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = QUESTIONS.values() if given.only is None else [checks.one_of(given.only, QUESTIONS, "question")]
         if given.json is not None:
-            given.json.open("a", encoding="utf-8").close()  # refused now rather than after minutes of measuring
+            files.check_writable(given.json)  # refused now rather than after minutes of measuring
         report = {
             "environment": environment(),
             "quick": given.quick,
             "questions": [measure(question, quick=given.quick, say=_say) for question in chosen],
         }
         if given.json is not None:
-            given.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            files.write(given.json, json.dumps(report, indent=1) + "\n")
     except (ValueError, ImportError, OSError) as error:
         print(f"python -m benchmarks: {error}", file=sys.stderr)
         return 2

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import robustness, table, verification
+from jaxnn import files
 
 BLOCKS = {
     "benchmarks": table.markdown,
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report, page = map(Path, given)
     try:
         text = rewritten(page.read_text(encoding="utf-8"), json.loads(report.read_text(encoding="utf-8")))
-        page.write_text(text, encoding="utf-8")
+        files.write(page, text)
     except (OSError, ValueError) as error:
         print(f"benchmarks.page: {error}", file=sys.stderr)
         return 2

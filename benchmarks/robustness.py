@@ -30,7 +30,7 @@ import numpy as np
 from benchmarks import minimisers
 from benchmarks.harness import environment
 from benchmarks.minimisers import CONTENDERS, Case, Contender, Ended
-from jaxnn import checks, data
+from jaxnn import checks, data, files
 from jaxnn.verify.second_order import more, nist, sized
 
 SEED = 20  # not one that any method was chosen with
@@ -264,11 +264,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = [checks.one_of(name, known, "contender") for name in given.only or known]
         checks.whole(0, nudged=given.nudged, moved=given.moved)
         if given.json is not None:
-            given.json.open("a", encoding="utf-8").close()  # refused now rather than after minutes of measuring
+            files.check_writable(given.json)  # refused now rather than after minutes of measuring
         say = lambda sentence: print(sentence, file=sys.stderr)
         report = measure(chosen, given.nudged, given.moved, quick=given.quick, say=say)
         if given.json is not None:
-            given.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            files.write(given.json, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     except (ValueError, OSError) as error:
         print(f"python -m benchmarks robustness: {error}", file=sys.stderr)
         return 2

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import optimisers, training
-from jaxnn.training import storage
+from jaxnn.training import checkpoint_files, serialisation
 
 VARIANTS = {
     "momentum, rate outside, damped": ("momentum", {"learning_rate_inside": False, "dampening": 0.5}),
@@ -593,8 +593,8 @@ def a_run_goes_on_from_every_step(zoo, folder):
     broken = []
     for k in range(1, 6):
         past = [(at(path.params, k - 1), at(path.states, k - 1)) for path in whole.values()]
-        file = storage.write_numbered(folder, "run", k, "checkpoint", {"step": k}, training.flatten(past))
-        spec, tensors = storage.read(file, "checkpoint")
+        file = checkpoint_files.write_numbered(folder, "run", k, "checkpoint", {"step": k}, training.flatten(past))
+        spec, tensors = serialisation.read(file, "checkpoint")
         assert spec == {"step": k}
         loaded = dict(zip(whole, training.unflatten(tensors, like=jax.tree.map(jnp.asarray, past)), strict=True))
         since = tuple({name: half[i] for name, half in loaded.items()} for i in range(2))

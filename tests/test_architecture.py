@@ -18,7 +18,7 @@ FILES = {path.relative_to(PACKAGE): path for path in sorted(PACKAGE.rglob("*.py"
 
 # A room imports from lower levels only, never from its siblings on its own. A new room must be given its level.
 LEVELS = (
-    {"types", "checks", "numerics", "structure", "version"},
+    {"types", "checks", "files", "numerics", "structure", "version"},
     {"factories", "tree"},
     {
         "activations",
@@ -178,6 +178,28 @@ def test_no_import_of_torch_and_no_stray_print(relative):
             assert (node.module or "").partition(".")[0] != "torch", f"line {node.lineno}"
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "print":
             assert relative.parts[0] == "cli" or relative == Path("training/progress.py"), f"line {node.lineno}"
+
+
+def writes(tree):
+    """The lines that write a file: whoever does is `files`, so that none is ever half written."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func).rpartition(".")[2]
+            words = [w.value for w in [*node.args, *(k.value for k in node.keywords)] if isinstance(w, ast.Constant)]
+            opened = called == "open" and any(re.fullmatch(r"[rbt+]*[wax][bt+]*|r?b?\+b?", str(w)) for w in words)
+            if opened or called in ("write_text", "write_bytes", "NamedTemporaryFile", "mkstemp"):
+                yield node.lineno
+
+
+@pytest.mark.parametrize("relative", FILES, ids=str)
+def test_only_files_writes_files(relative):
+    assert relative == Path("files.py") or list(writes(parse(FILES[relative]))) == []
+
+
+def test_that_checker_sees_who_writes():
+    for line in ("open(p, 'w')", "p.open('xb')", "open(p, mode='a')", "open(p, 'r+b')", "Path(p).write_text('x')"):
+        assert list(writes(ast.parse(line))) == [1], line
+    assert list(writes(ast.parse("open(p, 'rb'); p.read_text(); file.write('x'); files.write(p, 'x')"))) == []
 
 
 def public_definitions(tree):

@@ -294,7 +294,7 @@ def test_in_the_published_run_all_trained_to_a_similar_loss():
     [
         (["--only", "trainign"], "Did you mean 'training'?"),
         (["--only", "nothing like it"], "Known: diagonal, hessian, least_squares, race, training, update."),
-        (["--only", "update", "--json", "no/such/folder/report.json"], "no/such/folder/report.json"),
+        (["--only", "update", "--json", "no/such/folder/report.json"], "no such folder"),
     ],
 )
 def test_bad_input_is_told_in_one_line(arguments, expected, capsys):

@@ -178,7 +178,7 @@ def test_the_published_counts_are_of_these_contenders_and_problems():
     [
         (["--only", "scipy lmm"], "Did you mean 'scipy lm'?"),
         (["--nudged", "-1"], "nudged"),
-        (["--json", "no/such/folder/r.json"], "no/such/folder/r.json"),
+        (["--json", "no/such/folder/r.json"], "no such folder"),
     ],
 )
 def test_bad_input_is_told_in_one_line(arguments, told, capsys):

@@ -386,7 +386,7 @@ def test_save_says_what_it_can_write(tmp_path):
     figure = plots.learning_curves(loss=[1.0])
     with pytest.raises(ValueError, match=r"'.*picture\.jpg': end it in \.pdf, \.png, \.svg"):
         plots.save(figure, tmp_path / "picture.jpg")
-    with pytest.raises(FileNotFoundError, match="no folder"):
+    with pytest.raises(FileNotFoundError, match="no such folder"):
         plots.save(figure, tmp_path / "nowhere" / "picture.png")
 
 

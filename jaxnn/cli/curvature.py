@@ -73,7 +73,7 @@ def run(options: Any) -> int:
     """Loads, computes, prints, writes and draws; returns the exit status."""
     import jax
 
-    from jaxnn import plots, training
+    from jaxnn import files, plots, training
     from jaxnn.cli import cache, outputs, source
 
     outputs.check(options, reads={"MODEL": options.model, "DATA": options.data})
@@ -90,9 +90,8 @@ def run(options: Any) -> int:
         found = _measure(model, x, y, options)
         _tell(options, model, len(x), found)
         if options.json is not None:
-            with open(options.json, "w", encoding="utf-8") as file:
-                json.dump(_as_json(options, model, len(x), found), file, indent=1, allow_nan=False)
-                file.write("\n")
+            text = json.dumps(_as_json(options, model, len(x), found), indent=1, allow_nan=False)
+            files.write(options.json, text + "\n")
             print(f"wrote {options.json}")
         if options.plot is not None:
             picture = plots.curvature_report(

@@ -22,8 +22,8 @@ def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
         OSError: an output cannot be written.
         ImportError: a picture was asked for, and matplotlib is not installed.
     """
-    from jaxnn import checks
-    from jaxnn.training import checkpoint, storage
+    from jaxnn import checks, files
+    from jaxnn.training import checkpoint, checkpoint_files
 
     given = {name: getattr(options, name) for name in WRITTEN if getattr(options, name, None) is not None}
     taken = {os.path.realpath(path): word for word, path in (reads or {}).items()}
@@ -32,7 +32,7 @@ def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
         if real in taken:
             raise ValueError(f"{word} and {taken[real]} are the same file, {path!r}: choose another for {word}.")
         taken[real] = word
-        storage.check_writable(path)
+        files.check_writable(path)
     if "plot" in given:
         checks.require("matplotlib", extra="plot", purpose="for --plot")
         check_picture(given["plot"])
@@ -44,8 +44,8 @@ def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ValueError(f"--checkpoint {folder!r} is a file: name a folder.")
     os.makedirs(folder, exist_ok=True)
-    storage.check_writable(os.path.join(folder, f"{checkpoint.STEM}-00000000.ckpt"))
-    if not options.resume and storage.numbered(folder, checkpoint.STEM):
+    files.check_writable(os.path.join(folder, f"{checkpoint.STEM}-00000000.ckpt"))
+    if not options.resume and checkpoint_files.numbered(folder, checkpoint.STEM):
         raise ValueError(
             f"{folder!r} already holds checkpoints of a run: add --resume to go on with it, or name another folder."
         )

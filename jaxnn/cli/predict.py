@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Any) -> int:
     """Predicts, writes and measures; returns the exit status."""
-    from jaxnn import training
+    from jaxnn import files, training
     from jaxnn.cli import cache, experiment, outputs, source
 
     outputs.check(options, reads={"MODEL": options.model, "TABLE": options.table})
@@ -64,8 +64,7 @@ def run(options: Any) -> int:
     if options.out is None:
         sys.stdout.write(text.getvalue())
     else:
-        with open(options.out, "w", encoding="utf-8", newline="") as file:
-            file.write(text.getvalue())
+        files.write(options.out, text.getvalue())
     for line in _remarks(rows, fitted, raw, words):
         print(printable(line), file=sys.stderr)
     return 0

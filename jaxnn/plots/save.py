@@ -1,9 +1,11 @@
 """Writing a picture to a file, whole or not at all."""
 
+import io
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jaxnn import files
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -19,7 +21,7 @@ METADATA: dict[str, dict[str, None]] = {
 def save(figure: "matplotlib.figure.Figure", path: str | os.PathLike[str], dpi: int = 150) -> Path:
     """Writes `figure` to `path` as PNG, SVG or PDF, by its suffix.
 
-    The picture is written beside its place and then moved there: a failure leaves what was there before.
+    A failure leaves what was there before (`files.write`).
 
     Args:
         figure: what any function of this package returns.
@@ -33,23 +35,16 @@ def save(figure: "matplotlib.figure.Figure", path: str | os.PathLike[str], dpi: 
         ValueError: the suffix is another.
         OSError: the system refuses, for instance because there is no such folder.
     """
-    path = Path(path)
+    path, picture = Path(path), io.BytesIO()
     suffix = path.suffix.lower()
     if suffix not in METADATA:
         raise ValueError(f"Cannot tell the format of the picture {str(path)!r}: end it in {', '.join(METADATA)}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(path.parent)!r} to write {path.name} to.")
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        with part.open("xb") as file:
-            figure.savefig(
-                file,
-                format=suffix[1:],
-                dpi=dpi,
-                facecolor=figure.get_facecolor(),
-                metadata=METADATA[suffix],
-            )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    figure.savefig(
+        picture,
+        format=suffix[1:],
+        dpi=dpi,
+        facecolor=figure.get_facecolor(),
+        metadata=METADATA[suffix],
+    )
+    files.write(path, picture.getvalue())
     return path

@@ -14,11 +14,11 @@ from jaxnn.training.fitting import Epoch, Fit, fit
 from jaxnn.training.history import History
 from jaxnn.training.minimise import Path, Solution, minimise
 from jaxnn.training.model import Model, load, save
+from jaxnn.training.named_arrays import flatten, unflatten
 from jaxnn.training.ordering import batches, order
 from jaxnn.training.statistics import LayerStatistics, Watch, layer_statistics
 from jaxnn.training.steps import Info, TrainState, init, run, step
 from jaxnn.training.stopping import Stop
-from jaxnn.training.storage import flatten, unflatten
 
 __all__ = [
     "Carry",

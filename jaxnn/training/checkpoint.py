@@ -20,9 +20,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnn.training import storage
+from jaxnn import files
+from jaxnn.training import checkpoint_files
 from jaxnn.training.epochs import Carry, Plan
 from jaxnn.training.history import Records
+from jaxnn.training.named_arrays import flatten, unflatten
 from jaxnn.training.steps import TrainState, gather
 from jaxnn.types import Batch
 from jaxnn.version import __version__
@@ -45,7 +47,7 @@ class Checkpoints:
         validation: Batch | None,
         key: Any,
     ) -> None:
-        storage.flatten({"carry": carry})  # refused now, if it can't be written, rather than after the first call
+        flatten({"carry": carry})  # refused now, if it can't be written, rather than after the first call
         self.folder = Path(folder)
         self.run = {
             "rows": plan.rows,
@@ -77,8 +79,8 @@ class Checkpoints:
             OSError: it can't be written to.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        storage.check_writable(self.folder / f"{STEM}-00000000.ckpt")
-        if not resume and storage.numbered(self.folder, STEM):
+        files.check_writable(self.folder / f"{STEM}-00000000.ckpt")
+        if not resume and checkpoint_files.numbered(self.folder, STEM):
             raise ValueError(
                 f"{self.folder} already holds checkpoints: pass resume=True to go on from them, or another folder."
             )
@@ -97,7 +99,7 @@ class Checkpoints:
     ) -> str | None:
         """Writes one. A full disk leaves the previous ones as they were and stops nothing."""
         began = time.monotonic()
-        tensors = storage.flatten({"carry": carry}) | {"history": records.to_array()}
+        tensors = flatten({"carry": carry}) | {"history": records.to_array()}
         spec = {
             "run": self.run,
             "machine": self.machine,
@@ -109,7 +111,7 @@ class Checkpoints:
         }
         number = int(carry.train.step)
         try:
-            storage.write_numbered(self.folder, STEM, number, KIND, spec, tensors)
+            checkpoint_files.write_numbered(self.folder, STEM, number, KIND, spec, tensors)
         except OSError as error:
             self.last_time = time.monotonic()
             first, self.failed = not self.failed, True
@@ -124,7 +126,7 @@ class Checkpoints:
         Raises:
             ValueError: it is of another run; the message says in what it differs.
         """
-        found = storage.newest(self.folder, STEM, KIND, allow_nonfinite=True)
+        found = checkpoint_files.newest(self.folder, STEM, KIND, allow_nonfinite=True)
         if found is None:
             return None
         path, spec, tensors = found
@@ -149,7 +151,7 @@ class Checkpoints:
                 stacklevel=3,
             )
         try:
-            carry = storage.unflatten({n: t for n, t in tensors.items() if n != "history"}, {"carry": like})["carry"]
+            carry = unflatten({n: t for n, t in tensors.items() if n != "history"}, {"carry": like})["carry"]
         except ValueError as error:
             raise ValueError(f"{path} is a checkpoint of another network or optimiser: {error}") from None
         if spec.get("rule") != self.rule:

@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxnn import checks, structure, tree
 from jaxnn import metrics as metrics_module
+from jaxnn.files import check_writable
 from jaxnn.objective import Objective, split
 from jaxnn.training import faults, prepare
 from jaxnn.training.checkpoint import Checkpoints
@@ -48,7 +49,6 @@ from jaxnn.training.interrupt import listening
 from jaxnn.training.minimise import report
 from jaxnn.training.progress import reporter
 from jaxnn.training.steps import TrainState
-from jaxnn.training.storage import check_writable
 from jaxnn.types import OptimiserLike, Params
 
 CALL_SECONDS = 0.2  # that a compiled call should last: what Ctrl-C waits for

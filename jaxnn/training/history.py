@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxnn import files
+
 COLUMNS = ("loss", "gradient_norm", "learning_rate", "validation_loss", "training_loss")
 
 
@@ -41,8 +43,7 @@ class History(NamedTuple):
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes one JSON object per line and epoch; raises OSError where the file can't be written."""
         text = "".join(json.dumps(row) + "\n" for row in self.rows())
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        files.write(path, text)
 
 
 class Records:

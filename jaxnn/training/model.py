@@ -19,7 +19,8 @@ import numpy as np
 
 from jaxnn import activations, checks, mlp
 from jaxnn.preprocessing import Preprocessing, from_spec, remarks
-from jaxnn.training import storage
+from jaxnn.training import serialisation
+from jaxnn.training.named_arrays import flatten
 from jaxnn.types import Params
 
 KIND = "model"
@@ -48,7 +49,7 @@ class Model(NamedTuple):
             `about` is free for notes, such as the optimiser, the seed and what was measured on the test set.
         preprocessing: between raw tables and the network, or None for arrays that are inputs already.
         state: the optimiser's state, any pytree, or None. After `load` it is a flat dict, which
-            `storage.unflatten(model.state, like=optimiser.init(model.params))` restores.
+            `training.unflatten(model.state, like=optimiser.init(model.params))` restores.
     """
 
     params: Params
@@ -118,7 +119,7 @@ class Model(NamedTuple):
             ValueError: as for `predict`.
         """
         config = checked_config(self.config, self.preprocessing)
-        _check_params(storage.flatten(self.params), config)
+        _check_params(flatten(self.params), config)
         dtype = self.params[0].w.dtype
         words = {"clip": clip, "fill_missing": fill_missing}
         x = _inputs(table, self.preprocessing, config["sizes"][0], dtype, words)
@@ -143,7 +144,7 @@ class Model(NamedTuple):
 def save(path: str | os.PathLike[str], model: Model) -> None:
     """Writes a model to one file, all at once: an earlier file is replaced only by a whole one.
 
-    The file is a valid safetensors file with a JSON description; see `jaxnn.training.storage`.
+    The file is a valid safetensors file with a JSON description; see `jaxnn.training.serialisation`.
 
     Args:
         path: the file, such as "model.safetensors".
@@ -156,14 +157,14 @@ def save(path: str | os.PathLike[str], model: Model) -> None:
     """
     try:
         config = checked_config(model.config, model.preprocessing)
-        _check_params(storage.flatten(model.params), config, finite=True)
+        _check_params(flatten(model.params), config, finite=True)
     except ValueError as error:
         raise ValueError(f"Cannot save {os.fspath(path)}: {error}") from None
     spec = {
         "config": config,
         "preprocessing": None if model.preprocessing is None else model.preprocessing.to_spec(),
     }
-    storage.write(path, KIND, spec, storage.flatten({"params": model.params, "state": model.state}))
+    serialisation.write(path, KIND, spec, flatten({"params": model.params, "state": model.state}))
 
 
 def load(path: str | os.PathLike[str], *, allow_nonfinite: bool = False) -> Model:
@@ -174,14 +175,14 @@ def load(path: str | os.PathLike[str], *, allow_nonfinite: bool = False) -> Mode
         allow_nonfinite: accept parameters with NaN or infinity, to look at a run that diverged.
 
     Returns:
-        The model; parameters as JAX arrays, `state` as the flat dict that `storage.unflatten` restores.
+        The model; parameters as JAX arrays, `state` as the flat dict that `training.unflatten` restores.
 
     Raises:
         ValueError: the file is damaged or no model, or its parts do not fit together.
         OSError: the system refuses to read it.
     """
     # An optimiser's state may hold infinity for good reasons, such as the best loss before the first step.
-    spec, tensors = storage.read(path, KIND, allow_nonfinite=True)
+    spec, tensors = serialisation.read(path, KIND, allow_nonfinite=True)
     try:
         if set(spec) != {"config", "preprocessing"}:
             raise ValueError("its description is malformed.")
@@ -305,7 +306,7 @@ def _check_params(arrays: Mapping[str, Any], config: dict[str, Any], *, finite: 
                 f"The parameter {name} must be {dtype} {shape} by the configuration, "
                 f"got {arrays[name].dtype} {arrays[name].shape}."
             )
-        if finite and not storage.is_finite(arrays[name]):
+        if finite and not serialisation.is_finite(arrays[name]):
             raise ValueError(f"The parameter {name} has NaN or infinity: the training diverged.")
 
 

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from jaxnn import files
+
 EQUAL = "equal"  # within rounding
 UNEQUAL = "unequal"  # two conventions, which differ by what the table says
 HOLDS = "holds"  # a number, a bound or a law
@@ -93,7 +95,7 @@ class Table:
         content |= {"remarks": list(self.remarks), "rows": rows, "curves": curves}
         text = json.dumps(content, indent=1, ensure_ascii=False)
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            files.write(path, text + "\n")
         return text
 
     def to_markdown(self) -> str:

@@ -316,7 +316,7 @@ def test_a_checkpoint_that_fails_is_told_and_not_said_to_be_written(run, patient
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("jaxnn.training.storage.write_numbered", full)
+    monkeypatch.setattr("jaxnn.training.checkpoint_files.write_numbered", full)
     argv = ("train", patients, "--target", "stroke", "--drop", "id", "--checkpoint", "run", "--out", "m", *FAST)
     result = run(*argv, *["--quiet"] * quiet)
     assert result.status == 0

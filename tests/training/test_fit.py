@@ -399,7 +399,7 @@ def test_a_full_disk_does_not_stop_the_run(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("jaxnn.training.storage.write_numbered", full)
+    monkeypatch.setattr("jaxnn.training.checkpoint_files.write_numbered", full)
     result = fit(REGRESSION, ADAM, params, data, epochs=3, batch_size=8, key=KEY, checkpoint=tmp_path)
     assert result.stop == "all 3 epochs done"
     assert len(result.notes) == 1

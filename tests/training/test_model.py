@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxnn import activations, mlp, preprocessing
 from jaxnn.training import model as model_module
-from jaxnn.training import storage
+from jaxnn.training import named_arrays, serialisation
 from jaxnn.training.model import Model, load, save
 
 RNG = np.random.default_rng(0)
@@ -191,7 +191,7 @@ def test_everything_comes_back(tmp_path, dtype, bias):
     leaves_equal(loaded.params, model.params)
     assert loaded.config == {"network": "mlp", **model.config}
     assert loaded.preprocessing is None
-    restored = storage.unflatten(loaded.state, like=state)
+    restored = named_arrays.unflatten(loaded.state, like=state)
     assert_array_equal(jax.random.key_data(restored.pop("key")), jax.random.key_data(state.pop("key")))
     leaves_equal(restored, state)
     save(tmp_path / "again", loaded)
@@ -266,8 +266,8 @@ def test_configurations_that_are_none(tmp_path, changes, match):
     assert not (tmp_path / "m").exists()
     with pytest.raises((ValueError, TypeError), match=match):
         broken.predict(np.ones((1, 3)))
-    tensors = storage.flatten({"params": model.params})
-    storage.write(tmp_path / "m", "model", {"config": config, "preprocessing": None}, tensors)
+    tensors = named_arrays.flatten({"params": model.params})
+    serialisation.write(tmp_path / "m", "model", {"config": config, "preprocessing": None}, tensors)
     with pytest.raises(ValueError, match=match) as caught:
         load(tmp_path / "m")
     assert str(tmp_path / "m") in str(caught.value)
@@ -286,7 +286,7 @@ def test_weights_that_are_not_finite(tmp_path, bad):
     with pytest.raises(ValueError, match="1/b has NaN or infinity"):
         save(tmp_path / "m", broken)
     spec = {"config": dict(model.config), "preprocessing": None}
-    storage.write(tmp_path / "m", "model", spec, storage.flatten({"params": broken.params}))
+    serialisation.write(tmp_path / "m", "model", spec, named_arrays.flatten({"params": broken.params}))
     with pytest.raises(ValueError, match="1/b has NaN or infinity"):
         load(tmp_path / "m")
     leaves_equal(load(tmp_path / "m", allow_nonfinite=True).params, broken.params)
@@ -320,9 +320,9 @@ def test_one_output_is_no_choice():
 def forged(tmp_path, *, spec=None, tensors=None):
     model = network((3, 4, 2))
     whole = {"config": dict(model.config), "preprocessing": None}
-    arrays = storage.flatten({"params": model.params}) | (tensors or {})
+    arrays = named_arrays.flatten({"params": model.params}) | (tensors or {})
     path = tmp_path / "forged"
-    storage.write(path, "model", whole if spec is None else spec, arrays)
+    serialisation.write(path, "model", whole if spec is None else spec, arrays)
     return path
 
 
@@ -351,7 +351,7 @@ def test_forged_models(tmp_path, parts, match):
 
 
 def test_a_checkpoint_is_no_model(tmp_path):
-    storage.write(tmp_path / "c", "checkpoint", {}, {})
+    serialisation.write(tmp_path / "c", "checkpoint", {}, {})
     with pytest.raises(ValueError, match="holds a 'checkpoint'"):
         load(tmp_path / "c")
 
