@@ -7,7 +7,7 @@ Two sets of least-squares problems, in double precision:
     nudged      the same with every parameter moved by some 1e-12 of itself: what another machine's rounding might do.
     moved       the same with every parameter moved by some 5 %. Solved: the certified sum of squares to a millionth.
     1, 10, 100  41 problems of Moré, Garbow and Hillstrom from so many times their standard start. Solved: one of the
-                known minima (`jaxnn.verify.second_order.more`).
+                known minima (`jaxnn.verify.second_order.more_garbow_hillstrom`).
 
 "claimed" counts runs that report success though they did not solve their problem; "false" those of them from whose end
 another method, MINPACK's or scipy's `trf`, lowers the sum of squares by more than 0.1 % still. The rest of what is
@@ -31,7 +31,7 @@ from benchmarks import minimisers
 from benchmarks.harness import environment
 from benchmarks.minimisers import CONTENDERS, Case, Contender, Ended
 from jaxnn import checks, data, files
-from jaxnn.verify.second_order import more, nist, sized
+from jaxnn.verify.second_order import more_garbow_hillstrom, nist, sized
 
 SEED = 20  # not one that any method was chosen with
 NUDGE, MOVE = 1e-12, 0.05  # standard deviations of relative changes
@@ -71,7 +71,7 @@ def problems(nudged: int, moved: int, *, quick: bool = False) -> Iterator[Proble
     """
     for name in ("Misra1a", "MGH17") if quick else data.NIST:
         yield _regression(name, nudged, moved)
-    published = (*more.problems(), *sized.problems())
+    published = (*more_garbow_hillstrom.problems(), *sized.problems())
     for problem in (published[0], published[9]) if quick else published:
         starts = tuple(Start(str(factor), f"{factor} ×", problem.far(factor)) for factor in FACTORS)
         case = Case(problem.name, problem.objective, problem.batch)

@@ -11,7 +11,7 @@ from benchmarks import minimisers, page, robustness
 from benchmarks.__main__ import main
 from benchmarks.minimisers import CONTENDERS, Contender, Ended
 from jaxnn import data
-from jaxnn.verify.second_order import more, sized
+from jaxnn.verify.second_order import more_garbow_hillstrom, sized
 
 DOCS = Path(__file__).parent.parent / "docs"
 MISRA, MGH17 = (data.read_nist(data.NIST[name]) for name in ("Misra1a", "MGH17"))
@@ -101,14 +101,14 @@ def test_starts_are_the_problems_own_and_draws_have_their_size():
 @pytest.mark.slow
 def test_all_problems_are_asked():
     names = [problem.case.name for problem in robustness.problems(0, 0)]
-    assert names == [*data.NIST, *(problem.name for problem in (*more.problems(), *sized.problems()))]
+    assert names == [*data.NIST, *(problem.name for problem in (*more_garbow_hillstrom.problems(), *sized.problems()))]
     assert len(names) == 27 + 41
 
 
 @pytest.mark.by_default("levenberg_marquardt", "scipy *m", "scipy BFGS")
 @pytest.mark.parametrize("contender", [c for c in CONTENDERS if c.needs != "optimistix"], ids=lambda c: c.name)
 def test_everyone_minimises_and_says_so(contender):
-    problem = more.problems()[0]
+    problem = more_garbow_hillstrom.problems()[0]
     with jax.enable_x64(True):
         case = minimisers.Case(problem.name, problem.objective, problem.batch)
         ended = contender.make(case)(problem.start)
@@ -119,7 +119,7 @@ def test_everyone_minimises_and_says_so(contender):
 
 
 def test_a_budget_is_no_success_and_an_exception_none():
-    problem = more.problems()[0]
+    problem = more_garbow_hillstrom.problems()[0]
     with jax.enable_x64(True):
         case = minimisers.Case(problem.name, problem.objective, problem.batch)
         few = minimisers.minimize("BFGS", second=False, gtol=1e-10, maxiter=2)(case)(problem.start)

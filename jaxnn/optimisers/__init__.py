@@ -22,25 +22,6 @@ from jaxnn.optimisers.accumulate import AccumulateState, accumulate
 from jaxnn.optimisers.combine import chain, masked
 from jaxnn.optimisers.inject import InjectState, inject
 from jaxnn.optimisers.links import add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero
-from jaxnn.optimisers.methods import (
-    METHODS,
-    BayesianRegularisationState,
-    BFGSState,
-    GaussNewtonState,
-    LBFGSState,
-    LevenbergMarquardtState,
-    NewtonCGState,
-    NewtonState,
-    SaddleFreeNewtonState,
-    bayesian_regularisation,
-    bfgs,
-    gauss_newton,
-    lbfgs,
-    levenberg_marquardt,
-    newton,
-    newton_cg,
-    saddle_free_newton,
-)
 from jaxnn.optimisers.presets import PRESETS, preset
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.rules import (
@@ -68,6 +49,25 @@ from jaxnn.optimisers.rules import (
     radam,
     rmsprop,
     sgd,
+)
+from jaxnn.optimisers.second_order.methods import (
+    METHODS,
+    BayesianRegularisationState,
+    BFGSState,
+    GaussNewtonState,
+    LBFGSState,
+    LevenbergMarquardtState,
+    NewtonCGState,
+    NewtonState,
+    SaddleFreeNewtonState,
+    bayesian_regularisation,
+    bfgs,
+    gauss_newton,
+    lbfgs,
+    levenberg_marquardt,
+    newton,
+    newton_cg,
+    saddle_free_newton,
 )
 from jaxnn.optimisers.specs import from_spec, spec
 from jaxnn.tree import add as apply_updates

@@ -12,9 +12,9 @@ from jaxnn import checks, factories, schedules
 from jaxnn.optimisers.accumulate import accumulate
 from jaxnn.optimisers.combine import chain, masked
 from jaxnn.optimisers.links import add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero
-from jaxnn.optimisers.methods import METHODS
 from jaxnn.optimisers.presets import PRESETS
 from jaxnn.optimisers.rules import TABLE
+from jaxnn.optimisers.second_order.methods import METHODS
 from jaxnn.types import Optimiser, OptimiserLike
 
 PARTS = (accumulate, chain, masked, add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero)

@@ -21,9 +21,10 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, structure, tree
 from jaxnn.objective import Objective, evaluate, names, split
-from jaxnn.optimisers import newton, promise
-from jaxnn.optimisers.flat import MOVES, ROUNDINGS, nudges
+from jaxnn.optimisers import newton
 from jaxnn.optimisers.report import Report
+from jaxnn.optimisers.second_order import promise
+from jaxnn.optimisers.second_order.flat import MOVES, ROUNDINGS, nudges
 from jaxnn.optimisers.words import understood
 from jaxnn.training import prepare, stopping
 from jaxnn.training.chunks import Chunked

@@ -30,8 +30,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn import tree
-from jaxnn.optimisers.flat import ROUNDINGS
 from jaxnn.optimisers.report import Report
+from jaxnn.optimisers.second_order.flat import ROUNDINGS
 from jaxnn.types import Params
 
 PATIENCE = 10  # steps in the midst of rounding without a lesser prediction

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from jaxnn.optimisers.lbfgs import lbfgs
-from tests.optimisers.methods import PROBLEMS, descended, path
+from jaxnn.optimisers.second_order.lbfgs import lbfgs
+from tests.optimisers.second_order.methods import PROBLEMS, descended, path
 
 N, MEMORY = 8, 3
 A = np.diag(np.linspace(0.1, 0.6, N)) + 0.02

@@ -13,11 +13,11 @@ from jaxnn.verify import certificates
 from jaxnn.verify import certify as certify_compiled
 from jaxnn.verify.certificates import DEGENERATE, MINIMUM, NOT_STATIONARY, SADDLE, UNDECIDED
 from jaxnn.verify.problems import quick_to_compile
-from jaxnn.verify.second_order import more
+from jaxnn.verify.second_order import more_garbow_hillstrom
 
 pytestmark = pytest.mark.rounding(quickly=True)
 
-PROBLEMS = {problem.name.partition(" ")[2]: problem for problem in more.problems()}
+PROBLEMS = {problem.name.partition(" ")[2]: problem for problem in more_garbow_hillstrom.problems()}
 
 
 def certify(*arguments, **words):

@@ -12,12 +12,12 @@ from jaxnn import data, derivatives, optimisers
 from jaxnn.optimisers import METHODS
 from jaxnn.verify import certificates
 from jaxnn.verify.problems import quick_to_compile
-from jaxnn.verify.second_order import closed_forms, matrices, more, nist, regressions, sized, steps
+from jaxnn.verify.second_order import closed_forms, matrices, more_garbow_hillstrom, nist, regressions, sized, steps
 from jaxnn.verify.table import EQUAL, FAILED, HOLDS, UNEQUAL
 
 pytestmark = pytest.mark.rounding(quickly=True)
 
-PROBLEMS = {problem.name: problem for problem in (*more.problems(), *sized.problems())}
+PROBLEMS = {problem.name: problem for problem in (*more_garbow_hillstrom.problems(), *sized.problems())}
 jitted = partial(jax.jit, compiler_options=quick_to_compile())
 
 
@@ -268,7 +268,7 @@ def test_infima_are_minima_of_the_limit_and_approached(name, x64):
         for s in (1e2, 1e4, 1e6)
     ]
     assert abs(apart[-1]) < 1e-5
-    assert apart[1] < more.ON_THE_WAY * 100
+    assert apart[1] < more_garbow_hillstrom.ON_THE_WAY * 100
 
 
 def test_every_infimum_has_its_limit():

@@ -21,7 +21,7 @@ from jaxnn import losses, mlp
 from jaxnn.objective import Objective, l2
 from jaxnn.types import Batch, Params
 from jaxnn.verify.certificates import DEGENERATE, MINIMUM, NOT_STATIONARY, SADDLE
-from jaxnn.verify.second_order import more
+from jaxnn.verify.second_order import more_garbow_hillstrom
 
 BATCH = 12
 
@@ -54,7 +54,7 @@ class Nature(NamedTuple):
 
 def natures() -> list[Nature]:
     """A minimum, a degenerate one, and saddles of the second and third order."""
-    problems = {problem.name.partition(" ")[2]: problem for problem in more.problems()}
+    problems = {problem.name.partition(" ")[2]: problem for problem in more_garbow_hillstrom.problems()}
     rosenbrock, powell = problems["Rosenbrock"], problems["Powell singular"]
     least = float(np.linalg.eigvalsh([[401.0, -200.0], [-200.0, 100.0]])[0])
     two_layers = _two_linear_layers()
@@ -174,7 +174,7 @@ def _two_variables() -> list[Known]:
             problem.batch,
             np.array(at[problem.name][1]) / len(problem.y),
         )
-        for problem in more.problems()
+        for problem in more_garbow_hillstrom.problems()
         if problem.name in at
     ]
 

@@ -21,7 +21,8 @@ from jaxnn import data, optimisers, training
 from jaxnn.objective import Objective
 from jaxnn.types import Batch, OptimiserLike
 from jaxnn.verify.problems import quick_to_compile
-from jaxnn.verify.second_order import more, nist
+from jaxnn.verify.second_order import more_garbow_hillstrom, nist
+from jaxnn.verify.second_order.more_garbow_hillstrom import Problem
 from jaxnn.verify.table import HOLDS, UNEQUAL, Row, verdict_of
 
 STEPS = 1000
@@ -33,7 +34,7 @@ METHODS: Mapping[str, OptimiserLike] = MappingProxyType(
         "newton": optimisers.newton(method="trust_region"),
     }
 )
-MINIMISED: tuple[str, ...] = (*data.NIST, *(problem.name for problem in more.problems()))
+MINIMISED: tuple[str, ...] = (*data.NIST, *(problem.name for problem in more_garbow_hillstrom.problems()))
 PROBLEMS: Mapping[str, tuple[str, ...]] = MappingProxyType(dict.fromkeys(METHODS, MINIMISED))
 FACTORS = (10, 100)  # of the standard start
 # How many of the 19 problems of `more` a method may lose from so far off: two more than it does here, since some paths
@@ -86,7 +87,7 @@ def check(
     """
     with jax.enable_x64(True):
         regressions = {name: nist.problem(name) for name in data.NIST}
-        published = {problem.name: problem for problem in more.problems()}
+        published = {problem.name: problem for problem in more_garbow_hillstrom.problems()}
         fits = {name: _Fit(objective, batch, read.starts) for name, (objective, batch, read) in regressions.items()}
         fits |= {
             name: _Fit(each.objective, each.batch, np.stack([each.far(factor) for factor in (1, *FACTORS)]))
@@ -131,20 +132,20 @@ def _regression(method: str, name: str, lre: np.ndarray, ended: _Found) -> Row:
     return _row(method, f"NIST {name}", how, ended, _known(method, name, found))
 
 
-def _sum_of_squares(method: str, problem: more.Problem, ended: _Found) -> Row:
+def _sum_of_squares(method: str, problem: Problem, ended: _Found) -> Row:
     reached = float(ended.sums[0])
     nearest = min((*problem.minima, *problem.at_infinity), key=lambda minimum: abs(reached - minimum))
     apart = abs(reached - nearest) / (nearest or 1)
     which = "" if nearest == problem.minima[0] else "local " if nearest in problem.minima else "infinitely far "
     how = f"{which}minimum {nearest:g}, Σ r² = {reached:.6g}"
     otherwise = f"it ends at {reached:.6g}"
-    near = more.PRECISION if nearest in problem.minima else more.ON_THE_WAY
-    found = verdict_of(apart, near if nearest else more.ZERO, otherwise=otherwise, passed=HOLDS)
+    near = more_garbow_hillstrom.PRECISION if nearest in problem.minima else more_garbow_hillstrom.ON_THE_WAY
+    found = verdict_of(apart, near if nearest else more_garbow_hillstrom.ZERO, otherwise=otherwise, passed=HOLDS)
     first = ended._replace(steps=ended.steps[:1])  # the others are the far starts'
     return _row(method, f"MGH {problem.name}", how, first, _known(method, problem.name, found))
 
 
-def _from_far(method: str, factor: int, found: Sequence[tuple[more.Problem, _Found]], at_most: int) -> Row:
+def _from_far(method: str, factor: int, found: Sequence[tuple[Problem, _Found]], at_most: int) -> Row:
     """The row of all problems from so many times their standard start."""
     place = 1 + FACTORS.index(factor)
     lost = [problem.name for problem, ended in found if problem.reached(float(ended.sums[place])) is None]

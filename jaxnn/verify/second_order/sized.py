@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxnn.verify.second_order.more import PerRow, Problem
+from jaxnn.verify.second_order.more_garbow_hillstrom import PerRow, Problem
 
 Point = Float[Array, " n"]
 Residuals = Float[Array, " m"]

@@ -22,9 +22,10 @@ from jaxtyping import Array, Float, Int
 from jaxnn import checks, tree
 from jaxnn.derivatives import gauss_newton_matrix
 from jaxnn.derivatives.jacobians import needs_split
-from jaxnn.optimisers import flat, report
-from jaxnn.optimisers.descend import downhill
-from jaxnn.optimisers.subproblems.shifted import shifted_solve
+from jaxnn.optimisers import report
+from jaxnn.optimisers.second_order import flat
+from jaxnn.optimisers.second_order.descend import downhill
+from jaxnn.optimisers.second_order.subproblems.shifted import shifted_solve
 from jaxnn.optimisers.words import row_by_row
 from jaxnn.types import Optimiser, Params, Updates
 

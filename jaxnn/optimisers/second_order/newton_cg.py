@@ -27,8 +27,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers import flat, products, promise, report, trials
-from jaxnn.optimisers.subproblems.steihaug import BOUNDARY, NEGATIVE_CURVATURE, steihaug
+from jaxnn.optimisers import report
+from jaxnn.optimisers.second_order import flat, products, promise, trials
+from jaxnn.optimisers.second_order.subproblems.steihaug import BOUNDARY, NEGATIVE_CURVATURE, steihaug
 from jaxnn.types import Optimiser, Params, Updates
 
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxnn import linesearch, tree
-from jaxnn.optimisers import promise
-from jaxnn.optimisers.flat import Flat
 from jaxnn.optimisers.report import Report
+from jaxnn.optimisers.second_order import promise
+from jaxnn.optimisers.second_order.flat import Flat
 
 
 def downhill(at: Flat, direction: Array, curved: Array, matrix: Array, *, damping: Any) -> tuple[Array, Array, Report]:

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxnn import tree
-from jaxnn.optimisers import promise, trials
-from jaxnn.optimisers.descend import downhill
-from jaxnn.optimisers.flat import Flat
 from jaxnn.optimisers.report import Report
-from jaxnn.optimisers.subproblems import secular
-from jaxnn.optimisers.subproblems.shifted import shifted_solve
+from jaxnn.optimisers.second_order import promise, trials
+from jaxnn.optimisers.second_order.descend import downhill
+from jaxnn.optimisers.second_order.flat import Flat
+from jaxnn.optimisers.second_order.subproblems import secular
+from jaxnn.optimisers.second_order.subproblems.shifted import shifted_solve
 
 TRUSTED = 0.1  # the least gain ratio of a step within the trust region; with 10⁻⁴ the first one may leave the basin
 

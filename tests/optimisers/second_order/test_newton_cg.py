@@ -9,11 +9,17 @@ import pytest
 import scipy.optimize
 
 from jaxnn import Objective, derivatives, losses, mlp, training
-from jaxnn.optimisers.newton_cg import newton_cg
-from jaxnn.optimisers.products import largest
-from jaxnn.optimisers.subproblems.steihaug import BOUNDARY, ITERATIONS, NEGATIVE_CURVATURE, RESIDUAL, steihaug
-from tests.optimisers.methods import CLASSICS, PROBLEMS, descend, descended, path, rosenbrock
-from tests.optimisers.test_quasi_newton import spd
+from jaxnn.optimisers.second_order.newton_cg import newton_cg
+from jaxnn.optimisers.second_order.products import largest
+from jaxnn.optimisers.second_order.subproblems.steihaug import (
+    BOUNDARY,
+    ITERATIONS,
+    NEGATIVE_CURVATURE,
+    RESIDUAL,
+    steihaug,
+)
+from tests.optimisers.second_order.methods import CLASSICS, PROBLEMS, descend, descended, path, rosenbrock
+from tests.optimisers.second_order.test_quasi_newton import spd
 
 pytestmark = pytest.mark.rounding(quickly=True)
 

@@ -28,8 +28,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers import flat, report
-from jaxnn.optimisers.newton_steps import METHODS
+from jaxnn.optimisers import report
+from jaxnn.optimisers.second_order import flat
+from jaxnn.optimisers.second_order.newton_steps import METHODS
 from jaxnn.types import Optimiser, Params, Updates
 
 

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxnn import linesearch, tree
 from jaxnn.optimisers import report
-from jaxnn.optimisers.flat import Flat
+from jaxnn.optimisers.second_order.flat import Flat
 from jaxnn.types import Params, Updates
 
 CAUTION = 0.01  # ψ

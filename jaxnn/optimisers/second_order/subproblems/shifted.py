@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float, Int
 
-from jaxnn.optimisers.promise import LITTLE
+from jaxnn.optimisers.second_order.promise import LITTLE
 
 ATTEMPTS = 60
 

@@ -22,7 +22,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers import flat, quasi_newton, report
+from jaxnn.optimisers import report
+from jaxnn.optimisers.second_order import flat, quasi_newton
 from jaxnn.types import Optimiser, Params, Updates
 
 

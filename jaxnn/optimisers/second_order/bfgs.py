@@ -19,7 +19,8 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
 from jaxnn.derivatives import budget
-from jaxnn.optimisers import flat, quasi_newton, report
+from jaxnn.optimisers import report
+from jaxnn.optimisers.second_order import flat, quasi_newton
 from jaxnn.types import Optimiser, Params, Updates
 
 

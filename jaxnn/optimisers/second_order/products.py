@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from jaxnn import checks, derivatives, tree
 from jaxnn.derivatives.jacobians import needs_split
 from jaxnn.derivatives.products import gauss_newton_operator
-from jaxnn.optimisers.flat import Flat
+from jaxnn.optimisers.second_order.flat import Flat
 from jaxnn.types import Params
 
 Product = Callable[[Array], Array]  # v (n,) -> B v (n,)

@@ -9,8 +9,8 @@ import pytest
 
 from jaxnn import Objective, derivatives, losses, mlp, optimisers, training, tree
 from jaxnn.objective import l2
-from jaxnn.verify.second_order import more
-from tests.optimisers.methods import rosenbrock
+from jaxnn.verify.second_order import more_garbow_hillstrom
+from tests.optimisers.second_order.methods import rosenbrock
 
 pytestmark = pytest.mark.rounding(quickly=True)
 
@@ -202,7 +202,7 @@ def test_the_scaled_trust_region_knows_no_units(x64):
 @pytest.mark.rounding
 def test_the_trust_region_takes_no_step_that_hardly_gains(x64):
     """Meyer's, from ten times its start: the first model promises 3,254 J, and 3e-4 of that comes true, far off."""
-    problem = next(problem for problem in more.problems() if problem.name == "10 Meyer")
+    problem = next(problem for problem in more_garbow_hillstrom.problems() if problem.name == "10 Meyer")
     start = 10 * problem.start
     found = training.minimise(problem.objective, start, problem.batch, METHODS["trust_region"], max_steps=20)
     visible = np.abs(np.diff(found.history.value)) > 1e-9 * found.history.value[1:]

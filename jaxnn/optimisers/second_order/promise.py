@@ -17,8 +17,8 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
 from jaxnn import tree
-from jaxnn.optimisers.subproblems.steihaug import NEGATIVE_CURVATURE, steihaug
-from jaxnn.optimisers.trials import Taken
+from jaxnn.optimisers.second_order.subproblems.steihaug import NEGATIVE_CURVATURE, steihaug
+from jaxnn.optimisers.second_order.trials import Taken
 
 LITTLE = 10.0  # times n ε: ω
 DENSE = 256  # parameters up to which a matrix is formed of products

@@ -11,9 +11,9 @@ import scipy.optimize
 from jaxnn import Objective, losses, mlp, optimisers, training
 from jaxnn.derivatives import gauss_newton_matrix
 from jaxnn.objective import l2
-from jaxnn.optimisers import flat, least_squares
-from jaxnn.optimisers.damping_rules import marquardt, nielsen
-from jaxnn.verify.second_order import more, nist
+from jaxnn.optimisers.second_order import flat, least_squares
+from jaxnn.optimisers.second_order.damping_rules import marquardt, nielsen
+from jaxnn.verify.second_order import more_garbow_hillstrom, nist
 
 pytestmark = pytest.mark.rounding(quickly=True)
 
@@ -270,7 +270,7 @@ def test_mgh17_from_all_of_twenty_starts_near_its_first(x64, optimiser):
 @pytest.mark.rounding
 def test_a_minimum_whose_curvatures_lie_decades_apart(x64):
     """Meyer's, from near ten times its standard start: λ must get below ε² of the largest curvature that it meets."""
-    problem = next(problem for problem in more.problems() if problem.name == "10 Meyer")
+    problem = next(problem for problem in more_garbow_hillstrom.problems() if problem.name == "10 Meyer")
     starts = 10 * problem.start * (1 + 0.05 * np.random.default_rng(3).uniform(-1, 1, size=(5, 3)))
     _, values, _ = from_many_starts(LM, problem.objective, problem.batch, starts)
     np.testing.assert_allclose(values * len(problem.y), problem.minima[0], rtol=1e-6)

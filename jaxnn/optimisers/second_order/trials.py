@@ -17,8 +17,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn import tree
-from jaxnn.optimisers.flat import Flat
 from jaxnn.optimisers.report import Report
+from jaxnn.optimisers.second_order.flat import Flat
 
 ACCEPTABLE = 1e-4  # the least gain ratio of a step that is taken
 TRIALS = 40  # in one iteration: λ has then grown by 2^(40·41/2) under Nielsen's rule

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from jaxnn.optimisers.subproblems import secular
-from jaxnn.optimisers.subproblems.shifted import shifted_solve
+from jaxnn.optimisers.second_order.subproblems import secular
+from jaxnn.optimisers.second_order.subproblems.shifted import shifted_solve
 
 N = 6
 KINDS = ("definite", "indefinite", "hard", "nearly hard", "saddle", "interior", "badly scaled", "negative", "singular")

@@ -3,14 +3,14 @@
 from types import MappingProxyType
 from typing import Any
 
-from jaxnn.optimisers.bayesian import BayesianRegularisationState, bayesian_regularisation
-from jaxnn.optimisers.bfgs import BFGSState, bfgs
-from jaxnn.optimisers.gauss_newton import GaussNewtonState, gauss_newton
-from jaxnn.optimisers.lbfgs import LBFGSState, lbfgs
-from jaxnn.optimisers.levenberg_marquardt import LevenbergMarquardtState, levenberg_marquardt
-from jaxnn.optimisers.newton import NewtonState, newton
-from jaxnn.optimisers.newton_cg import NewtonCGState, newton_cg
-from jaxnn.optimisers.saddle_free_newton import SaddleFreeNewtonState, saddle_free_newton
+from jaxnn.optimisers.second_order.bayesian import BayesianRegularisationState, bayesian_regularisation
+from jaxnn.optimisers.second_order.bfgs import BFGSState, bfgs
+from jaxnn.optimisers.second_order.gauss_newton import GaussNewtonState, gauss_newton
+from jaxnn.optimisers.second_order.lbfgs import LBFGSState, lbfgs
+from jaxnn.optimisers.second_order.levenberg_marquardt import LevenbergMarquardtState, levenberg_marquardt
+from jaxnn.optimisers.second_order.newton import NewtonState, newton
+from jaxnn.optimisers.second_order.newton_cg import NewtonCGState, newton_cg
+from jaxnn.optimisers.second_order.saddle_free_newton import SaddleFreeNewtonState, saddle_free_newton
 
 __all__ = [
     "METHODS",

@@ -20,9 +20,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers import flat, report
-from jaxnn.optimisers.descend import downhill
-from jaxnn.optimisers.promise import LITTLE
+from jaxnn.optimisers import report
+from jaxnn.optimisers.second_order import flat
+from jaxnn.optimisers.second_order.descend import downhill
+from jaxnn.optimisers.second_order.promise import LITTLE
 from jaxnn.types import Optimiser, Params, Updates
 
 

@@ -9,9 +9,9 @@ import scipy.optimize
 
 from jaxnn import Objective, losses, mlp, optimisers, training, tree
 from jaxnn.derivatives.budget import MemoryBudgetError
-from jaxnn.optimisers.bfgs import bfgs, product_form
-from jaxnn.optimisers.lbfgs import lbfgs, two_loops
-from tests.optimisers.methods import CLASSICS, PROBLEMS, descend, descended, path, rosenbrock
+from jaxnn.optimisers.second_order.bfgs import bfgs, product_form
+from jaxnn.optimisers.second_order.lbfgs import lbfgs, two_loops
+from tests.optimisers.second_order.methods import CLASSICS, PROBLEMS, descend, descended, path, rosenbrock
 
 pytestmark = pytest.mark.rounding(quickly=True)
 

@@ -25,8 +25,9 @@ from jaxnn import checks, losses, tree
 from jaxnn.derivatives import gauss_newton_matrix
 from jaxnn.derivatives.jacobians import needs_split
 from jaxnn.objective import split
-from jaxnn.optimisers import flat, report, trials
-from jaxnn.optimisers.damping_rules import nielsen
+from jaxnn.optimisers import report
+from jaxnn.optimisers.second_order import flat, trials
+from jaxnn.optimisers.second_order.damping_rules import nielsen
 from jaxnn.optimisers.words import row_by_row
 from jaxnn.types import Optimiser, Params, Updates
 

@@ -11,8 +11,8 @@ References:
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxnn.optimisers.promise import RELAXED
-from jaxnn.optimisers.trials import ACCEPTABLE
+from jaxnn.optimisers.second_order.promise import RELAXED
+from jaxnn.optimisers.second_order.trials import ACCEPTABLE
 
 
 def nielsen(damping: Array, growth: Array, gain: Array) -> tuple[Array, Array]:

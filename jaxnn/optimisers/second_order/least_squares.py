@@ -19,8 +19,8 @@ from jaxnn import losses, tree
 from jaxnn.derivatives import gauss_newton_matrix
 from jaxnn.derivatives.jacobians import needs_split, output_curvature, output_jacobian
 from jaxnn.objective import Objective, split
-from jaxnn.optimisers.flat import Flat
-from jaxnn.optimisers.geodesic import bent
+from jaxnn.optimisers.second_order.flat import Flat
+from jaxnn.optimisers.second_order.geodesic import bent
 from jaxnn.types import Batch, Params
 
 

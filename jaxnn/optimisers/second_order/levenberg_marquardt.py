@@ -25,7 +25,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.optimisers import damping_rules, flat, least_squares, promise, report, trials
+from jaxnn.optimisers import report
+from jaxnn.optimisers.second_order import damping_rules, flat, least_squares, promise, trials
 from jaxnn.optimisers.words import row_by_row
 from jaxnn.types import Optimiser, Params, Updates
 
