@@ -18,6 +18,7 @@ ROOMS = (
     "curvature",
     "data",
     "derivatives",
+    "experiments",
     "initialisers",
     "losses",
     "metrics",

@@ -95,10 +95,14 @@ def one_of(name: Any, table: Mapping[str, T], kind: str) -> T:
     """
     if isinstance(name, str) and name in table:
         return table[name]
-    folded = {known.casefold(): known for known in table}
+    raise ValueError(f"Unknown {kind} {name!r}.{nearest(name, table)} Known: {', '.join(sorted(table))}.")
+
+
+def nearest(name: Any, known: Iterable[str]) -> str:
+    """` Did you mean 'adam'?` where something near to `name` is known, else nothing."""
+    folded = {each.casefold(): each for each in known}
     near = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
-    hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
-    raise ValueError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(table))}.")
+    return f" Did you mean {folded[near[0]]!r}?" if near else ""
 
 
 def function_or_name(given: Any, table: Mapping[str, Callable[..., T]], kind: str) -> Callable[..., T]:

@@ -35,6 +35,7 @@ LEVELS = (
     {"derivatives", "linesearch"},
     {"curvature", "optimisers"},
     {"data", "training"},
+    {"experiments"},
     {"estimators", "export", "plots", "verify"},
     {"cli"},
     {"__main__"},

@@ -63,6 +63,7 @@ METHODS = (
     "lbfgs",
     "bfgs",
 )
+PROBLEMS = ("classes", "numbers")
 SCHEDULES = (
     "constant",
     "exponential_decay",

@@ -73,15 +73,15 @@ def run(options: Any) -> int:
     """Loads, computes, prints, writes and draws; returns the exit status."""
     import jax
 
-    from jaxnn import files, plots, training
-    from jaxnn.cli import cache, outputs, source
+    from jaxnn import experiments, files, plots, training
+    from jaxnn.cli import cache, outputs
 
     outputs.check(options, reads={"MODEL": options.model, "DATA": options.data})
     with jax.enable_x64(True):  # small eigenvalues are differences of large numbers
         model = training.load(options.model)
         if model.preprocessing is None:
             raise ValueError(f"{options.model} holds no preprocessing, so that a table cannot be read for it.")
-        rows = source.read(options.data, model.preprocessing)
+        rows = experiments.source_for(options.data, model.preprocessing)
         x, y = _batch(model.preprocessing, rows, options)
         _check_memory(model.config["sizes"], len(x), options.eigenvalues)
         cache.enable()
@@ -113,9 +113,9 @@ def _batch(fitted: Any, rows: Any, options: Any) -> tuple[Any, Any]:
     """
     import numpy as np
 
-    from jaxnn.cli import source
+    from jaxnn.experiments import PROBLEMS
 
-    truth = source.column(rows, fitted.target_name)
+    truth = rows.column(fitted.target_name)
     if truth is None:
         told = "columns" if rows.dataset is None else f"target, {rows.dataset.target_name!r},"
         raise ValueError(
@@ -126,7 +126,7 @@ def _batch(fitted: Any, rows: Any, options: Any) -> tuple[Any, Any]:
     if options.rows is not None and options.rows < len(x):
         chosen = np.sort(np.random.default_rng(options.seed).choice(len(x), options.rows, replace=False))
         x, y = x[chosen], y[chosen]
-    return x, y if fitted.problem == "classes" else y.astype(np.float64)[:, None]
+    return x, PROBLEMS[fitted.problem].as_targets(y, np.float64)
 
 
 def _check_memory(sizes: Any, rows: int, eigenvalues: int) -> None:
@@ -165,7 +165,8 @@ def _measure(model: Any, x: Any, y: Any, options: Any) -> _Measured:
     import jax.numpy as jnp
     import numpy as np
 
-    from jaxnn import activations, curvature, losses, mlp, tree
+    from jaxnn import activations, curvature, mlp, tree
+    from jaxnn.experiments import PROBLEMS
     from jaxnn.objective import Objective
 
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), model.params)
@@ -173,8 +174,7 @@ def _measure(model: Any, x: Any, y: Any, options: Any) -> _Measured:
     hidden = len(params) - 1
     functions = [activations.get(name) for name in (names if isinstance(names, list) else [names] * hidden)]
     predict = functools.partial(mlp.apply, activation=tuple(functions))
-    classes = model.preprocessing.problem == "classes"
-    objective = Objective(predict, losses.softmax_cross_entropy if classes else losses.squared_error)
+    objective = Objective(predict, PROBLEMS[model.preprocessing.problem].loss)
     batch = (jnp.asarray(x), jnp.asarray(y))
 
     loss, gradient = jax.jit(jax.value_and_grad(objective))(params, batch)
@@ -218,9 +218,11 @@ def _measure(model: Any, x: Any, y: Any, options: Any) -> _Measured:
 
 def _tell(options: Any, model: Any, rows: int, found: _Measured) -> None:
     """Prints the numbers."""
-    from jaxnn.cli.text import counted, fact, table
+    from jaxnn.cli.text import fact, table
+    from jaxnn.experiments import PROBLEMS
+    from jaxnn.experiments.text import counted
 
-    kind = "softmax cross-entropy" if model.preprocessing.problem == "classes" else "squared error"
+    kind = PROBLEMS[model.preprocessing.problem].loss_name
     n = found.pairs.vectors.shape[1]
     largest = float(found.pairs.values[min(1, n - 1)])
     error = float(found.trace.standard_error)

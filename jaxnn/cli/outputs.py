@@ -1,9 +1,7 @@
 """What a command writes: refused before hours of training if it could not be written afterwards."""
 
-import contextlib
-import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 WRITTEN = ("out", "plot", "history", "json")
@@ -57,16 +55,6 @@ def check_picture(path: str) -> None:
 
     if os.path.splitext(path)[1].lower() not in METADATA:
         raise ValueError(f"--plot {path!r}: the name of a picture ends in {', '.join(METADATA)}.")
-
-
-@contextlib.contextmanager
-def unless(quiet: bool) -> Iterator[None]:
-    """Drops what is printed within the block if `quiet`."""
-    if not quiet:
-        yield
-        return
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield
 
 
 def missing_extra(extra: str, module: str) -> str | None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from jaxnn.cli.text import listed, printable
+from jaxnn.cli.text import printable
 
 HELP = "answers of a saved model for a table"
 DESCRIPTION = """\
@@ -35,28 +35,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Any) -> int:
     """Predicts, writes and measures; returns the exit status."""
-    from jaxnn import files, training
-    from jaxnn.cli import cache, experiment, outputs, source
+    from jaxnn import experiments, files, training
+    from jaxnn.cli import cache, outputs
 
     outputs.check(options, reads={"MODEL": options.model, "TABLE": options.table})
     model = training.load(options.model)
     fitted = model.preprocessing
     if fitted is None:
         raise ValueError(f"{options.model} holds no preprocessing, so that a table cannot be read for it.")
-    if options.probabilities and fitted.problem != "classes":
+    problem = experiments.PROBLEMS[fitted.problem]
+    if options.probabilities and problem.probabilities is None:
         raise ValueError(f"{options.model} predicts a number, which has no --probabilities.")
-    rows = source.read(options.table, fitted)
+    rows = experiments.source_for(options.table, fitted)
     cache.enable()
     words = {"clip": options.clip, "fill_missing": options.fill_missing}
     raw = model.outputs(rows.rows, **words)
-    header = ["prediction"]
-    if fitted.problem == "classes":
-        columns = [[fitted.class_names[code] for code in raw.argmax(axis=1).tolist()]]
-        if options.probabilities:
-            header += [f"probability of {name}" for name in fitted.class_names]
-            columns += [[repr(p) for p in each] for each in experiment.softmax(raw).T.tolist()]
-    else:
-        columns = [[repr(value) for value in fitted.numbers(raw).tolist()]]
+    header, columns = ["prediction"], [problem.answers(fitted, raw)]
+    if options.probabilities and problem.probabilities is not None:
+        header += [f"probability of {name}" for name in fitted.class_names]
+        columns += [[repr(p) for p in each] for each in problem.probabilities(raw).T.tolist()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -72,18 +69,19 @@ def run(options: Any) -> int:
 
 def _remarks(rows: Any, fitted: Any, raw: Any, words: dict[str, bool]) -> Iterator[str]:
     """What a reader of the predictions should know: values that training did not see, and the metrics."""
-    from jaxnn import preprocessing
-    from jaxnn.cli import experiment, report, source
+    from jaxnn import experiments, preprocessing
+    from jaxnn.cli import report
+    from jaxnn.experiments.text import listed
 
     if rows.dataset is None:
         for name, values in fitted.unknown_categories(rows.rows).items():
             yield f"column {name!r} has values that training did not see, taken as no category: {listed(values)}"
     yield from preprocessing.remarks(fitted, rows.rows, **words)
-    truth = source.column(rows, fitted.target_name)
+    truth = rows.column(fitted.target_name)
     if truth is None:
         return
     try:
-        measured = experiment.against(fitted, raw, truth)
+        measured = experiments.PROBLEMS[fitted.problem].scores(fitted, raw, fitted.targets(truth), None)
     except ValueError as error:  # the predictions stand, whatever the column holds
         yield f"no metrics: {error}"
         return

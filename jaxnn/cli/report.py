@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from jaxnn.cli import arguments
-from jaxnn.cli.text import counted, fact, listed, printable, table
+from jaxnn.cli.text import fact, printable, table
+from jaxnn.experiments.network import layer_sizes
+from jaxnn.experiments.problems import PROBLEMS
+from jaxnn.experiments.text import counted, listed
 
 
 def network(sizes: Sequence[int], activation: Sequence[str], problem: str | None, *, bias: bool = True) -> None:
     """Prints the layers of a network: their shapes, activations and numbers of parameters, and the total."""
-    last = {"classes": "softmax", "numbers": "identity"}.get(problem or "", "identity")
+    last = "identity" if problem is None else PROBLEMS[problem].output_activation
     rows, total = [], 0
     for k, (n_in, n_out) in enumerate(pairwise(sizes)):
         output = k == len(sizes) - 2
@@ -58,13 +60,9 @@ def inputs(preprocessing: Any) -> None:
 
 def target(preprocessing: Any, reason: str | None = None) -> None:
     """Prints what is predicted."""
-    name, why = preprocessing.target_name, "" if reason is None else f" ({reason})"
-    if preprocessing.problem == "classes":
-        classes = preprocessing.class_names
-        fact("problem", f"classes{why}: {name} is one of {len(classes)}: {listed(classes, 12)}")
-    else:
-        mean, scale = preprocessing.target.mean, preprocessing.target.scale
-        fact("problem", f"numbers{why}: {name}, {mean:.4g} ± {scale:.4g} in the training rows")
+    why = "" if reason is None else f" ({reason})"
+    problem = PROBLEMS[preprocessing.problem]
+    fact("problem", f"{problem.name}{why}: {problem.described(preprocessing)}")
 
 
 def columns(preprocessing: Any) -> None:
@@ -73,34 +71,32 @@ def columns(preprocessing: Any) -> None:
         fact("note", note)
 
 
-def data(source: Any, parts: Any, seed: int) -> None:
+def data(source: Any, rows: Any, seed: int) -> None:
     """Prints the rows, how they were split, what is predicted, and the inputs."""
     described = "" if source.dataset is None else f": {source.dataset.description}"
     fact("data", f"{source.name}{described}")
-    split = parts.split
+    split = rows.split
     held_out = "".join(
         f", {len(getattr(split, name)):,} {word}"
         for name, word in (("validation", "to choose the best epoch"), ("test", "to test"))
-        if name in parts.held_out
+        if name in rows.held_out
     )
-    share = ", each class in proportion" if parts.problem == "classes" and held_out else ""
+    share = ", each class in proportion" if rows.problem.stratified and held_out else ""
     fact("rows", f"{source.n_rows:,}: {len(split.train):,} to train{held_out}{share} (seed {seed})")
-    target(parts.preprocessing, parts.reason)
-    inputs(parts.preprocessing)
-    columns(parts.preprocessing)
+    target(rows.preprocessing, rows.reason)
+    inputs(rows.preprocessing)
+    columns(rows.preprocessing)
     print()
 
 
-def recipe(parts: Any, chosen: Any) -> None:
+def recipe(rows: Any, chosen: Any) -> None:
     """Prints the network and how it is going to be trained."""
-    n_out = len(parts.preprocessing.class_names) if parts.problem == "classes" else 1
-    activation = chosen.activation * len(chosen.hidden) if len(chosen.activation) == 1 else chosen.activation
-    network((parts.x.shape[1], *chosen.hidden, n_out), activation, parts.problem)
+    network(layer_sizes(rows, chosen), chosen.activations, rows.problem.name)
     print()
     dropout = f", dropout {chosen.dropout:g}" if chosen.dropout else ""
     input_dropout = f", dropout of inputs {chosen.input_dropout:g}" if chosen.input_dropout else ""
     patience = f", or {chosen.patience} without improvement" if chosen.patience else ""
-    if chosen.optimiser in arguments.METHODS:
+    if chosen.follows_curvature:
         told = f"L2 penalty {chosen.weight_decay:g}, all {chosen.batch_size} rows a step"
     else:
         told = (

@@ -27,18 +27,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
         print("   ".join(aligned).rstrip())
 
 
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """`a, b, c and 12 more`."""
-    shown = [name if len(name) <= 40 else name[:39] + "…" for name in names[:most]]
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(shown) + more
-
-
-def counted(n: int, one: str, many: str | None = None) -> str:
-    """`1 row`, `1,797 rows`."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
 def printable(text: str) -> str:
     """The text without control characters: names come from files, and a terminal obeys what it is sent."""
     return "".join(letter if letter.isprintable() else "�" for letter in text)

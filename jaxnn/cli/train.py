@@ -3,9 +3,10 @@
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from jaxnn.cli import arguments, recipe
+from jaxnn.cli import arguments
 
 HELP = "train a network on a table"
 DESCRIPTION = """\
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--target", metavar="COLUMN", help="what to predict; needed for a file")
     add(
         "--problem",
-        type=arguments.name_from(("classes", "numbers"), "problem"),
+        type=arguments.name_from(arguments.PROBLEMS, "problem"),
         metavar="KIND",
         help="classes or numbers (read from the target)",
     )
@@ -77,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PART",
         help="share of the rows to test the trained network on (0.2)",
     )
-    recipe.add_arguments(parser)
+    _add_recipe(parser)
     parser.add_argument(
         "--metric",
         type=arguments.name_from(("loss", *arguments.METRICS), "metric"),
@@ -93,6 +94,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--checkpoint", metavar="FOLDER", help="the run itself, every now and then")
     add("--resume", action="store_true", help="go on from the newest checkpoint, if there is one")
     add("--quiet", action="store_true", help="print the last line only")
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    """The options that say how to train. Each default is None: what suits is known when the rows are."""
+    add = parser.add_argument_group("the network and its training").add_argument
+    add("--hidden", type=arguments.sizes, metavar="N,N…", help="units of the hidden layers; none: a linear model")
+    add(
+        "--activation",
+        type=arguments.names_from(arguments.ACTIVATIONS, "activation"),
+        metavar="NAME",
+        help="activation function of the hidden layers: one for all, or one for each, separated by commas (relu): "
+        f"{', '.join(arguments.ACTIVATIONS)}",
+    )
+    add(
+        "--optimiser",
+        type=arguments.name_from((*arguments.OPTIMISERS, *arguments.METHODS), "optimiser"),
+        metavar="NAME",
+        help=f"(adamw): {', '.join(arguments.OPTIMISERS)}; on all rows at every step, with a step length of their own: "
+        f"{', '.join(arguments.METHODS)}",
+    )
+    add("--learning-rate", type=arguments.positive, metavar="RATE", help="the largest one (by the optimiser)")
+    add(
+        "--schedule",
+        type=arguments.name_from(arguments.SCHEDULES, "schedule"),
+        metavar="NAME",
+        help=f"how the learning rate changes over the epochs (constant): {', '.join(arguments.SCHEDULES)}",
+    )
+    add("--epochs", type=arguments.whole(1), metavar="N", help="epochs to train for at most")
+    add("--batch-size", type=arguments.whole(1), metavar="ROWS", help="rows per step")
+    add("--dropout", type=arguments.below_one, metavar="RATE", help="share of hidden units to drop in each step")
+    add("--input-dropout", type=arguments.below_one, metavar="RATE", help="share of inputs to drop in each step (0)")
+    add("--weight-decay", type=arguments.non_negative, metavar="λ", help="as the optimiser understands it")
+    add(
+        "--patience",
+        type=arguments.whole(0),
+        metavar="EPOCHS",
+        help="stop after so many epochs without improvement on the validation rows; 0: never",
+    )
 
 
 def class_weight(text: str) -> str | dict[str, float]:
@@ -112,74 +151,108 @@ def class_weight(text: str) -> str | dict[str, float]:
 
 def run(options: Any) -> int:
     """Trains, tests, saves and tells; returns the exit status."""
-    from jaxnn import plots, training
-    from jaxnn.cli import cache, experiment, outputs, report, source
+    from jaxnn import experiments
+    from jaxnn.cli import outputs
 
     if options.no_class_weight_on_validation and options.class_weight is None:
         raise ValueError("--no-class-weight-on-validation needs weights of classes: give --class-weight balanced too.")
     outputs.check(options, reads={"DATA": options.data})
-    absent = missing(options.missing)
-    words = {"missing": absent} if absent else {}
-    rows = source.read(options.data, decimal=options.decimal, text=options.category, number=options.number, **words)
-    _check_columns(options, rows)
-    cache.enable()
-    with outputs.unless(options.quiet):
-        parts = experiment.prepare(
-            rows,
-            target=options.target,
-            problem=options.problem,
-            validation=options.validation,
-            test=options.test,
-            seed=options.seed,
-            drop=tuple(options.drop),
-            weight=options.weight,
-            category=options.category,
-            number=options.number,
-            decimal=options.decimal,
-            missing=absent,
-        )
-        weights = {
-            "class_weight": experiment.weights_of_classes(parts, options.class_weight),
-            "class_weight_on_validation": not options.no_class_weight_on_validation,
-        }
-        chosen = recipe.complete(options, rows=len(parts.split.train), problem=parts.problem)
-        report.data(rows, parts, options.seed)
-        report.recipe(parts, chosen)
-        experiment.check_memory(parts, chosen)
-        sys.stdout.flush()
-        trained = experiment.train(
-            parts,
-            chosen,
-            seed=options.seed,
-            monitor=None if options.metric == "loss" else options.metric,
-            metrics=experiment.watched(parts, options.metric),
-            **weights,
-            checkpoint=options.checkpoint,
-            resume=options.resume,
-            history_file=options.history,
-            progress=not options.quiet,
-        )
-        if not len(trained.fit.history.loss) and trained.fit.interrupted is None:
-            print(f"jaxnn: nothing was learnt, and no model is written: {trained.fit.stop}.", file=sys.stderr)
-            return LEARNT_NOTHING
-        if options.quiet:  # without it, the notes were told when they were made
-            report.notes(trained.fit)
-        report.stop(trained.fit)
-        model, scores = experiment.judge(rows, parts, chosen, trained, seed=options.seed)
+    source = experiments.source(
+        options.data,
+        target=options.target,
+        problem=options.problem,
+        drop=options.drop,
+        category=options.category,
+        number=options.number,
+        decimal=options.decimal,
+        missing=missing(options.missing),
+        weight=options.weight,
+    )
+    given = {name: getattr(options, name) for name in experiments.Recipe._fields}
+    outcome = carry_out(
+        source,
+        {name: value for name, value in given.items() if value is not None},
+        options,
+        _picture,
+        quiet=options.quiet,
+        validation=options.validation,
+        test=options.test,
+        metric=options.metric,
+        class_weight=options.class_weight,
+        class_weight_on_validation=not options.no_class_weight_on_validation,
+        checkpoint=options.checkpoint,
+        resume=options.resume,
+        history_file=options.history,
+    )
+    if outcome.learnt:
+        last, scores = list(outcome.scores.items())[-1]
+        name, value = next(iter(scores.items()))
+        print(f"{last} {name} {value:.4f}" if name == "accuracy" else f"{last} {name} {value:.2f}")
+    return status(outcome)
+
+
+def carry_out(
+    source: Any,
+    recipe: Any,
+    options: Any,
+    picture: Callable[[Any], Any],
+    *,
+    quiet: bool = False,
+    remark: tuple[str, str] | None = None,
+    **words: Any,
+) -> Any:
+    """Runs an experiment, tells of it as it goes on, and writes what was asked for.
+
+    Args:
+        source: the rows.
+        recipe: the choices that were made.
+        options: with `data`, `seed`, and the files to write.
+        picture: an outcome -> the figure for `options.plot`.
+        quiet: whether nothing is told but what went wrong.
+        remark: a fact for the end.
+        **words: further words for `experiments.run`.
+
+    Returns:
+        The `experiments.Outcome`.
+    """
+    from jaxnn import experiments, plots, training
+    from jaxnn.cli import cache, report
+    from jaxnn.cli.text import fact
+
+    def prepared(rows: Any, chosen: Any) -> None:
+        if not quiet:
+            report.data(source, rows, options.seed)
+            report.recipe(rows, chosen)
+            sys.stdout.flush()
+
+    def judged(outcome: Any) -> None:
         if options.out is not None:
-            training.save(options.out, model)
-        interrupted = trained.fit.interrupted
-        baselines: dict[str, dict[str, float]] = {}
-        if interrupted is None and not options.quiet:
-            baselines, interrupted = experiment.baselines(parts, seed=options.seed, **weights)
-        report.scores(scores | baselines)
-        if options.plot is not None:
-            plots.save(_picture(rows, parts, trained, model), options.plot)
-        report.written(options, interrupted)
-    last = list(scores)[-1]
-    name, value = next(iter(scores[last].items()))
-    print(f"{last} {name} {value:.4f}" if name == "accuracy" else f"{last} {name} {value:.2f}")
-    return 0 if interrupted is None else 128 + getattr(signal, interrupted)
+            training.save(options.out, outcome.model)
+
+    cache.enable()
+    listener = experiments.Listener(prepared, trained=report.notes if quiet else report.stop, judged=judged)
+    outcome = experiments.run(
+        source, recipe, seed=options.seed, compare=not quiet, progress=not quiet, listener=listener, **words
+    )
+    if not outcome.learnt:
+        print(f"jaxnn: nothing was learnt, and no model is written: {outcome.stop}.", file=sys.stderr)
+        return outcome
+    if not quiet:
+        report.scores(outcome.scores | outcome.baselines)
+    if options.plot is not None:
+        plots.save(picture(outcome), options.plot)
+    if not quiet:
+        if remark is not None:
+            fact(*remark)
+        report.written(options, outcome.interrupted)
+    return outcome
+
+
+def status(outcome: Any) -> int:
+    """The exit status of an experiment."""
+    if not outcome.learnt:
+        return LEARNT_NOTHING
+    return 0 if outcome.interrupted is None else 128 + getattr(signal, outcome.interrupted)
 
 
 def missing(given: list[str] | None) -> tuple[str, ...]:
@@ -187,52 +260,17 @@ def missing(given: list[str] | None) -> tuple[str, ...]:
     return () if given is None else tuple(dict.fromkeys(("", *map(str.strip, given))))
 
 
-def _check_columns(options: Any, rows: Any) -> None:
-    """Refuses columns that do not exist, and a file without a target, before anything is computed.
-
-    Raises:
-        ValueError: a name is unknown, or the target is missing.
-    """
-    from jaxnn import checks
-    from jaxnn.cli.text import listed
-
-    if rows.dataset is not None:
-        words = ("drop", "weight", "category", "number", "decimal", "missing")
-        if options.target not in (None, rows.dataset.target_name) or any(getattr(options, word) for word in words):
-            raise ValueError(
-                f"The data set {rows.name!r} knows its target, {rows.dataset.target_name!r}, and its columns: "
-                f"--target, --{', --'.join(words[:-1])} and --{words[-1]} are for files."
-            )
-        return
-    names = rows.rows.names
-    if options.target is None:
-        raise ValueError(f"Which column is to be predicted? Give --target COLUMN, one of {listed(names, 12)}.")
-    for kind, name in (("target column", options.target), ("weight column", options.weight)):
-        if name is not None:
-            checks.one_of(name, rows.rows.columns, kind)
-
-
-def _picture(rows: Any, parts: Any, trained: Any, model: Any) -> Any:
+def _picture(outcome: Any) -> Any:
     """The report of the run on one slide: its curves, and how it does on the last part that was held out."""
-    from jaxnn import metrics, plots
+    from jaxnn import plots
 
-    judges = getattr(parts.split, parts.held_out[-1] if parts.held_out else "train")
-    history, fitted = trained.fit.history, parts.preprocessing
-    words: dict[str, Any]
-    if parts.problem == "classes":
-        codes = model.outputs(rows.rows)[judges].argmax(axis=1)
-        classes = fitted.class_names
-        matrix = metrics.confusion_matrix(parts.y[judges], codes, n_classes=len(classes))
-        words = {"matrix": matrix, "class_names": classes}
-    else:
-        predictions = fitted.numbers(model.outputs(rows.rows))[judges]
-        targets = fitted.numbers(parts.y[judges])
-        words = {"targets": targets, "predictions": predictions, "name": fitted.target_name}
+    rows, history = outcome.rows, outcome.history
+    judges = rows.part(rows.judged[-1])
     return plots.training_report(
         loss=history.loss,
         validation_loss=history.validation_loss,
         metrics={f"validation_{name}": values for name, values in history.metrics.items()},
-        best_epoch=trained.fit.best_epoch or None,
-        title=f"{rows.name}: {fitted.target_name}",
-        **words,
+        best_epoch=outcome.fit.best_epoch or None,
+        title=f"{outcome.source.name}: {rows.preprocessing.target_name}",
+        **rows.problem.compared(rows.preprocessing, outcome.outputs[judges], rows.y[judges]),
     )

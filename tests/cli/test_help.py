@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from jaxnn import activations, data, metrics, optimisers, schedules
-from jaxnn.cli import COMMANDS, arguments, recipe
+from jaxnn.cli import COMMANDS, arguments
+from jaxnn.experiments import problems, recipe
 from jaxnn.version import __version__
 
 HEAVY = "jax", "numpy", "sklearn", "pandas", "matplotlib"
@@ -21,8 +22,20 @@ LOADED = f"import sys\nprint([name for name in {HEAVY} if name in sys.modules])"
         (arguments.METRICS, metrics.HIGHER_IS_BETTER),
         (arguments.DATA_SETS, data.NAMES),
         (tuple(recipe.LEARNING_RATES), optimisers.TABLE),
+        (tuple(recipe.SCHEDULES), schedules.TABLE),
+        (arguments.PROBLEMS, problems.PROBLEMS),
     ],
-    ids=["activations", "optimisers", "methods", "schedules", "metrics", "data sets", "learning rates"],
+    ids=[
+        "activations",
+        "optimisers",
+        "methods",
+        "schedules",
+        "metrics",
+        "data sets",
+        "learning rates",
+        "schedules of recipes",
+        "problems",
+    ],
 )
 def test_literal_names_are_those_of_the_tables(literal, table):
     assert set(literal) == set(table)

@@ -4,10 +4,9 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression, Ridge
 
-from jaxnn import training
-from jaxnn.cli import arguments, experiment, recipe, source
+from jaxnn import experiments, training
+from jaxnn.experiments.rows import prepare
 from tests.cli.conftest import FAST, as_csv, rows_of_patients
 
 STROKE = ("--target", "stroke", "--drop", "id", "cost")
@@ -49,13 +48,11 @@ def test_numbers_that_are_easy_are_learnt(run, patients):
 def test_what_is_measured_is_what_the_saved_model_answers(run, patients):
     """The test rows, found again by the split's law, and the predictions of the file: the same accuracy."""
     run("train", patients, *STROKE, "--out", "m.safetensors", "--seed", "3", *FAST)
-    rows = source.read(str(patients))
-    parts = experiment.prepare(
-        rows, target="stroke", problem=None, validation=0.2, test=0.2, seed=3, drop=("id", "cost")
-    )
+    source = experiments.source(patients, target="stroke", drop=("id", "cost"))
+    rows = prepare(source, validation=0.2, test=0.2, seed=3)
     model = training.load("m.safetensors")
-    truth = np.array(rows_of_patients()["stroke"])[parts.split.test]
-    right = np.mean(model.predict(rows.rows)[parts.split.test] == truth)
+    truth = np.array(rows_of_patients()["stroke"])[rows.split.test]
+    right = np.mean(model.predict(source.rows)[rows.split.test] == truth)
     assert model.config["about"]["metrics"]["test"]["accuracy"] == pytest.approx(right, abs=0)
 
 
@@ -69,9 +66,8 @@ def test_nothing_is_learnt_from_rows_that_are_held_out(run, tmp_path):
         path.write_text(as_csv(columns))
         assert run("train", path, *STROKE, "--out", f"{name}.safetensors", *FAST).status == 0
         parts[name] = training.load(f"{name}.safetensors")
-        split = experiment.prepare(
-            source.read(str(path)), target="stroke", problem=None, validation=0.2, test=0.2, seed=0, drop=("id", "cost")
-        ).split
+        source = experiments.source(path, target="stroke", drop=("id", "cost"))
+        split = prepare(source, validation=0.2, test=0.2, seed=0).split
         columns["pressure"][split.test[0]] = 190.0
     first, second = parts.values()
     assert first.preprocessing == second.preprocessing
@@ -145,63 +141,6 @@ def test_weight_zero_is_as_good_as_not_there_for_the_metrics(run, tmp_path):
     assert float(weighted.split()[-1]) >= 0.9 > float(plain.split()[-1])
 
 
-@pytest.mark.parametrize("schedule", arguments.SCHEDULES)
-@pytest.mark.parametrize("steps", [1, 2, 3, 1000])
-def test_schedules_start_at_the_rate_and_end_below_it(schedule, steps):
-    chosen = recipe.defaults(100, "numbers")._replace(schedule=schedule, learning_rate=0.5)
-    rate = recipe._schedule(chosen, steps)
-    if schedule == "constant":
-        assert rate == 0.5
-        return
-    values = [float(rate(step)) for step in range(steps + 1)]
-    assert max(values) <= 0.5
-    if schedule != "warmup_cosine":
-        assert values[0] == 0.5
-    if steps == 1000:
-        assert values[-1] <= 0.06
-        assert max(values) == 0.5
-
-
-@pytest.mark.parametrize("optimiser", arguments.OPTIMISERS)
-def test_every_optimiser_can_be_made(optimiser):
-    options = type("Options", (), dict.fromkeys(recipe.Recipe._fields))()
-    options.optimiser = optimiser
-    chosen = recipe.complete(options, rows=500, problem="classes")
-    made = recipe.make_optimiser(chosen, rows=500)
-    assert callable(made.update)
-    assert chosen.batch_size <= 500
-
-
-def test_the_linear_baselines_are_scikit_learns():
-    for name, problem in (("iris", "classes"), ("diabetes", "numbers")):
-        rows = source.read(name)
-        parts = experiment.prepare(rows, target=None, problem=None, validation=0.2, test=0.2, seed=0)
-        found, interrupted = experiment.baselines(parts, seed=0)
-        assert interrupted is None
-        train, test = parts.batch(parts.split.train), parts.batch(parts.split.test)
-        if problem == "classes":
-            # The weak decay of 120 full batches is no penalty to speak of; both stop before the separable limit.
-            reference = LogisticRegression(C=10, max_iter=1000).fit(*train).score(*test)
-            assert found["test, logistic regression"]["accuracy"] == pytest.approx(reference, abs=1 / len(test[0]))
-        else:
-            scores = [Ridge(alpha=alpha).fit(*train).score(*test) for alpha in experiment.PENALTIES]
-            # Ours runs in float64 on float32 inputs, scikit-learn in float32.
-            assert min(abs(found["test, ridge regression"]["R²"] - score) for score in scores) < 1e-4
-
-
-def test_the_logistic_baseline_has_the_weights_of_classes(tmp_path):
-    """An input that tells nothing, and one class that weighs 1,000 times as much: that one is always the answer."""
-    rng = np.random.default_rng(0)
-    path = tmp_path / "noise.csv"
-    path.write_text(as_csv({"noise": rng.normal(size=200), "ill": ["yes", "no"] * 100}), encoding="utf-8")
-    parts = experiment.prepare(source.read(str(path)), target="ill", problem=None, validation=0.2, test=0.2, seed=0)
-    codes = parts.y[parts.split.test]
-    for heavy in (0, 1):
-        found, _ = experiment.baselines(parts, seed=0, class_weight={heavy: 1000.0})
-        assert found["test, logistic regression"]["accuracy"] == pytest.approx(np.mean(codes == heavy))
-        assert found["test, logistic regression"]["log loss"] > 2.0  # half the rows at odds of 1 to 1,000: 3.4
-
-
 @pytest.mark.parametrize("unit", [1e-30, 1e30])
 def test_the_unit_of_weights_does_not_matter(run, tmp_path, unit):
     rows = rows_of_patients()
@@ -223,17 +162,6 @@ def test_the_best_epoch_can_be_chosen_without_the_weights_of_classes(run, patien
     weighted, plain = losses
     assert [row["loss"] for row in weighted] == [row["loss"] for row in plain]
     assert all(a["validation_loss"] != b["validation_loss"] for a, b in zip(weighted, plain, strict=True))
-
-
-def test_the_constant_baseline_is_the_majority_and_the_mean():
-    for name in ("iris", "diabetes"):
-        parts = experiment.prepare(source.read(name), target=None, problem=None, validation=0.2, test=0.2, seed=0)
-        found = experiment.score(parts, experiment.constant_outputs(parts), parts.split.train)
-        if name == "iris":
-            assert found["accuracy"] == pytest.approx(1 / 3)
-            assert found["log loss"] == pytest.approx(np.log(3), rel=1e-6)  # float32 weights
-        else:
-            assert found["R²"] == pytest.approx(0, abs=1e-6)  # the mean in float32
 
 
 def test_pictures_and_history_are_written(run, patients):
@@ -351,15 +279,6 @@ def test_a_method_is_one_word(optimiser, run, patients):
     assert result.status == 0
     assert f"{optimiser}, L2 penalty 0, all 36 rows a step, at most 20 epochs" in result.out
     assert float(result.out.splitlines()[-1].removeprefix("test R² ")) > 0.9
-
-
-def test_every_method_can_be_made():
-    options = type("Options", (), dict.fromkeys(recipe.Recipe._fields))()
-    for name in arguments.METHODS:
-        options.optimiser = name
-        chosen = recipe.complete(options, rows=500, problem="numbers")
-        assert callable(recipe.make_optimiser(chosen, rows=500, activation=(np.tanh,)).update)
-        assert (chosen.batch_size, chosen.activation) == (500, ("tanh",))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""The practitioner's run: from a table to a trained, tested network and its Outcome, as data.
+
+source      a file, a data set, a table or arrays, with what is said of the columns
+run         split, read columns, train, keep the best epoch, judge it, compare it with simple models
+Recipe      every choice of network and training; what is not chosen is filled in by the number of rows
+Outcome     the model, its scores and those of simple models, the history, and what was done with rows and columns
+Listener    functions that are called while a run goes on
+PROBLEMS    what can be predicted: a table of everything that differs between classes and numbers
+
+`jaxnn train` and `jaxnn demo` parse, call `run` and print.
+"""
+
+from jaxnn.experiments.problems import PROBLEMS, Problem
+from jaxnn.experiments.recipe import Recipe
+from jaxnn.experiments.rows import Rows
+from jaxnn.experiments.running import Listener, Outcome, run
+from jaxnn.experiments.sources import Columns, Source, source, source_for
+
+__all__ = [
+    "PROBLEMS",
+    "Columns",
+    "Listener",
+    "Outcome",
+    "Problem",
+    "Recipe",
+    "Rows",
+    "Source",
+    "run",
+    "source",
+    "source_for",
+]

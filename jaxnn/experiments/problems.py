@@ -1,0 +1,160 @@
+"""What can be predicted: one row of a table for each kind of problem, and nothing elsewhere asks which kind it is.
+
+    classes     k outputs o for k classes; softmax(o) are their probabilities, and the largest wins
+    numbers     one output: the standardised target
+
+A new kind, such as counts, is a new row here. What it predicts is decided, and stored in a model, by `preprocessing`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnn import losses, metrics
+from jaxnn.experiments.text import listed
+from jaxnn.preprocessing import Preprocessing
+
+
+class Problem(NamedTuple):
+    """A kind of problem.
+
+    Attributes:
+        name: as in `Preprocessing.problem` and in a saved model's configuration.
+        loss: of raw outputs and targets, one value for each example.
+        loss_name: the loss in words.
+        output_activation: what makes answers of raw outputs, by name.
+        metrics: the names in `metrics.HIGHER_IS_BETTER` that measure it; the first is followed in every training.
+        baselines: the simple models to compare with, by their names in `baselines.MODELS`.
+        stratified: whether rows are split class by class, and classes can have weights.
+        least_rows: how many rows a part needs to be judged.
+        hidden_of_few_rows: the hidden layers that suit few rows.
+        n_outputs: preprocessing -> number of outputs.
+        described: preprocessing -> the target in words.
+        as_targets: what `Preprocessing.targets` gives (n,), dtype -> targets as the loss takes them.
+        answers: preprocessing, raw outputs (n, n_out) -> predictions as text, n of them.
+        probabilities: raw outputs -> probabilities (n, n_out), float64; None where there are none.
+        scores: preprocessing, raw outputs, targets, weights or None -> metrics by name. Metrics of numbers are in the
+            target's own units. What went astray has metrics of inf and nan, which are told as such.
+        compared: preprocessing, raw outputs, targets -> answers and truth as `plots.training_report` takes them.
+    """
+
+    name: str
+    loss: Callable[..., Any]
+    loss_name: str
+    output_activation: str
+    metrics: tuple[str, ...]
+    baselines: tuple[str, ...]
+    stratified: bool
+    least_rows: int
+    hidden_of_few_rows: tuple[int, ...]
+    n_outputs: Callable[[Preprocessing], int]
+    described: Callable[[Preprocessing], str]
+    as_targets: Callable[[np.ndarray, Any], np.ndarray]
+    answers: Callable[[Preprocessing, np.ndarray], list[str]]
+    probabilities: Callable[[np.ndarray], np.ndarray] | None
+    scores: Callable[[Preprocessing, Any, np.ndarray, np.ndarray | None], dict[str, float]]
+    compared: Callable[[Preprocessing, np.ndarray, np.ndarray], dict[str, Any]]
+
+
+# Classes -----------------------------------------------------------------------------------------------------------
+
+
+def softmax(outputs: np.ndarray) -> np.ndarray:
+    """Probabilities (n, n_classes), float64, from raw outputs."""
+    outputs = np.asarray(outputs, np.float64)
+    relative = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return relative / relative.sum(axis=1, keepdims=True)
+
+
+def _classes_described(fitted: Preprocessing) -> str:
+    classes = fitted.class_names
+    return f"{fitted.target_name} is one of {len(classes)}: {listed(classes, 12)}"
+
+
+def _scores_of_classes(
+    fitted: Preprocessing, outputs: Any, codes: np.ndarray, weight: np.ndarray | None
+) -> dict[str, float]:
+    del fitted
+    outputs = np.asarray(outputs, np.float64)
+    with np.errstate(all="ignore"):
+        return {
+            "accuracy": metrics.accuracy(codes, outputs.argmax(axis=1), weight=weight),
+            "log loss": metrics.log_loss(codes, softmax(outputs), weight=weight),
+        }
+
+
+def _classes_compared(fitted: Preprocessing, outputs: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
+    names = fitted.class_names
+    matrix = metrics.confusion_matrix(codes, outputs.argmax(axis=1), n_classes=len(names))
+    return {"matrix": matrix, "class_names": names}
+
+
+CLASSES = Problem(
+    name="classes",
+    loss=losses.softmax_cross_entropy,
+    loss_name="softmax cross-entropy",
+    output_activation="softmax",
+    metrics=("accuracy", "brier", "log_loss", "roc_auc", "top_k_accuracy"),
+    baselines=("logistic regression", "most frequent class"),
+    stratified=True,
+    least_rows=1,
+    hidden_of_few_rows=(64, 64),
+    n_outputs=lambda fitted: len(fitted.class_names),
+    described=_classes_described,
+    as_targets=lambda codes, dtype: codes,
+    answers=lambda fitted, outputs: [fitted.class_names[code] for code in outputs.argmax(axis=1).tolist()],
+    probabilities=softmax,
+    scores=_scores_of_classes,
+    compared=_classes_compared,
+)
+
+
+# Numbers -----------------------------------------------------------------------------------------------------------
+
+
+def _number_described(fitted: Preprocessing) -> str:
+    mean, scale = fitted.target.mean, fitted.target.scale
+    return f"{fitted.target_name}, {mean:.4g} ± {scale:.4g} in the training rows"
+
+
+def _scores_of_numbers(
+    fitted: Preprocessing, outputs: Any, targets: np.ndarray, weight: np.ndarray | None
+) -> dict[str, float]:
+    with np.errstate(all="ignore"):
+        predictions, truth = fitted.numbers(np.asarray(outputs, np.float64)), fitted.numbers(targets)
+        return {
+            "R²": metrics.r2(truth, predictions, weight=weight),
+            "RMSE": metrics.rmse(truth, predictions, weight=weight),
+            "MAE": metrics.mae(truth, predictions, weight=weight),
+        }
+
+
+def _numbers_compared(fitted: Preprocessing, outputs: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+    return {
+        "targets": fitted.numbers(targets),
+        "predictions": fitted.numbers(outputs),
+        "name": fitted.target_name,
+    }
+
+
+NUMBERS = Problem(
+    name="numbers",
+    loss=losses.squared_error,
+    loss_name="squared error",
+    output_activation="identity",
+    metrics=("r2", "mae", "rmse"),
+    baselines=("ridge regression", "the mean"),
+    stratified=False,
+    least_rows=2,  # R² needs two
+    hidden_of_few_rows=(32,),
+    n_outputs=lambda fitted: 1,
+    described=_number_described,
+    as_targets=lambda numbers, dtype: numbers.astype(dtype)[:, None],
+    answers=lambda fitted, outputs: [repr(value) for value in fitted.numbers(outputs).tolist()],
+    probabilities=None,
+    scores=_scores_of_numbers,
+    compared=_numbers_compared,
+)
+
+PROBLEMS: Mapping[str, Problem] = {problem.name: problem for problem in (CLASSES, NUMBERS)}
