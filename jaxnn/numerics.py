@@ -41,6 +41,12 @@ def ratio(numerator: Float[Array, "..."], denominator: Float[Array, "..."]) -> F
     return jnp.where(zero, jnp.zeros_like(numerator), numerator / jnp.where(zero, 1, denominator))
 
 
+def two_sum(larger: Any, smaller: Any) -> tuple[Any, Any]:
+    """The sum of two numbers, and what rounding left out of it (Dekker 1971), so that long sums lose nothing."""
+    total = larger + smaller
+    return total, smaller - (total - larger)
+
+
 def real(step: Any) -> Any:
     """The step as a float, weakly typed as Python's are, so that what it scales keeps its dtype."""
     with jax.numpy_dtype_promotion("standard"):  # the one promotion that the strict rules refuse and we intend
@@ -132,11 +138,10 @@ def one_minus_exp(x: Any, rest: Any = 0.0) -> Any:
     term is exact and the others are small beside it; then c ← c + c (1 - c), which is 1 - e²ˣ for c = 1 - eˣ, n times.
     In double precision, where it cannot show, it is `expm1`.
     """
-    x, rest = jnp.asarray(x), jnp.asarray(rest)
+    x, rest = jnp.asarray(x), jnp.clip(rest, -1.0, 1.0)  # both may be infinite
     if jnp.finfo(x.dtype).bits > 32:
         return -jnp.expm1(x + rest)
     x = jnp.maximum(x, -SMALL * 2**HALVINGS)
-    rest = jnp.clip(rest, -1.0, 1.0)  # where x is cut, it is as far off
     halved = [-x > SMALL * 2**k for k in range(HALVINGS)]
     scale = functools.reduce(lambda scale, again: jnp.where(again, scale / 2, scale), halved, jnp.ones_like(x))
     x, rest = x * scale, rest * scale

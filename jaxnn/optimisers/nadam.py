@@ -12,7 +12,6 @@ References:
     Dozat, Incorporating Nesterov Momentum into Adam, 2016.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +19,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, numerics, tree
-from jaxnn.numerics import one_minus_exp
 from jaxnn.optimisers.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
@@ -32,6 +30,7 @@ class NadamState(NamedTuple):
     step: Int[Array, ""]  # steps taken so far
     learning_rate: Float[Array, ""]  # η of the latest step
     bias: Float[Array, ""]  # 1 - Πₜ
+    bias_rest: Float[Array, ""]  # what rounding has left out of it
     mu: Params  # m, like params
     nu: Params  # v, like params
 
@@ -68,11 +67,13 @@ def nadam(
     checks.non_negative(eps=eps, eps_root=eps_root, weight_decay=weight_decay)
     if checks.known(momentum_decay) and not momentum_decay >= 0:
         raise ValueError(f"momentum_decay must be ≥ 0, got {momentum_decay!r}.")
-    log = momentum_decay * math.log(0.96)
+    fading = numerics.Decay.of(0.96)
 
     def momentum(t: Any) -> tuple[Any, Any]:
         """μₜ and 1 - μₜ."""
-        c = one_minus_exp(t * log)  # 1 - 0.96^(ψ t)
+        c = numerics.one_minus_exp(
+            t * momentum_decay * fading.log, t * momentum_decay * fading.log_rest
+        )  # 1 - 0.96^(ψ t)
         return b1 * (0.5 * (1 + c)), (1 - b1) + b1 * (0.5 * (1 - c))
 
     def init(params: Params) -> NadamState:
@@ -80,6 +81,7 @@ def nadam(
             tree.start(),
             schedule(tree.start()),
             bias=jnp.zeros(()),
+            bias_rest=jnp.zeros(()),
             mu=tree.zeros(params),
             nu=tree.zeros(params),
         )
@@ -89,8 +91,9 @@ def nadam(
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         (_, off), (following, off_then) = momentum(numerics.real(t)), momentum(numerics.real(t) + 1)
-        bias = state.bias + off * (1 - state.bias)
-        ahead, here = following / (bias + off_then * (1 - bias)), off / bias
+        left = 1 - state.bias - state.bias_rest  # Π before this step
+        bias, rest = numerics.two_sum(state.bias, state.bias_rest + off * left)
+        ahead, here = following / (bias + (rest + off_then * (1 - bias))), off / bias
         c2 = numerics.one_minus_power(b2, t)
         mu = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mu, g)
         nu = jax.tree.map(lambda v, g: v + (1 - b2) * (g**2 - v), state.nu, g)
@@ -100,6 +103,6 @@ def nadam(
             return -eta * numerics.ratio(m_bar, numerics.sqrt(v / c2 + eps_root) + eps)
 
         updates = jax.tree.map(direction, mu, nu, g)
-        return tree.cast_like(updates, grads), NadamState(t, eta, bias, mu, nu)
+        return tree.cast_like(updates, grads), NadamState(t, eta, bias, rest, mu, nu)
 
     return Optimiser(init, update)
