@@ -20,6 +20,7 @@ ROOMS = (
     "derivatives",
     "experiments",
     "initialisers",
+    "linesearch",
     "losses",
     "metrics",
     "mlp",

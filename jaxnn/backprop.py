@@ -14,12 +14,12 @@ Reference:
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxnn import activations, mlp
 from jaxnn.types import Activation, Params
 
 
@@ -33,7 +33,7 @@ class Adjoints(NamedTuple):
 
 def backward(
     params: Params,
-    intermediates: Any,
+    intermediates: mlp.Intermediates,
     grad_outputs: Array,
     *,
     activation: Activation | Sequence[Activation] = jax.nn.relu,
@@ -52,13 +52,14 @@ def backward(
     Raises:
         ValueError: `grad_outputs` of another shape than the outputs; an activation that is not elementwise (softmax);
             a sequence of another length than there are hidden layers.
+        TypeError: an activation is no function.
     """
     return reverse(params, intermediates, grad_outputs, activation=activation)[0]
 
 
 def reverse(
     params: Params,
-    intermediates: Any,
+    intermediates: mlp.Intermediates,
     grad_outputs: Array,
     *,
     activation: Activation | Sequence[Activation] = jax.nn.relu,
@@ -75,14 +76,12 @@ def reverse(
     expected = (*inputs[-1].shape[:-1], params[-1].w.shape[1])
     if grad_outputs.shape != expected or grad_outputs.ndim != 2:
         raise ValueError(f"grad_outputs must have shape (batch, n_out) = {expected}, got {grad_outputs.shape}.")
-    hidden = len(params) - 1
-    sigmas = (activation,) * hidden if callable(activation) else tuple(activation)
-    if len(sigmas) != hidden:
-        raise ValueError(f"activation must be one function or one per hidden layer ({hidden}), got {len(sigmas)}.")
+    sigmas = mlp.per_layer(activation, len(params) - 1)
     if jax.nn.softmax in sigmas:
         raise ValueError(
             "softmax mixes its inputs: h̄ ⊙ σ' is not its rule. Use jax.grad, or an elementwise activation."
         )
+    slopes = [activations.derivative(sigma) for sigma in sigmas]
 
     grads, h_bars, z_bars = [], [], []
     z_bar = grad_outputs
@@ -91,12 +90,7 @@ def reverse(
         grads.append(layer._replace(w=h.T @ z_bar, b=None if layer.b is None else z_bar.sum(axis=0)))
         if k:
             h_bar = z_bar @ layer.w.T
-            z_bar = h_bar * _slope(sigmas[k - 1], intermediates.pre_activations[k - 1])
+            z_bar = h_bar * slopes[k - 1](intermediates.pre_activations[k - 1])
             h_bars.append(h_bar)
             z_bars.append(z_bar)
     return tuple(reversed(grads)), Adjoints(grad_outputs, tuple(reversed(z_bars)), tuple(reversed(h_bars)))
-
-
-def _slope(sigma: Activation, z: Array) -> Array:
-    """σ'(z), by pushing a tangent of ones through σ: exact for any elementwise function."""
-    return jax.jvp(sigma, (z,), (jnp.ones_like(z),))[1]

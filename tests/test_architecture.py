@@ -14,33 +14,15 @@ from jaxnn import optimisers
 
 PACKAGE = Path(jaxnn.__file__).parent
 REPOSITORY = PACKAGE.parent
+DESIGN = (REPOSITORY / "docs" / "design.md").read_text(encoding="utf-8")
 FILES = {path.relative_to(PACKAGE): path for path in sorted(PACKAGE.rglob("*.py"))}
 
-# A room imports from lower levels only, never from its siblings on its own. A new room must be given its level.
-LEVELS = (
-    {"types", "checks", "files", "numerics", "structure", "version"},
-    {"factories", "tree"},
-    {
-        "activations",
-        "backprop",
-        "initialisers",
-        "losses",
-        "metrics",
-        "mlp",
-        "neuron",
-        "objective",
-        "preprocessing",
-        "schedules",
-    },
-    {"derivatives", "linesearch"},
-    {"curvature", "optimisers"},
-    {"data", "training"},
-    {"experiments"},
-    {"estimators", "export", "plots", "verify"},
-    {"cli"},
-    {"__main__"},
-)
-LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+# A room imports from lower levels only, never from its siblings on its own. The levels stand in docs/design.md.
+LEVEL_OF = {
+    room: int(level)
+    for level, rooms in re.findall(r"^\| (\d) \| `([^`]+)` \|$", DESIGN, re.MULTILINE)
+    for room in rooms.split()
+}
 HOME_OF = {"__version__": "version", "Objective": "objective", "Optimiser": "types"}  # what `from jaxnn import` gives
 CORE = {"jax", "jaxtyping", "numpy", "safetensors"}  # pyproject's dependencies; everything else is optional
 
@@ -83,7 +65,7 @@ def violations(tree, relative):
         at_load = ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef)], [])
         return [f"{relative}:{n}: imports {room}" for n, room in imported_rooms(at_load, relative) if room != "version"]
     if here not in LEVEL_OF:
-        return [f"{relative}: the room {here!r} has no level: give it one in LEVELS"]
+        return [f"{relative}: the room {here!r} has no level: give it one in docs/design.md"]
     found = []
     for line, room in imported_rooms(tree, relative):
         if room == here:
@@ -276,6 +258,12 @@ def test_every_room_that_is_offered_is_there_and_has_a_level():
         assert getattr(jaxnn, name) is not None
     with pytest.raises(AttributeError, match=r"no attribute 'kitchen'"):
         jaxnn.kitchen  # noqa: B018
+
+
+def test_every_room_has_one_level_in_the_table_and_the_table_has_no_other_room():
+    assert set(LEVEL_OF) == {room_of(relative) for relative in FILES} - {None}
+    cells = re.findall(r"^\| \d \| `(.*)` \|$", DESIGN, re.MULTILINE)
+    assert len(LEVEL_OF) == sum(len(cell.split()) for cell in cells)
 
 
 def test_the_version_is_the_newest_of_the_changelog():

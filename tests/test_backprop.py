@@ -134,5 +134,5 @@ class TestRefusals:
     @pytest.mark.parametrize("count", [0, 2])
     def test_another_number_of_activations(self, count):
         outputs, kept = mlp.forward(self.PARAMS, jnp.ones((5, 3)), activation=jnp.tanh)
-        with pytest.raises(ValueError, match=rf"one per hidden layer \(1\), got {count}"):
+        with pytest.raises(ValueError, match=rf"has 1 hidden layers, got {count} activations"):
             backprop.backward(self.PARAMS, kept, outputs, activation=(jnp.tanh,) * count)
