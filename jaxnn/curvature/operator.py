@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxnn import chunks
 from jaxnn.derivatives import flat
 from jaxnn.objective import evaluate
 from jaxnn.types import Batch, Params
@@ -28,11 +29,8 @@ class Operator(NamedTuple):
 
 
 def in_chunks(function: Callable[[Any], Any], rows: Array) -> Array:
-    """The function of each row, `AT_ONCE` side by side; the last chunk is filled up, which saves a second program."""
-    count, chunk = len(rows), min(AT_ONCE, len(rows))
-    padded = jnp.pad(rows, [(0, -count % chunk)] + [(0, 0)] * (rows.ndim - 1), mode="edge")
-    answers = jax.lax.map(jax.vmap(function), padded.reshape(-1, chunk, *rows.shape[1:]))
-    return answers.reshape(-1, *answers.shape[2:])[:count]
+    """The function of each row, `AT_ONCE` side by side."""
+    return chunks.mapped(jax.vmap(function), rows, min(AT_ONCE, len(rows)))
 
 
 def hessian_of(f: Callable[..., Any], params: Params, batch: Batch | None = None) -> Operator:

@@ -30,7 +30,7 @@ from jaxnn import checks
 DELIMITERS = ("\t", ";", "|", ",")
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "?")
 USUALLY_MISSING = frozenset(MISSING)
-CHUNK = 50_000  # rows converted at a time: bounds the memory that cells take as text
+LINES_AT_ONCE = 50_000  # rows converted at a time: bounds the memory that cells take as text
 MAX_COLUMNS = 100_000
 CODES = re.compile(r"^[ \t]*0\d+[ \t]*$", re.MULTILINE)
 COMMA = re.compile(r"^[ \t]*[+-]?(?:0,|\d{4,},|\d*,(?!\d{3}[ \t]*$))", re.MULTILINE)  # no comma between thousands
@@ -149,9 +149,9 @@ class _Kinds(NamedTuple):
 
 
 def _read_delimited(name: str, encoding: str, delimiter: str | None, missing: frozenset[str], kinds: _Kinds) -> Table:
-    """Reads text in chunks, each column by the first of the readers that understands all of it.
+    """Reads text some lines at a time, each column by the first of the readers that understands all of it.
 
-    A column that its reader stops understanding in a later chunk is read again from the start by the next reader.
+    A column that its reader stops understanding in later lines is read again from the start by the next reader.
     """
     delimiter = delimiter or _find_delimiter(name, encoding)
     header = _header(name, encoding, delimiter)
@@ -163,7 +163,7 @@ def _read_delimited(name: str, encoding: str, delimiter: str | None, missing: fr
     while unread:
         again: set[int] = set()
         n_rows = 0
-        for rows in _chunks(name, encoding, delimiter, len(header)):
+        for rows in _some_lines(name, encoding, delimiter, len(header)):
             cells = list(zip(*rows, strict=True))
             for j in unread - again:
                 part = readers[j][reader_of[j]](cells[j], missing)
@@ -245,8 +245,8 @@ def _header(name: str, encoding: str, delimiter: str) -> list[str]:
     return header
 
 
-def _chunks(name: str, encoding: str, delimiter: str, width: int) -> Iterator[list[list[str]]]:
-    """The rows below the header, `CHUNK` at a time."""
+def _some_lines(name: str, encoding: str, delimiter: str, width: int) -> Iterator[list[list[str]]]:
+    """The rows below the header, `LINES_AT_ONCE` at a time."""
     rows: list[list[str]] = []
     for line, row in itertools.islice(_lines(name, encoding, delimiter), 1, None):
         if len(row) != width:
@@ -254,7 +254,7 @@ def _chunks(name: str, encoding: str, delimiter: str, width: int) -> Iterator[li
                 f"{name!r}, line {line}: {len(row)} field{'s' * (len(row) != 1)}, but the first line names {width}."
             )
         rows.append(row)
-        if len(rows) == CHUNK:
+        if len(rows) == LINES_AT_ONCE:
             yield rows
             rows = []
     if rows:
@@ -318,7 +318,7 @@ def _texts(cells: tuple[str, ...], missing: frozenset[str]) -> np.ndarray:
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """One column from its chunks."""
+    """One column from its parts."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnn import checks, tree
+from jaxnn import checks, chunks, tree
 from jaxnn.derivatives import budget, flat
 from jaxnn.derivatives.lines import scalar_dtype
 from jaxnn.types import Params
@@ -126,11 +126,7 @@ def _columns(
         return keep(entries[:, None], jax.vmap(column)(units))
 
     each = _intermediate_bytes(column, jax.ShapeDtypeStruct((n,), kind))
-    chunks = -(-n // _tangents(each, block_bytes))
-    chunk = -(-n // chunks)  # alike, so that one program serves them all and the last has few entries too many
-    entries = jnp.minimum(jnp.arange(chunks * chunk), n - 1).reshape(chunks, chunk)
-    kept = jax.lax.map(together, entries) if chunks > 1 else together(entries[0])[None]
-    return kept.reshape(chunks * chunk, *kept.shape[2:])[:n]
+    return chunks.mapped(together, jnp.arange(n), chunks.even(n, _tangents(each, block_bytes)))
 
 
 def _tangents(each: int, block_bytes: int | None) -> int:

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnn import losses, tree
+from jaxnn import chunks, losses, tree
 from jaxnn.derivatives import budget, dense, flat
 from jaxnn.derivatives.jacobians import example_curvature, needs_split, output_jacobian, shares, width
 from jaxnn.objective import Objective, names, split
@@ -192,20 +192,8 @@ def _sum(
         return jacobian @ _weighted(jacobian, m).T
 
     drawn = key is not None and names(objective.predict, "key")
-    block_rows = max(1, (block_bytes or BLOCK_BYTES) // (n * k * kind.itemsize))
-    blocks = 1 if drawn else -(-rows // block_rows)
-    if blocks == 1:
-        total = block(x, y, share)
-    else:
-        # The last block goes beyond the end and takes the last row again, with no share in the mean.
-        taken = jnp.arange(blocks * -(-rows // blocks)).reshape(blocks, -1)
-
-        def add(total: Array, taken: Array) -> tuple[Array, None]:
-            part = jax.tree.map(lambda leaf: leaf[jnp.minimum(taken, rows - 1)], (x, y, share))
-            part_share = jnp.where(taken < rows, part[2], 0)
-            return total + block(part[0], part[1], part_share), None
-
-        total = jax.lax.scan(add, jnp.zeros((n, n), kind), taken)[0]
+    most = (block_bytes or BLOCK_BYTES) // (n * k * kind.itemsize)
+    total = chunks.summed(block, (x, y), share, rows if drawn else chunks.even(rows, most))
     return 0.5 * (total + total.T)
 
 

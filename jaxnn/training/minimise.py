@@ -27,7 +27,7 @@ from jaxnn.optimisers.second_order import promise
 from jaxnn.optimisers.second_order.flat import MOVES, ROUNDINGS, nudges
 from jaxnn.optimisers.words import understood
 from jaxnn.training import prepare, stopping
-from jaxnn.training.chunks import Chunked
+from jaxnn.training.chunked_objective import Chunked
 from jaxnn.training.stopping import Stop
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
 

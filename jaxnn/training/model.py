@@ -34,8 +34,8 @@ CONFIG = {
     "problem": "one of PROBLEMS, or null",
     "about": "notes, any JSON",
 }
-CHUNK_ROWS = 2**13
-CHUNK_ENTRIES = 2**22  # of the widest layer: 16 MiB in single precision
+ROWS_AT_ONCE = 2**13
+ENTRIES_AT_ONCE = 2**22  # of the widest layer: 16 MiB in single precision
 
 
 class Model(NamedTuple):
@@ -105,7 +105,7 @@ class Model(NamedTuple):
     def outputs(self, table: Any, *, clip: bool = False, fill_missing: bool = False) -> np.ndarray:
         """The network's raw outputs for the rows of a table, without a word about them.
 
-        Rows are evaluated in chunks of one size, so that a million rows need no memory for their hidden layers.
+        Rows are evaluated in calls of one program, so that a million rows need no memory for their hidden layers.
 
         Args:
             table: as for `predict`.
@@ -125,12 +125,12 @@ class Model(NamedTuple):
         x = _inputs(table, self.preprocessing, config["sizes"][0], dtype, words)
         outputs = np.empty((len(x), config["sizes"][-1]), dtype)
         # Powers of two, so that tables of many lengths share few compiled programs.
-        rows = min(CHUNK_ROWS, _power_of_two(CHUNK_ENTRIES // max(config["sizes"])), _power_of_two(2 * len(x) - 1))
+        rows = min(ROWS_AT_ONCE, _power_of_two(ENTRIES_AT_ONCE // max(config["sizes"])), _power_of_two(2 * len(x) - 1))
         for start in range(0, len(x), rows):
-            chunk = x[start : start + rows]
-            padded = np.pad(chunk, ((0, rows - len(chunk)), (0, 0)))
+            some = x[start : start + rows]
+            padded = np.pad(some, ((0, rows - len(some)), (0, 0)))
             evaluated = _evaluate(self.params, padded, config["network"], _activation_names(config))
-            outputs[start : start + rows] = np.asarray(evaluated)[: len(chunk)]
+            outputs[start : start + rows] = np.asarray(evaluated)[: len(some)]
         _refuse_nonfinite(outputs, "The outputs overflow", "the inputs are far from those in training")
         return outputs
 
@@ -339,7 +339,7 @@ def _refuse_nonfinite(rows: np.ndarray, what: str, why: str) -> None:
 
 @partial(jax.jit, static_argnames=("network", "names"))
 def _evaluate(params: Params, x: jax.Array, network: str, names: tuple[str, ...]) -> jax.Array:
-    """The raw outputs of one chunk, (rows, n_out)."""
+    """The raw outputs of one call, (rows, n_out)."""
     return NETWORKS[network](params, x, activation=tuple(activations.TABLE[name] for name in names))
 
 

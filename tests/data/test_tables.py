@@ -79,7 +79,7 @@ def test_decimal_commas_need_another_delimiter(write):
 
 @pytest.mark.parametrize(("first", "later"), [("1,5", "1.5"), ("1.5", "1,5")])
 def test_points_and_commas_do_not_mix_however_far_apart(first, later, write, monkeypatch):
-    monkeypatch.setattr("jaxnn.data.tables.CHUNK", 2)
+    monkeypatch.setattr("jaxnn.data.tables.LINES_AT_ONCE", 2)
     table = data.read_table(write(f"a;b\n{first};1,5\n2;2\n{later};3\n"))
     assert table["a"].tolist() == [first, "2", later]
     assert table["b"].tolist() == [1.5, 2.0, 3.0]
@@ -103,7 +103,7 @@ def test_what_is_missing_can_be_told(write):
 
 
 def test_a_column_that_turns_to_text_late_keeps_its_first_cells(write, monkeypatch):
-    monkeypatch.setattr("jaxnn.data.tables.CHUNK", 2)
+    monkeypatch.setattr("jaxnn.data.tables.LINES_AT_ONCE", 2)
     text = "a,b,c,d\n01,,1,true\n02,,2,true\n03,true,3,\n04,false,4,x\nx,,5,false\n"
     table = data.read_table(write(text))
     assert table["a"].tolist() == ["01", "02", "03", "04", "x"]
@@ -266,5 +266,5 @@ def test_commas_that_may_stand_between_thousands_are_no_decimal_commas(write):
 
 
 def test_codes_are_seen_however_late(write, monkeypatch):
-    monkeypatch.setattr("jaxnn.data.tables.CHUNK", 2)
+    monkeypatch.setattr("jaxnn.data.tables.LINES_AT_ONCE", 2)
     assert data.read_table(write("zip\n10001\n94105\n00501\n"))["zip"].tolist() == ["10001", "94105", "00501"]

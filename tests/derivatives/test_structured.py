@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxnn import activations, derivatives, losses, mlp
 from jaxnn.derivatives import MemoryBudgetError
-from jaxnn.derivatives.structured import chunks
+from jaxnn.derivatives.structured import memory
 from jaxnn.objective import Objective, l2
 from jaxnn.verify.problems import quick_to_compile
 
@@ -111,7 +111,7 @@ def all_of(case, params, batch):
     """What is to be tested and its witnesses, for every draw, in one program."""
     objective, words = objective_of(case), {"activation": functions(case)}
     one = jax.tree.map(lambda leaf: leaf[0], params)
-    words["block_bytes"] = case.rows_at_once * one[0].w.dtype.itemsize * chunks.numbers_per_example(one, "whole")
+    words["block_bytes"] = case.rows_at_once * one[0].w.dtype.itemsize * memory.numbers_per_example(one, "whole")
     ours = {
         "hessian": derivatives.mlp_hessian,
         "gauss_newton": partial(derivatives.mlp_hessian, kind="gauss_newton"),
@@ -241,22 +241,13 @@ def test_the_order_is_that_of_ravel_pytree(x64):
     np.testing.assert_allclose(found @ ravel_pytree(v)[0], ravel_pytree(product)[0], atol=1e-13)
 
 
-@pytest.mark.by_default("9-4", "1-1")
-@pytest.mark.parametrize(("examples", "most"), [(1, 1), (7, 7), (8, 3), (9, 4), (10, 1)])
-def test_chunks_sum_every_row_once(examples, most):
-    share = jnp.arange(1.0, examples + 1)
-    seen = chunks.summed(lambda x, share: (share @ x, jnp.sum(share)), most, jnp.eye(examples), share)
-    np.testing.assert_array_equal(seen[0], share)
-    assert seen[1] == share.sum()
-
-
 def test_chunks_keep_to_their_bytes_and_are_alike():
     params = mlp.Layer(np.zeros((64, 16)), np.zeros(16)), mlp.Layer(np.zeros((16, 10)), np.zeros(10))
-    each = 8 * chunks.numbers_per_example(params, "whole")
-    assert chunks.rows_at_once(params, "whole", 1797, 100 * each, 8) == 100  # 18 chunks
-    assert chunks.rows_at_once(params, "whole", 1797, 1, 8) == 1
-    assert chunks.rows_at_once(params, "whole", 1797, 10**12, 8) == 1797
-    assert 64 <= chunks.rows_at_once(params, "whole", 1797, None, 8) <= 512
+    each = 8 * memory.numbers_per_example(params, "whole")
+    assert memory.rows_at_once(params, "whole", 1797, 100 * each, 8) == 100  # 18 chunks
+    assert memory.rows_at_once(params, "whole", 1797, 1, 8) == 1
+    assert memory.rows_at_once(params, "whole", 1797, 10**12, 8) == 1797
+    assert 64 <= memory.rows_at_once(params, "whole", 1797, None, 8) <= 512
 
 
 def test_units_at_a_kink_are_counted(dtype):

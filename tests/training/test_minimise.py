@@ -345,7 +345,7 @@ def test_chunks_change_nothing(x64, table, optimiser, weighted):
 
 
 def test_chunks_of_any_size_sum_alike(x64, table):
-    from jaxnn.training.chunks import Chunked
+    from jaxnn.training.chunked_objective import Chunked
 
     p = jnp.asarray(START)
     value, g = jax.value_and_grad(DECAY)(p, table)

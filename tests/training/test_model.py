@@ -83,17 +83,17 @@ def test_probabilities_of_large_outputs_do_not_overflow():
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 16, 17, 100])
-def test_chunks_do_not_show(monkeypatch, n):
+def test_calls_for_some_of_the_rows_do_not_show(monkeypatch, n):
     model = network((3, 6, 2))
     x = RNG.normal(size=(n, 3))
     whole = model.predict(x)
-    monkeypatch.setattr(model_module, "CHUNK_ROWS", 8)
+    monkeypatch.setattr(model_module, "ROWS_AT_ONCE", 8)
     assert whole.shape == (n, 2)
     # XLA may order a product's sum by the shape of its operands: a few units in the last place.
     np.testing.assert_allclose(model.predict(x), whole, rtol=1e-5, atol=1e-6)
 
 
-def test_chunks_bound_the_rows_and_the_compilations(monkeypatch):
+def test_calls_bound_the_rows_and_the_compilations(monkeypatch):
     traced = []
 
     def counted(params, x, *, activation):
@@ -101,7 +101,7 @@ def test_chunks_bound_the_rows_and_the_compilations(monkeypatch):
         return mlp.apply(params, x, activation=activation)
 
     monkeypatch.setitem(model_module.NETWORKS, "counted", counted)
-    monkeypatch.setattr(model_module, "CHUNK_ENTRIES", 2**12)
+    monkeypatch.setattr(model_module, "ENTRIES_AT_ONCE", 2**12)
     model = network((5, 64, 2), network="counted")
     for n in (10_000, 9_999, 65):
         assert model.predict(RNG.normal(size=(n, 5))).shape == (n, 2)

@@ -2,7 +2,7 @@
 
 recursion   how J bends with the pre-activations of every layer: the mathematics
 blocks      sums over examples of products of what the recursion gives, and their places in the matrix
-chunks      a part of the examples at a time
+memory      how many of the examples at a time
 network     is the objective's prediction that MLP?
 penalties   the penalty's own curvature
 hessians    what is public

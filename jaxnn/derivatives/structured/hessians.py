@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnn import checks, mlp, tree
+from jaxnn import checks, chunks, mlp, tree
 from jaxnn.derivatives import budget, flat
 from jaxnn.derivatives.jacobians import needs_split, shares
-from jaxnn.derivatives.structured import blocks, chunks, network, penalties, recursion
+from jaxnn.derivatives.structured import blocks, memory, network, penalties, recursion
 from jaxnn.objective import Objective, split
 from jaxnn.types import Activation, Batch, Params
 
@@ -153,7 +153,7 @@ def _diagonal(task: _Task, params: Params, batch: Batch) -> Array:
     return penalties.added_to_diagonal(task.objective.penalty, layers, found)
 
 
-def _over_examples(task: _Task, part: chunks.Part, params: mlp.Params, batch: Batch, sums: Callable[..., Any]) -> Any:
+def _over_examples(task: _Task, part: memory.Part, params: mlp.Params, batch: Batch, sums: Callable[..., Any]) -> Any:
     """The sums over all examples; `sums` makes them for a chunk, of the forward pass and the last layer's δ and R."""
     x, targets, weight = split(batch)
     activations = network.per_layer(task.activations, params)
@@ -170,9 +170,9 @@ def _over_examples(task: _Task, part: chunks.Part, params: mlp.Params, batch: Ba
         return sums(params, passed, last)
 
     x = x.astype(params[0].w.dtype)
-    count = chunks.rows_at_once(params, part, len(x), task.block_bytes, x.dtype.itemsize)
+    size = memory.rows_at_once(params, part, len(x), task.block_bytes, x.dtype.itemsize)
     with jax.default_matmul_precision("highest"):  # some accelerators would round float32 factors to fewer bits
-        return chunks.summed(contribution, count, x, targets, shares(len(x), weight, x.dtype))
+        return chunks.summed(contribution, (x, targets), shares(len(x), weight, x.dtype), size)
 
 
 def _task(

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxnn import structure, tree
+from jaxnn import chunks, structure, tree
 from jaxnn.objective import Objective, Relative, split, with_mean_one
 from jaxnn.types import Batch, Params
 
@@ -49,24 +49,18 @@ class Chunked(Objective):
         if weight is not None and jnp.shape(weight) != (rows,):
             raise ValueError(f"weight must have shape ({rows},), one per example, got {jnp.shape(weight)}.")
         size = min(self.rows_at_once, rows)
-        chunks = -(-rows // size)
-        filled = jnp.minimum(jnp.arange(chunks * size), rows - 1)
-
-        def cut(part: Any) -> Any:
-            return jnp.asarray(part)[filled].reshape(chunks, size, *jnp.shape(part)[1:])
-
-        real = jnp.arange(chunks * size) < rows
-        weights = jnp.where(real, 1.0 if weight is None else jnp.asarray(weight)[filled], 0.0).reshape(chunks, -1)
+        weights = chunks.shares(jnp.ones(rows) if weight is None else jnp.asarray(weight), size)
 
         @jax.checkpoint
-        def total(x: Any, y: Any, w: Array) -> Array:
-            losses = self.loss(self.outputs(params, x, key), y)
+        def total(at: Array, w: Array) -> Array:
+            some_x, some_y = chunks.taken((x, y), at)
+            losses = self.loss(self.outputs(params, some_x, key), some_y)
             if losses.shape != (size,):
                 raise ValueError(f"The loss must give one number per example, shape ({size},), got {losses.shape}.")
             losses = losses.astype(tree.wide_dtype(losses.dtype))
             return jnp.sum(w.astype(losses.dtype) * losses)
 
-        totals = jax.lax.map(lambda part: total(*part), (*jax.tree.map(cut, (x, y)), weights))
+        totals = jax.lax.map(lambda part: total(*part), (chunks.places(rows, size), weights))
         return jnp.sum(totals) / rows
 
 
