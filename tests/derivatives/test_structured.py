@@ -15,6 +15,7 @@ from jaxnn.derivatives import MemoryBudgetError
 from jaxnn.derivatives.structured import memory
 from jaxnn.objective import Objective, l2
 from jaxnn.verify.problems import quick_to_compile
+from tests.targets import targets
 
 ROWS, DRAWS = 11, 3
 ALL = ("hessian", "gauss_newton", "blocks", "diagonal", "trace")
@@ -75,16 +76,10 @@ def draw(case, dtype=None, seed=0):
         mlp.Layer(normal(DRAWS, n, m), normal(DRAWS, m) if bias else None)
         for (n, m), bias in zip(pairwise(case.sizes), case.bias or (True,) * (len(case.sizes) - 1), strict=True)
     )
-    k = case.sizes[-1]
-    targets = {
-        "softmax_cross_entropy": jnp.asarray(
-            rng.dirichlet(np.ones(k), ROWS) if case.one_hot else rng.integers(0, k, ROWS)
-        ),
-        "sigmoid_cross_entropy": jnp.asarray(rng.integers(0, 2, (ROWS, k))),
-        "poisson": jnp.asarray(rng.poisson(2.0, (ROWS, k))),
-    }.get(case.loss, normal(ROWS) if case.squeezed else normal(ROWS, k))
+    y = targets(case.loss, ROWS, case.sizes[-1], rng, soft=case.one_hot)
+    y = jnp.asarray(y[:, 0] if case.squeezed else y, None if case.loss == "softmax_cross_entropy" else dtype)
     weight = (jnp.asarray(rng.integers(0, 3, ROWS), dtype),) if case.weighted else ()
-    return params, (normal(ROWS, case.sizes[0]), targets, *weight)
+    return params, (normal(ROWS, case.sizes[0]), y, *weight)
 
 
 def objective_of(case):

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from jaxnn import activations, initialisers, losses, mlp
+from tests.targets import BATCH, RAW, TARGETS
 from tests.test_activations import ELEMENTWISE, GRID
-from tests.test_losses import BATCH, RAW, TARGETS
 
 ACTIVATIONS = {
     "sigmoid": torch.sigmoid,
