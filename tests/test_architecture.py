@@ -18,7 +18,7 @@ FILES = {path.relative_to(PACKAGE): path for path in sorted(PACKAGE.rglob("*.py"
 
 # A room imports from lower levels only, never from its siblings on its own. A new room must be given its level.
 LEVELS = (
-    {"types", "checks", "files", "numerics", "structure", "version"},
+    {"types", "checks", "files", "numerics", "structure", "version", "once", "draws"},
     {"factories", "tree"},
     {
         "activations",
