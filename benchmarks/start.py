@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.harness import Contender, Question, rounded
+from benchmarks.harness import Contender, Make, Question, rounded
 from jaxnn.data import bundled
 
 MOMENTS = {
@@ -69,10 +69,10 @@ def problems(quick: bool) -> Iterable[Moment]:
     return [Moment(setting, moment, epochs, rates) for setting in SETTINGS for moment in MOMENTS]
 
 
-def process(library: str) -> Callable[[Moment], Callable[[Path], dict[str, list[float]]]]:
+def process(library: str) -> Make:
     """A call, with a folder for the data and the cache, is one fresh process; it gives the times of all its moments."""
 
-    def make(problem: Moment) -> Callable[[Path], dict[str, list[float]]]:
+    def make(problem: Moment) -> Callable[..., dict[str, list[float]]]:
         def call(folder: Path) -> dict[str, list[float]]:
             words = [str(folder / DATA), repr(time.time()), str(problem.epochs), str(problem.rates)]
             command = [sys.executable, "-m", "benchmarks.newcomers", library, *words]
@@ -104,7 +104,7 @@ def measured(
     question: Question, contenders: list[Contender], rounds: int, quick: bool, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """All moments of all contenders: a process goes through every moment, so that none is started twice for one."""
-    asked = list(question.problems(quick))
+    asked = list(problems(quick))
     found: dict[str, dict[str, list[dict[str, list[float]]]]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder, digits = Path(name), bundled.load("digits")

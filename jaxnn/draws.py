@@ -27,8 +27,9 @@ FACTORIES = (
 # What factories make is a function `init` within them; of several factories it is `variance_scaling`'s. Not here is
 # `normal`: its draw is √2 erf⁻¹(u) σ, and within one program XLA makes of the two factors one, rounded once. In the
 # others a clip stands between.
-MADE = frozenset(
-    (made.__module__, made.__qualname__) for made in (initializers.constant(0.0), *(factory() for factory in FACTORIES))
+MADE: frozenset[tuple[str, str]] = frozenset(
+    (made.__module__, getattr(made, "__qualname__", ""))
+    for made in (initializers.constant(0.0), *(factory() for factory in FACTORIES))
 )
 
 
