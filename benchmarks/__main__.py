@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import hessian, least_squares, race, robustness, table, training, update
+from benchmarks import hessian, least_squares, race, robustness, start, table, training, update
 from benchmarks.harness import environment, measure
 from jaxnn import checks, files
 
@@ -19,6 +19,7 @@ QUESTIONS = {
         hessian.DIAGONAL,
         least_squares.QUESTION,
         race.QUESTION,
+        start.QUESTION,
     )
 }
 

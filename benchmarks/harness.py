@@ -75,6 +75,11 @@ class Question(NamedTuple):
     contenders: tuple[Contender, ...]
     rounds: int
     curve: Callable[[Any, Any], Any] | None = None  # likewise -> what a picture draws of that call
+    scale: str = "µs"  # of its tables, or "s"
+    measured: Callable[..., list[dict[str, Any]]] | None = (
+        None  # (question, contenders, rounds, quick, say) -> problems,
+    )
+    # for one whose contenders can't take turns within this process
 
 
 def measure(question: Question, *, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
@@ -95,9 +100,14 @@ def measure(question: Question, *, quick: bool, say: Callable[[str], None]) -> d
         "name": question.name,
         "title": question.title,
         "unit": question.unit,
+        "scale": question.scale,
         "witness_name": question.witness_name,
         "absent": [{"name": c.name, "reason": _reason(c)} for c in absent],
-        "problems": [_measured(question, problem, here, rounds, say) for problem in question.problems(quick)],
+        "problems": (
+            [_measured(question, problem, here, rounds, say) for problem in question.problems(quick)]
+            if question.measured is None
+            else question.measured(question, here, rounds, quick, say)
+        ),
     }
 
 
@@ -173,7 +183,12 @@ def _timed(call: Callable[[], Any]) -> tuple[float, float]:
     began, processor_began = time.perf_counter(), time.process_time()
     call()
     took = time.perf_counter() - began, time.process_time() - processor_began
-    return float(f"{took[0]:.{DIGITS}g}"), float(f"{took[1]:.{DIGITS}g}")
+    return rounded(took[0]), rounded(took[1])
+
+
+def rounded(seconds: float) -> float:
+    """To the digits that are kept."""
+    return float(f"{seconds:.{DIGITS}g}")
 
 
 def _present(contender: Contender) -> bool:

@@ -63,13 +63,14 @@ def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[s
     """The header, then a row for each contender."""
     moved = problem["bytes_moved"]
     rate = [] if moved is None else ["GB/s"]
+    scale = question.get("scale", "µs")
     told = any(contender.get("temporary_bytes") is not None for contender in problem["contenders"])
     yield [
         "",
-        f"µs per {question['unit']}",
+        f"{scale} per {question['unit']}",
         "× ours",
         "quartiles",
-        "processor µs",
+        f"processor {scale}",
         *rate,
         *(["temporary MB"] if told else []),
         question["witness_name"],
@@ -84,15 +85,19 @@ def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[s
         spread = f"{low:.2f}–{high:.2f}"
         yield [
             contender["name"],
-            f"{seconds * 1e6:,.1f}",
+            _time(seconds, scale),
             f"{median(each):.2f}",
             spread,
-            f"{median(contender['processor_seconds']) / problem['units'] * 1e6:,.1f}",
+            _time(median(contender["processor_seconds"]) / problem["units"], scale),
             *rate,
             *([_megabytes(contender.get("temporary_bytes"))] if told else []),
             _number(contender["witness"]),
             contender["settings"] + ("" if contender["variant"] is None else f"; {contender['variant']}"),
         ]
+
+
+def _time(seconds: float, scale: str) -> str:
+    return f"{seconds * 1e6:,.1f}" if scale == "µs" else f"{seconds:.2f}"
 
 
 def _number(value: float | None) -> str:

@@ -109,8 +109,9 @@ def sigmoid_cross_entropy(outputs: ArrayLike, targets: Any) -> PerExample:
     Raises:
         ValueError: the shapes differ; a target outside [0, 1], where the targets are known (not traced).
     """
-    outputs, targets = _alike(outputs, targets)
-    _in_range(targets, 0.0, 1.0, "sigmoid_cross_entropy needs targets in [0, 1]")
+    given = targets
+    outputs, targets = _alike(outputs, given)
+    _in_range(given, targets.dtype, 0.0, 1.0, "sigmoid_cross_entropy needs targets in [0, 1]")
     # softplus(o) - y o is as long, but cancels to 0 for a confident and right output: log σ(20) is -2e-9, not 0.
     losses = targets * jax.nn.softplus(-outputs) + (1 - targets) * jax.nn.softplus(outputs)
     return _sum(jnp.where((targets >= 0) & (targets <= 1), losses, jnp.nan))  # where it can't be raised
@@ -122,8 +123,9 @@ def poisson(outputs: ArrayLike, targets: Any) -> PerExample:
     Raises:
         ValueError: the shapes differ; a negative target, where the targets are known (not traced).
     """
-    outputs, targets = _alike(outputs, targets)
-    _in_range(targets, 0.0, np.inf, "poisson needs counts ≥ 0 as targets")
+    given = targets
+    outputs, targets = _alike(outputs, given)
+    _in_range(given, targets.dtype, 0.0, np.inf, "poisson needs counts ≥ 0 as targets")
     return _sum(jnp.exp(outputs) - targets * outputs)
 
 
@@ -180,9 +182,11 @@ def _labels_in_range(labels: Any, classes: int) -> None:
         )
 
 
-def _in_range(targets: Array, low: float, high: float, rule: str) -> None:
-    known = _known(targets)
+def _in_range(given: Any, dtype: Any, low: float, high: float, rule: str) -> None:
+    """Looks at targets as they were given: those cast by jax are not known where the outputs are traced."""
+    known = _known(given)
     if known is not None and known.size:
+        known = known.astype(dtype)
         outside = (known < low) | (known > high)
         if outside.any():
             index = tuple(int(i) for i in np.argwhere(outside)[0])

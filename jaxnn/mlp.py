@@ -16,6 +16,7 @@ References:
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 
@@ -25,7 +26,8 @@ from jax.nn.initializers import he_normal, zeros
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxnn import checks
+from jaxnn import checks, once
+from jaxnn.draws import Known
 from jaxnn.structure import hyperparameters
 from jaxnn.types import Activation, Scalar
 
@@ -58,6 +60,9 @@ def init(
 ) -> Params:
     """Draws the parameters of an MLP.
 
+    With initialisers of `jax.nn` all of them are drawn by one program, compiled in a fraction of a second for each new
+    `sizes`; with others, which may do what jax can't trace, draw by draw. What a key gives is the same either way.
+
     Args:
         key: a PRNG key, split once per layer.
         sizes: (n_in, hidden, …, n_out), whole numbers ≥ 1; (4, 1) is a linear model.
@@ -83,6 +88,13 @@ def init(
     dtype = jnp.result_type(float) if dtype is None else jnp.dtype(dtype)
     if not jnp.issubdtype(dtype, jnp.floating):
         raise TypeError(f"dtype must be a floating-point dtype, got {dtype}.")
+    known = Known.of(w_init), Known.of(b_init)
+    if None in known or isinstance(key, jax.core.Tracer) or once.within_a_program():
+        return _layers(key, tuple(widths), w_init, b_init, dtype)
+    return _layers_at_once(once.options() is not None)(key, tuple(widths), *known, dtype)
+
+
+def _layers(key: Any, widths: tuple[int, ...], w_init: Any, b_init: Any, dtype: Any) -> Params:
     return tuple(
         Layer(
             w=_draw(w_init, w_key, (n_in, n_out), dtype),
@@ -92,6 +104,17 @@ def init(
             jax.random.split(key, (len(widths) - 1, 2)), pairwise(widths), strict=True
         )
     )
+
+
+@cache
+def _layers_at_once(quickly: bool) -> Callable[..., Params]:
+    """`_layers` as one program, of known initialisers."""
+
+    @partial(jax.jit, static_argnums=(1, 2, 3, 4), compiler_options=once.options() if quickly else None)
+    def layers(key: Any, widths: tuple[int, ...], w_init: Known, b_init: Known, dtype: Any) -> Params:
+        return _layers(key, widths, w_init.initialiser, b_init.initialiser, dtype)
+
+    return layers
 
 
 @hyperparameters("dropout")

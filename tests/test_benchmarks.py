@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from benchmarks import harness, hessian, page, table, training, update
+from benchmarks import harness, hessian, newcomers, page, start, table, training, update
 from benchmarks.__main__ import QUESTIONS, main
 from jaxnn import tree
 
@@ -46,7 +46,8 @@ def fake_time(clock):
     return SimpleNamespace(perf_counter=now, process_time=lambda: 2 * clock[0], sleep=lambda seconds: None)
 
 
-DEAR = {"least_squares", "race"}  # a quarter of a minute each
+DEAR = {"least_squares", "race", "start"}  # a quarter of a minute each
+UNPUBLISHED = {"start"}  # asked, and not yet measured for the page
 
 
 @pytest.mark.by_default("update")
@@ -267,7 +268,7 @@ def test_the_page_shows_the_published_measurements_and_nothing_else():
 def test_the_published_measurements_answer_the_questions_of_this_code():
     report = published()
     assert not report["quick"]
-    assert [asked["name"] for asked in report["questions"]] == list(QUESTIONS)
+    assert [asked["name"] for asked in report["questions"]] == [name for name in QUESTIONS if name not in UNPUBLISHED]
     for asked in report["questions"]:
         now = QUESTIONS[asked["name"]]
         assert asked["absent"] == []
@@ -289,11 +290,81 @@ def test_in_the_published_run_all_trained_to_a_similar_loss():
         assert loss < initial / 50
 
 
+def recorded_start(monkeypatch, rounds):
+    """`start` measured with processes that only say that they were started, and take 1, 2, 3, … seconds."""
+    began = []
+
+    def run(command, **surroundings):
+        library = command[3]
+        began.append((library, "JAX_COMPILATION_CACHE_DIR" in surroundings["env"]))
+        moments = {moment: [len(began), 2 * len(began), 0.5] for moment in start.MOMENTS}
+        return SimpleNamespace(returncode=0, stdout=f"a warning\n{json.dumps(moments)}\n", stderr="")
+
+    monkeypatch.setattr(start.subprocess, "run", run)
+    ours, optax, torch, *_ = start.QUESTION.contenders
+    problems = start.measured(start.QUESTION, [ours, optax, torch], rounds, True, lambda sentence: None)
+    return began, problems
+
+
+def test_processes_take_turns_and_only_what_compiles_is_measured_with_a_cache(monkeypatch):
+    began, problems = recorded_start(monkeypatch, rounds=3)
+    everyone = ["jaxnn", "optax", "torch"]
+    turns = [*everyone, *everyone, "optax", "torch", "jaxnn", "torch", "jaxnn", "optax"]
+    cached = ["jaxnn", "optax", "jaxnn", "optax", "optax", "jaxnn", "jaxnn", "optax"]
+    assert began == [(name, False) for name in turns] + [(name, True) for name in cached]
+    assert [problem["name"] for problem in problems] == [p.name for p in start.problems(True)]
+    for cold, warm in zip(problems[:4], problems[4:], strict=True):
+        assert named(cold)["torch"] == named(warm)["torch"]  # which keeps no programs
+        assert named(cold)["jaxnn fit"]["seconds"] == [4, 9, 11]
+        assert named(warm)["jaxnn fit"]["seconds"] == [15, 18, 19]
+        assert named(warm)["jaxnn fit"]["processor_seconds"] == [30, 36, 38]
+
+
+def test_a_start_is_told_in_seconds_a_network(monkeypatch):
+    _, problems = recorded_start(monkeypatch, rounds=3)
+    asked = {"name": "start", "title": "Q", "unit": "network", "witness_name": "loss", "absent": [], "scale": "s"}
+    at = {"processor": "P", "cores": 2, "system": "Linux", "python": "3.11", "versions": {}}
+    shown = table.markdown({"environment": at, "quick": False, "questions": [{**asked, "problems": problems[3:4]}]})
+    assert "| s per network |" in shown
+    assert "| jaxnn fit | 4.50 | 1.00 |" in shown  # 9 seconds for two networks
+
+
+def test_a_process_that_fails_is_told_in_one_line(monkeypatch, capsys):
+    failed = SimpleNamespace(returncode=1, stdout="", stderr="Traceback\nMemoryError: no room")
+    monkeypatch.setattr(start.subprocess, "run", lambda *words, **more: failed)
+    assert main(["--quick", "--only", "start"]) == 2
+    assert "ended with status 1: MemoryError: no room" in capsys.readouterr().err
+
+
+def test_a_process_finds_no_cache_where_it_starts_cold(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
+    assert not any(name.startswith(start.CACHE_SETTINGS) for name in start.surroundings("cold", tmp_path))
+    assert start.surroundings("cache", tmp_path)["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("library", ["scikit-learn", pytest.param("jaxnn", marks=pytest.mark.slow), "optax"])
+def test_a_newcomer_trains_what_it_says(library, tmp_path):
+    (problem,) = training.problems(True)
+    np.savez(tmp_path / "digits.npz", x=problem.x, y=problem.y)
+    moments = newcomers.main(library, str(tmp_path / "digits.npz"), newcomers.time.time(), 12, 2)
+    assert list(moments) == list(start.MOMENTS)
+    assert min(min(values) for values in moments.values()) > 0
+    # Eight steps of Adam hardly move a network; 96 at a rate of 0.01 bring it far below ln 10, which knows nothing.
+    assert moments["rates"][2] < 1 < moments["first"][2]
+
+
+def test_a_newcomers_loss_is_that_of_training():
+    (problem,) = training.problems(True)
+    layers = training.as_layers(problem.start())
+    expected = training.final_loss(problem, layers)
+    np.testing.assert_allclose(newcomers.cross_entropy(layers, problem.x, problem.y), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["--only", "trainign"], "Did you mean 'training'?"),
-        (["--only", "nothing like it"], "Known: diagonal, hessian, least_squares, race, training, update."),
+        (["--only", "nothing like it"], "Known: diagonal, hessian, least_squares, race, start, training, update."),
         (["--only", "update", "--json", "no/such/folder/report.json"], "no such folder"),
     ],
 )

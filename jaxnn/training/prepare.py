@@ -5,13 +5,14 @@ becoming a nan some epochs later.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn import checks
+from jaxnn import checks, losses
 from jaxnn.objective import Objective, split, weighted_mean, with_mean_one
 from jaxnn.types import Batch, Params
 
@@ -228,7 +229,7 @@ def undefined_metrics(names: Sequence[str], outputs: jax.ShapeDtypeStruct, targe
 
 
 def rehearse(objective: Callable[..., Any], params: Params, data: Any, what: str) -> None:
-    """Evaluates the loss once where its values are known, so that labels out of range are seen; nothing is trained.
+    """Takes the loss once where targets are known, so that labels out of range are seen; nothing is trained.
 
     Raises:
         ValueError: whatever the loss or the network say of shapes and labels; parameters that are not finite.
@@ -243,13 +244,27 @@ def rehearse(objective: Callable[..., Any], params: Params, data: Any, what: str
         return
     x, y, weight = split(data)
     shape = shape_of_outputs(objective, params, x)
-    try:
-        losses = objective.loss(jnp.zeros(shape.shape, shape.dtype), y)
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"In the {what}: {error}") from None
-    if losses.shape != shape.shape[:1]:
-        raise ValueError(f"The loss must give one number per example, shape {shape.shape[:1]}, got {losses.shape}.")
-    weighted_mean(losses, weight)
+
+    def mean_loss(outputs: Any) -> jax.Array:
+        try:
+            found = objective.loss(outputs, y)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"In the {what}: {error}") from None
+        if found.shape != shape.shape[:1]:
+            raise ValueError(f"The loss must give one number per example, shape {shape.shape[:1]}, got {found.shape}.")
+        return weighted_mean(found, weight)
+
+    if _looks_at_labels_as_given(objective.loss):
+        jax.eval_shape(mean_loss, shape)  # nothing is computed, and nothing compiled
+    else:
+        mean_loss(jnp.zeros(shape.shape, shape.dtype))
+
+
+def _looks_at_labels_as_given(loss: Callable[..., Any]) -> bool:
+    """Whether a loss sees its targets' values while its outputs are traced: ours do, by NumPy."""
+    while isinstance(loss, partial):
+        loss = loss.func
+    return any(loss is one for one in losses.TABLE.values())
 
 
 def shape_of_outputs(objective: Objective, params: Params, x: Any) -> jax.ShapeDtypeStruct:
