@@ -275,7 +275,7 @@ def _end_of_epoch(plan: Plan, carry: Carry, steps: int, sets: Sets, limits: Limi
             epoch=epoch,
             batch=jnp.zeros_like(carry.batch),
             sums=jax.tree.map(jnp.zeros_like, sums),
-            ends=jax.tree.map(lambda rows, end: rows.at[epoch % 2].set(end), carry.ends, train._replace(key=None)),
+            ends=jax.tree.map(partial(_placed, epoch % 2), carry.ends, train._replace(key=None)),
             best_params=_when(improved, lambda _: judged_params, carry.best_params),
             best_score=jnp.where(improved, score, carry.best_score),
             best_epoch=best_epoch,
@@ -283,6 +283,11 @@ def _end_of_epoch(plan: Plan, carry: Carry, steps: int, sets: Sets, limits: Limi
         )
 
     return _when(finite, go_on, carry._replace(status=jnp.full_like(carry.status, DIVERGED))), record
+
+
+def _placed(row: Array, rows: Array, value: Any) -> Array:
+    """The rows with one of them replaced: a slice written in place, where `rows.at[row].set` compiles a scatter."""
+    return jax.lax.dynamic_update_index_in_dim(rows, jnp.asarray(value, rows.dtype), row, axis=0)
 
 
 def _when(condition: Array, body: Callable[[Any], Any], state: Any) -> Any:
