@@ -78,9 +78,10 @@ def _scores_of_classes(
     del fitted
     outputs = np.asarray(outputs, np.float64)
     with np.errstate(all="ignore"):
+        probabilities = softmax(outputs)
         return {
             "accuracy": metrics.accuracy(codes, outputs.argmax(axis=1), weight=weight),
-            "log loss": metrics.log_loss(codes, softmax(outputs), weight=weight),
+            "log loss": metrics.log_loss(codes, probabilities, weight=weight),
         }
 
 
