@@ -129,12 +129,11 @@ def source(
         raise ValueError(f"Which column is to be predicted? Give --target COLUMN, one of {listed(list(table), 12)}.")
     values = checks.one_of(target, table, "target column")
     weights = None if weight is None else checks.one_of(weight, table, "weight column")
+    called = [each for each in PROBLEMS.values() if each.target_kind and target in getattr(columns, each.target_kind)]
     if problem is not None:
         reason = SAID
-    elif target in columns.category:
-        problem, reason = "classes", "as --category says"
-    elif target in columns.number:
-        problem, reason = "numbers", "as --number says"
+    elif called:
+        problem, reason = called[0].name, f"as --{called[0].target_kind} says"
     else:
         problem, reason = preprocessing.problem_of(values, name=target, decimal=decimal, missing=columns.missing)
     return found._replace(
