@@ -97,7 +97,7 @@ def source(
 
     Raises:
         ValueError: there is neither a data set nor a file of that name, it is no table, a column is unknown, or a table
-            has no target.
+            has no target; or the target is of no kind that can be predicted.
         TypeError: `rows` is none of these.
         OSError: the file cannot be read.
         ImportError: a library that the data set or the format needs is not installed.
@@ -111,8 +111,6 @@ def source(
         if columns != Columns():
             raise ValueError("These rows are a Source already: what is said of their columns belongs to it.")
         return rows
-    if problem is not None:
-        checks.one_of(problem, PROBLEMS, "problem")
     if isinstance(rows, str | os.PathLike):
         said = {"missing": columns.missing} if columns.missing else {}
         found = _opened(rows, columns, decimal=decimal, text=columns.category, number=columns.number, **said)
