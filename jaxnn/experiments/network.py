@@ -50,7 +50,7 @@ def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, *
     key, init_key = jax.random.split(jax.random.key(seed))
     if names:  # He's initialisation for rectifiers, Glorot's for the rest
         w_init = initialisers.he_normal if set(names) <= RECTIFIERS else initialisers.glorot_uniform
-        params = jax.jit(functools.partial(mlp.init, sizes=sizes, w_init=w_init))(init_key)
+        params = mlp.init(init_key, sizes, w_init=w_init)
     else:  # zeros for a linear model, whose loss is convex
         params = (mlp.Layer(jnp.zeros(sizes), jnp.zeros(sizes[1])),)
     predict = functools.partial(mlp.apply, activation=functions)
