@@ -115,7 +115,7 @@ def _batch(fitted: Any, rows: Any, options: Any) -> tuple[Any, Any]:
 
     from jaxnn.experiments import PROBLEMS
 
-    truth = rows.column(fitted.target_name)
+    truth = rows.target
     if truth is None:
         told = "columns" if rows.dataset is None else f"target, {rows.dataset.target_name!r},"
         raise ValueError(

@@ -19,16 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Any) -> int:
     """Trains, tests, saves, draws and tells; returns the exit status."""
-    from jaxnn import experiments
     from jaxnn.cli import outputs
 
     without = outputs.missing_extra("plot", "matplotlib")
     if without is not None:
         options.plot = None
     options.data, options.history, options.checkpoint = "digits", None, None
-    outputs.check(options)
     remark = None if without is None else ("no picture", without)
-    outcome = train.carry_out(experiments.source(options.data), {}, options, _picture, remark=remark)
+    outcome = train.carry_out(options, _picture, remark=remark)
     return train.status(outcome)
 
 

@@ -77,7 +77,7 @@ def _remarks(rows: Any, fitted: Any, raw: Any, words: dict[str, bool]) -> Iterat
         for name, values in fitted.unknown_categories(rows.rows).items():
             yield f"column {name!r} has values that training did not see, taken as no category: {listed(values)}"
     yield from preprocessing.remarks(fitted, rows.rows, **words)
-    truth = rows.column(fitted.target_name)
+    truth = rows.target
     if truth is None:
         return
     try:

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from jaxnn.cli.text import fact, printable, table
-from jaxnn.experiments.network import layer_sizes
 from jaxnn.experiments.problems import PROBLEMS
+from jaxnn.experiments.recipe import layer_sizes
 from jaxnn.experiments.text import counted, listed
 
 
@@ -91,7 +91,7 @@ def data(source: Any, rows: Any, seed: int) -> None:
 
 def recipe(rows: Any, chosen: Any) -> None:
     """Prints the network and how it is going to be trained."""
-    network(layer_sizes(rows, chosen), chosen.activations, rows.problem.name)
+    network(layer_sizes(chosen, rows), chosen.activations, rows.problem.name)
     print()
     dropout = f", dropout {chosen.dropout:g}" if chosen.dropout else ""
     input_dropout = f", dropout of inputs {chosen.input_dropout:g}" if chosen.input_dropout else ""

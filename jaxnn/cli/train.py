@@ -3,7 +3,7 @@
 import argparse
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxnn.cli import arguments
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--missing",
         nargs="+",
         action="extend",
+        default=[],
         metavar="TEXT",
         help="cells that stand for a missing value, as an empty one does (NA, N/A, n/a, #N/A, <NA>, NaN, nan, NULL, "
         "null, ?); '' for the empty one alone",
@@ -151,29 +152,17 @@ def class_weight(text: str) -> str | dict[str, float]:
 
 def run(options: Any) -> int:
     """Trains, tests, saves and tells; returns the exit status."""
-    from jaxnn import experiments
-    from jaxnn.cli import outputs
+    from jaxnn.experiments import Recipe
 
     if options.no_class_weight_on_validation and options.class_weight is None:
         raise ValueError("--no-class-weight-on-validation needs weights of classes: give --class-weight balanced too.")
-    outputs.check(options, reads={"DATA": options.data})
-    source = experiments.source(
-        options.data,
-        target=options.target,
-        problem=options.problem,
-        drop=options.drop,
-        category=options.category,
-        number=options.number,
-        decimal=options.decimal,
-        missing=missing(options.missing),
-        weight=options.weight,
-    )
-    given = {name: getattr(options, name) for name in experiments.Recipe._fields}
+    columns = ("target", "problem", "drop", "category", "number", "decimal", "missing", "weight")
     outcome = carry_out(
-        source,
-        {name: value for name, value in given.items() if value is not None},
         options,
         _picture,
+        reads={"DATA": options.data},
+        columns={name: getattr(options, name) for name in columns},
+        recipe={name: getattr(options, name) for name in Recipe._fields if getattr(options, name) is not None},
         quiet=options.quiet,
         validation=options.validation,
         test=options.test,
@@ -192,11 +181,11 @@ def run(options: Any) -> int:
 
 
 def carry_out(
-    source: Any,
-    recipe: Any,
     options: Any,
     picture: Callable[[Any], Any],
     *,
+    reads: Mapping[str, str] | None = None,
+    columns: Mapping[str, Any] | None = None,
     quiet: bool = False,
     remark: tuple[str, str] | None = None,
     **words: Any,
@@ -204,10 +193,10 @@ def carry_out(
     """Runs an experiment, tells of it as it goes on, and writes what was asked for.
 
     Args:
-        source: the rows.
-        recipe: the choices that were made.
         options: with `data`, `seed`, and the files to write.
         picture: an outcome -> the figure for `options.plot`.
+        reads: the files that must not be written over, by the names of their arguments.
+        columns: what is said of the columns of `options.data`, for `experiments.source`.
         quiet: whether nothing is told but what went wrong.
         remark: a fact for the end.
         **words: further words for `experiments.run`.
@@ -216,7 +205,7 @@ def carry_out(
         The `experiments.Outcome`.
     """
     from jaxnn import experiments, plots, training
-    from jaxnn.cli import cache, report
+    from jaxnn.cli import cache, outputs, report
     from jaxnn.cli.text import fact
 
     def prepared(rows: Any, chosen: Any) -> None:
@@ -229,10 +218,12 @@ def carry_out(
         if options.out is not None:
             training.save(options.out, outcome.model)
 
+    outputs.check(options, reads=reads)
+    source = experiments.source(options.data, **columns or {})
     cache.enable()
     listener = experiments.Listener(prepared, trained=report.notes if quiet else report.stop, judged=judged)
     outcome = experiments.run(
-        source, recipe, seed=options.seed, compare=not quiet, progress=not quiet, listener=listener, **words
+        source, seed=options.seed, compare=not quiet, progress=not quiet, listener=listener, **words
     )
     if not outcome.learnt:
         print(f"jaxnn: nothing was learnt, and no model is written: {outcome.stop}.", file=sys.stderr)
@@ -255,17 +246,12 @@ def status(outcome: Any) -> int:
     return 0 if outcome.interrupted is None else 128 + getattr(signal, outcome.interrupted)
 
 
-def missing(given: list[str] | None) -> tuple[str, ...]:
-    """The texts that stand for a missing value, the empty one among them; () for the usual ones."""
-    return () if given is None else tuple(dict.fromkeys(("", *map(str.strip, given))))
-
-
 def _picture(outcome: Any) -> Any:
     """The report of the run on one slide: its curves, and how it does on the last part that was held out."""
     from jaxnn import plots
 
     rows, history = outcome.rows, outcome.history
-    judges = rows.part(rows.judged[-1])
+    *_, judges = rows.judged.values()
     return plots.training_report(
         loss=history.loss,
         validation_loss=history.validation_loss,

@@ -48,22 +48,22 @@ def baselines(rows: Rows, *, seed: int, **words: Any) -> tuple[dict[str, dict[st
         **words: further words for `training.fit`: the weights of classes.
     """
     answers = {name: MODELS[name](rows, seed=seed, **words) for name in rows.problem.baselines}
-    last = rows.judged[-1]
-    found = {f"{last}, {name}": score(rows, each.outputs, rows.part(last)) for name, each in answers.items()}
+    last, judges = list(rows.judged.items())[-1]
+    found = {f"{last}, {name}": score(rows, each.outputs, judges) for name, each in answers.items()}
     return found, next((each.interrupted for each in answers.values() if each.interrupted), None)
 
 
 def logistic_regression(rows: Rows, *, seed: int, **words: Any) -> Answers:
     """Multinomial logistic regression by `training.fit`, with the network's weights of classes."""
     trained = train(rows, LOGISTIC_REGRESSION, seed=seed, progress=False, **words)
-    (layer,) = trained.params
+    (layer,) = trained.model.params
     return Answers(rows.x @ np.asarray(layer.w) + np.asarray(layer.b), trained.fit.interrupted)
 
 
 def most_frequent_class(rows: Rows, **_: Any) -> Answers:
     """The training rows' class frequencies, as logarithms."""
     codes, weight = _training_targets(rows)
-    counts = np.bincount(codes, weight, minlength=rows.n_outputs)
+    counts = np.bincount(codes, weight, minlength=len(rows.preprocessing.class_names))
     with np.errstate(divide="ignore"):
         return _constant(rows, np.log(np.maximum(counts / counts.sum(), np.finfo(np.float64).tiny)))
 

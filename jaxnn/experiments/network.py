@@ -1,20 +1,20 @@
 """A network made and trained by a recipe."""
 
 import functools
-from itertools import pairwise
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxnn import activations, initialisers, mlp, training
-from jaxnn.derivatives.budget import machine_memory
-from jaxnn.experiments.recipe import Recipe, make_optimiser
+from jaxnn import activations, checks, derivatives, initialisers, metrics, mlp, optimisers, schedules, training
+from jaxnn.experiments.recipe import Recipe, layer_sizes
 from jaxnn.experiments.rows import Rows
 from jaxnn.objective import Objective, l2
 
 RECTIFIERS = {"relu", "leaky_relu", "absolute_value", "elu", "gelu", "silu", "softplus"}
-COPIES = 12  # of the parameters in a run: theirs, the gradient, two moments, the best, and the ends of two epochs
+TOP_K = 2  # of the metric top_k_accuracy, which is given by its name alone
 
 
 class Trained(NamedTuple):
@@ -22,25 +22,37 @@ class Trained(NamedTuple):
 
     Attributes:
         fit: what the run left behind.
-        params: those of the best epoch.
+        model: the network of the best epoch with its preprocessing.
     """
 
     fit: training.Fit
-    params: mlp.Params
+    model: training.Model
 
 
-def train(rows: Rows, recipe: Recipe, *, seed: int, **words: Any) -> Trained:
+def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, **words: Any) -> Trained:
     """Trains a network by a recipe; what is kept is the best epoch on the validation rows.
 
     Args:
         rows: the rows.
         recipe: every choice.
         seed: of the first parameters, the order of the rows and dropout.
+        metric: what decides which epoch is the best, "loss" or a name in `metrics.HIGHER_IS_BETTER`; followed as the
+            problem's first metric is. None follows none, and the loss decides.
         **words: further words for `training.fit`.
+
+    Raises:
+        ValueError: the metric is not for these rows, or as `training.fit`.
     """
-    functions = tuple(activations.get(name) for name in recipe.activations)
+    followed = () if metric is None else _followed(rows, metric)
+    sizes, names = layer_sizes(recipe, rows), recipe.activations
+    functions = tuple(activations.TABLE[name] for name in names)
+    optimiser = make_optimiser(recipe, rows=len(rows.split.train), activation=functions)
     key, init_key = jax.random.split(jax.random.key(seed))
-    params = _first_params(init_key, layer_sizes(rows, recipe), recipe.activations)
+    if names:  # He's initialisation for rectifiers, Glorot's for the rest
+        w_init = initialisers.he_normal if set(names) <= RECTIFIERS else initialisers.glorot_uniform
+        params = mlp.init(init_key, sizes, w_init=w_init)
+    else:  # zeros for a linear model, whose loss is convex
+        params = (mlp.Layer(jnp.zeros(sizes), jnp.zeros(sizes[1])),)
     predict = functools.partial(mlp.apply, activation=functions)
     if recipe.dropout or recipe.input_dropout:
         predict = functools.partial(predict, dropout=(recipe.input_dropout, *(recipe.dropout,) * len(recipe.hidden)))
@@ -48,43 +60,79 @@ def train(rows: Rows, recipe: Recipe, *, seed: int, **words: Any) -> Trained:
     penalty = l2(recipe.weight_decay) if recipe.weight_decay and recipe.follows_curvature else None
     fit = training.fit(
         Objective(predict, rows.problem.loss, penalty),
-        make_optimiser(recipe, rows=len(batch[0]), activation=functions),
+        optimiser,
         params,
         batch,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         key=key,
-        validation=rows.batch(rows.split.validation) if "validation" in rows.held_out else None,
+        validation=rows.batch(rows.split.validation) if len(rows.split.validation) else None,
         patience=recipe.patience or None,
+        metrics=followed,
+        monitor=None if metric == "loss" else metric,
         **words,
     )
-    return Trained(fit, fit.best_params if fit.best_epoch else fit.params)
+    params = fit.best_params if fit.best_epoch else fit.params
+    config: dict[str, Any] = {"sizes": list(sizes), "activation": list(names), "problem": rows.problem.name}
+    return Trained(fit, training.Model(params, config, rows.preprocessing))
 
 
-def layer_sizes(rows: Rows, recipe: Recipe) -> tuple[int, ...]:
-    """n_in, hidden, …, n_out."""
-    return (rows.x.shape[1], *recipe.hidden, rows.n_outputs)
-
-
-def check_memory(rows: Rows, recipe: Recipe) -> None:
-    """Refuses a network that this machine could not train.
+def _followed(rows: Rows, metric: str) -> tuple[str, ...]:
+    """The metrics to follow: the problem's first, and the one that is asked for.
 
     Raises:
-        ValueError: its parameters, `COPIES` times in single precision, are more than half of the memory.
+        ValueError: it is not for this problem, or not defined on the rows that choose the best epoch.
     """
-    memory = machine_memory()
-    parameters = sum((n_in + 1) * n for n_in, n in pairwise(layer_sizes(rows, recipe)))
-    needed = COPIES * 4 * parameters
-    if memory is not None and needed > memory / 2:
+    known = rows.problem.metrics
+    if metric != "loss" and metric not in known:
+        checks.one_of(metric, metrics.HIGHER_IS_BETTER, "metric")
         raise ValueError(
-            f"A network of {parameters:,} parameters needs about {needed / 1e9:,.1f} GB to be trained, more than half"
-            f" of this machine's {memory / 1e9:,.1f} GB: give smaller --hidden layers."
+            f"--metric {metric} does not measure {rows.problem.name}: choose one of {', '.join(sorted(known))}."
         )
+    names = rows.preprocessing.class_names
+    if metric == "top_k_accuracy" and len(names) <= TOP_K:
+        raise ValueError(
+            f"--metric top_k_accuracy counts a row as right if its class is among the {TOP_K} most probable, which is"
+            f" always so with {len(names)} classes: choose accuracy."
+        )
+    if metric == "roc_auc":
+        weight = None if rows.weight is None else rows.weight[rows.choosing]
+        absent = np.flatnonzero(np.bincount(rows.y[rows.choosing], weight, minlength=len(names)) == 0)
+        if len(absent):
+            raise ValueError(
+                f"--metric roc_auc needs validation rows of every class, and {names[absent[0]]!r} has none: choose"
+                f" log_loss, or give a larger --validation."
+            )
+    return (known[0],) if metric in ("loss", known[0]) else (known[0], metric)
 
 
-def _first_params(key: Any, sizes: tuple[int, ...], names: tuple[str, ...]) -> mlp.Params:
-    """He's initialisation for rectifiers, Glorot's for the rest; zeros for a linear model, whose loss is convex."""
-    if not names:
-        return (mlp.Layer(jnp.zeros(sizes), jnp.zeros(sizes[1])),)
-    w_init = initialisers.get("he_normal" if set(names) <= RECTIFIERS else "glorot_uniform")
-    return jax.jit(functools.partial(mlp.init, sizes=sizes, w_init=w_init))(key)
+def make_optimiser(recipe: Recipe, *, rows: int, activation: Any = ()) -> Any:
+    """The update rule, with its schedule stretched over all the steps of `epochs` epochs; or the method.
+
+    Args:
+        recipe: every choice.
+        rows: to train on.
+        activation: of the hidden layers, as functions: by them Newton's Hessian is formed layer by layer.
+    """
+    if recipe.follows_curvature:
+        factory = optimisers.get(recipe.optimiser)
+        if recipe.optimiser in ("newton", "saddle_free_newton"):
+            return factory(hessian=functools.partial(derivatives.mlp_hessian, activation=activation))
+        return factory()
+    steps = recipe.epochs * -(-rows // min(recipe.batch_size, rows))
+    schedule = SCHEDULES[recipe.schedule](recipe.learning_rate, steps)
+    return optimisers.get(recipe.optimiser)(schedule, weight_decay=recipe.weight_decay)
+
+
+# Schedules over all steps, from a rate and their number: with shape parameters such that little of the rate is left.
+SCHEDULES: Mapping[str, Callable[[float, int], Callable[[Any], Any] | float]] = {
+    "constant": lambda rate, steps: rate,
+    "exponential_decay": lambda rate, steps: schedules.exponential_decay(rate, rate=0.01, steps=steps),
+    "step_decay": lambda rate, steps: schedules.step_decay(rate, rate=0.3, steps=max(1, -(-steps // 4))),
+    "inverse_time": lambda rate, steps: schedules.inverse_time(rate, decay=9.0 / steps),
+    "cosine": lambda rate, steps: schedules.cosine(rate, steps=steps),
+    "warmup_cosine": lambda rate, steps: schedules.warmup_cosine(rate, warmup=max(1, steps // 20), steps=max(2, steps)),
+    "piecewise": lambda rate, steps: schedules.piecewise(
+        (rate, rate / 10, rate / 100), boundaries=(max(1, steps // 2), max(2, steps * 3 // 4))
+    ),
+}

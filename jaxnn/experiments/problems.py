@@ -21,6 +21,7 @@ class Problem(NamedTuple):
 
     Attributes:
         name: as in `Preprocessing.problem` and in a saved model's configuration.
+        target_kind: what a target column of this kind is called, a field of `sources.Columns`; None if it is not.
         loss: of raw outputs and targets, one value for each example.
         loss_name: the loss in words.
         output_activation: what makes answers of raw outputs, by name.
@@ -40,6 +41,7 @@ class Problem(NamedTuple):
     """
 
     name: str
+    target_kind: str | None
     loss: Callable[..., Any]
     loss_name: str
     output_activation: str
@@ -78,9 +80,10 @@ def _scores_of_classes(
     del fitted
     outputs = np.asarray(outputs, np.float64)
     with np.errstate(all="ignore"):
+        probabilities = softmax(outputs)
         return {
             "accuracy": metrics.accuracy(codes, outputs.argmax(axis=1), weight=weight),
-            "log loss": metrics.log_loss(codes, softmax(outputs), weight=weight),
+            "log loss": metrics.log_loss(codes, probabilities, weight=weight),
         }
 
 
@@ -92,6 +95,7 @@ def _classes_compared(fitted: Preprocessing, outputs: np.ndarray, codes: np.ndar
 
 CLASSES = Problem(
     name="classes",
+    target_kind="category",
     loss=losses.softmax_cross_entropy,
     loss_name="softmax cross-entropy",
     output_activation="softmax",
@@ -140,6 +144,7 @@ def _numbers_compared(fitted: Preprocessing, outputs: np.ndarray, targets: np.nd
 
 NUMBERS = Problem(
     name="numbers",
+    target_kind="number",
     loss=losses.squared_error,
     loss_name="squared error",
     output_activation="identity",

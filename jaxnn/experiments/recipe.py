@@ -1,12 +1,15 @@
 """How a network is to be trained: what is chosen, and what suits the number of rows where nothing is."""
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from jaxnn import activations, checks, derivatives, optimisers, schedules
+from jaxnn import activations, checks, optimisers, schedules
+from jaxnn.derivatives.budget import machine_memory
 from jaxnn.experiments.problems import Problem
+from jaxnn.experiments.rows import Rows
 
+COPIES = 12  # of the parameters in a run: theirs, the gradient, two moments, the best, and the ends of two epochs
 FEW_ROWS, MANY_ROWS = 1_000, 10_000  # for training, below and from which other defaults suit
 
 
@@ -71,9 +74,9 @@ def complete(choices: Recipe | Mapping[str, Any], *, rows: int, problem: Problem
     checks.whole(1, epochs=chosen.epochs, batch_size=chosen.batch_size)
     checks.whole(0, patience=chosen.patience)
     checks.decay(dropout=chosen.dropout, input_dropout=chosen.input_dropout)
-    checks.one_of(chosen.schedule, SCHEDULES, "schedule")
+    checks.one_of(chosen.schedule, schedules.TABLE, "schedule")
     for name in chosen.activation:
-        activations.get(name)
+        checks.one_of(name, activations.TABLE, "activation")
     names = len(chosen.activation)
     if names not in (1, len(chosen.hidden)):
         raise ValueError(
@@ -176,37 +179,38 @@ def _refuse_words_of_rules(choices: Mapping[str, Any], optimiser: str) -> None:
             raise ValueError(f"{optimiser} {why}: leave out --{word.replace('_', '-')}.")
 
 
-def make_optimiser(recipe: Recipe, *, rows: int, activation: Any = ()) -> Any:
-    """The update rule, with its schedule stretched over all the steps of `epochs` epochs; or the method.
+def weights_of_classes(rows: Rows, given: str | Mapping[Any, float] | None) -> str | dict[int, float] | None:
+    """What `training.fit` takes as class weights: codes for names.
 
-    Args:
-        recipe: every choice.
-        rows: to train on.
-        activation: of the hidden layers, as functions: by them Newton's Hessian is formed layer by layer.
+    Raises:
+        ValueError: the problem has no classes, or a class does not exist.
     """
-    if recipe.follows_curvature:
-        factory = optimisers.get(recipe.optimiser)
-        if recipe.optimiser in ("newton", "saddle_free_newton"):
-            return factory(hessian=functools.partial(derivatives.mlp_hessian, activation=activation))
-        return factory()
-    steps = recipe.epochs * -(-rows // min(recipe.batch_size, rows))
-    return optimisers.get(recipe.optimiser)(_schedule(recipe, steps), weight_decay=recipe.weight_decay)
+    if given is None:
+        return None
+    if not rows.problem.stratified:
+        raise ValueError("--class-weight is for classes, and the target is a number: see --problem.")
+    if isinstance(given, str):
+        return given
+    codes = {name: code for code, name in enumerate(rows.preprocessing.class_names)}
+    return {checks.one_of(str(name), codes, "class"): weight for name, weight in given.items()}
 
 
-def _schedule(recipe: Recipe, steps: int) -> Callable[[Any], Any] | float:
-    """The schedule by name, with the recipe's learning rate, over `steps` steps."""
-    return SCHEDULES[recipe.schedule](recipe.learning_rate, steps)
+def layer_sizes(recipe: Recipe, rows: Rows) -> tuple[int, ...]:
+    """n_in, hidden, …, n_out."""
+    return (rows.x.shape[1], *recipe.hidden, rows.problem.n_outputs(rows.preprocessing))
 
 
-# Schedules over all steps, from a rate and their number: with shape parameters such that little of the rate is left.
-SCHEDULES: Mapping[str, Callable[[float, int], Callable[[Any], Any] | float]] = {
-    "constant": lambda rate, steps: rate,
-    "exponential_decay": lambda rate, steps: schedules.exponential_decay(rate, rate=0.01, steps=steps),
-    "step_decay": lambda rate, steps: schedules.step_decay(rate, rate=0.3, steps=max(1, -(-steps // 4))),
-    "inverse_time": lambda rate, steps: schedules.inverse_time(rate, decay=9.0 / steps),
-    "cosine": lambda rate, steps: schedules.cosine(rate, steps=steps),
-    "warmup_cosine": lambda rate, steps: schedules.warmup_cosine(rate, warmup=max(1, steps // 20), steps=max(2, steps)),
-    "piecewise": lambda rate, steps: schedules.piecewise(
-        (rate, rate / 10, rate / 100), boundaries=(max(1, steps // 2), max(2, steps * 3 // 4))
-    ),
-}
+def check_memory(recipe: Recipe, rows: Rows) -> None:
+    """Refuses a network that this machine could not train.
+
+    Raises:
+        ValueError: its parameters, `COPIES` times in single precision, are more than half of the memory.
+    """
+    memory = machine_memory()
+    parameters = sum((n_in + 1) * n for n_in, n in pairwise(layer_sizes(recipe, rows)))
+    needed = COPIES * 4 * parameters
+    if memory is not None and needed > memory / 2:
+        raise ValueError(
+            f"A network of {parameters:,} parameters needs about {needed / 1e9:,.1f} GB to be trained, more than half"
+            f" of this machine's {memory / 1e9:,.1f} GB: give smaller --hidden layers."
+        )

@@ -1,11 +1,10 @@
 """Rows ready for a network: split, read, and turned into inputs and targets by what the training rows teach."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn import checks, data, preprocessing
+from jaxnn import data, preprocessing
 from jaxnn.experiments.problems import PROBLEMS, Problem
 from jaxnn.experiments.sources import Source
 from jaxnn.experiments.text import counted
@@ -19,6 +18,7 @@ class Rows(NamedTuple):
 
     Attributes:
         preprocessing: learnt from the training rows.
+        problem: what is predicted.
         reason: why the problem is what it is.
         x: inputs (n, n_in) of all rows, float32.
         y: targets of all rows as the problem's loss takes them: int32 class codes (n,), or standardised numbers (n, 1).
@@ -27,6 +27,7 @@ class Rows(NamedTuple):
     """
 
     preprocessing: preprocessing.Preprocessing
+    problem: Problem
     reason: str
     x: np.ndarray
     y: np.ndarray
@@ -34,33 +35,19 @@ class Rows(NamedTuple):
     split: data.Split
 
     @property
-    def problem(self) -> Problem:
-        """What is predicted."""
-        return PROBLEMS[self.preprocessing.problem]
-
-    @property
-    def n_outputs(self) -> int:
-        """How many outputs a network for this problem has."""
-        return self.problem.n_outputs(self.preprocessing)
-
-    @property
     def held_out(self) -> tuple[str, ...]:
         """The parts besides the training rows that have rows: "validation", "test", both or neither."""
         return tuple(name for name in ("validation", "test") if len(getattr(self.split, name)))
 
     @property
-    def judged(self) -> tuple[str, ...]:
-        """The parts by which a model is judged: those that were held out, or "training" if none was."""
-        return self.held_out or ("training",)
+    def judged(self) -> dict[str, np.ndarray]:
+        """The numbers of the rows that judge a model: of each part held out, or those that train if none was."""
+        return {name: getattr(self.split, name) for name in self.held_out} or {"training": self.split.train}
 
     @property
     def choosing(self) -> np.ndarray:
         """The rows that choose between epochs and models: those for validation, or the training rows without."""
         return self.split.validation if len(self.split.validation) else self.split.train
-
-    def part(self, name: str) -> np.ndarray:
-        """The row numbers of a part in `judged`."""
-        return self.split.train if name == "training" else getattr(self.split, name)
 
     def batch(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
         """(inputs, targets) or (inputs, targets, weight) of some rows."""
@@ -83,16 +70,13 @@ def prepare(source: Source, *, validation: float, test: float, seed: int) -> Row
     if source.n_rows < LEAST_ROWS:
         rows = counted(source.n_rows, "row")
         raise ValueError(f"{source.name!r} has {rows}: at least {LEAST_ROWS} are needed to train and to test on.")
-    dataset, columns = source.dataset, source.columns
-    values = source.column(str(columns.target)) if dataset is None else dataset.y
-    name, reason = _problem(source, values)
-    problem = PROBLEMS[name]
+    dataset, columns, problem = source.dataset, source.columns, PROBLEMS[source.problem]
     split = data.split(
         source.n_rows,
         validation=validation,
         test=test,
         seed=seed,
-        stratify=np.asarray(values) if problem.stratified else None,
+        stratify=np.asarray(source.target) if problem.stratified else None,
     )
     _refuse_small_parts(split, problem, validation, test)
     weight = _weight(source, split)
@@ -115,26 +99,13 @@ def prepare(source: Source, *, validation: float, test: float, seed: int) -> Row
             input_names=dataset.feature_names,
             target_name=dataset.target_name,
             class_names=dataset.class_names,
-            problem=name,
+            problem=problem.name,
             common_scale=dataset.image_shape is not None,
             rows=split.train,
         )
-    y = problem.as_targets(fitted.targets(values), np.float32)
-    return Rows(fitted, reason, fitted.inputs(source.rows).astype(np.float32), y, weight, split)
-
-
-def _problem(source: Source, values: Any) -> tuple[str, str]:
-    """What is predicted, and why: as an option says, as the data set says, or by the values."""
-    columns = source.columns
-    if columns.problem is not None:
-        return columns.problem, "as --problem says"
-    if source.dataset is not None:
-        return source.dataset.problem, source.reason
-    if columns.target in columns.category:
-        return "classes", "as --category says"
-    if columns.target in columns.number:
-        return "numbers", "as --number says"
-    return preprocessing.problem_of(values, name=str(columns.target), decimal=columns.decimal, missing=columns.missing)
+    y = problem.as_targets(fitted.targets(source.target), np.float32)
+    x = fitted.inputs(source.rows).astype(np.float32)
+    return Rows(fitted, problem, source.reason, x, y, weight, split)
 
 
 def _refuse_small_parts(split: data.Split, problem: Problem, validation: float, test: float) -> None:
@@ -153,12 +124,10 @@ def _weight(source: Source, split: data.Split) -> np.ndarray | None:
     Raises:
         ValueError: they are no numbers ≥ 0, or all of a part are 0.
     """
-    if source.weight is None and source.columns.weight is None:
+    if source.weight is None:
         return None
-    name, values = source.columns.weight, source.weight
-    what = "weight" if name is None else f"--weight {name}"
-    values = values if name is None else source.column(name)
-    read = read_column(what, values)
+    what = "weight" if source.columns.weight is None else f"--weight {source.columns.weight}"
+    read = read_column(what, source.weight)
     wrong = _no_weights(read)
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -166,7 +135,7 @@ def _weight(source: Source, split: data.Split) -> np.ndarray | None:
         raise ValueError(
             f"{what}: the column must hold finite numbers ≥ 0 in every row, and is {told} in {rows_told(wrong)}."
         )
-    weight = np.asarray(values, np.float64)
+    weight = np.asarray(source.weight, np.float64)
     weight = weight / (weight.max() or 1)  # so that sums of the largest numbers are finite
     for part, rows in split._asdict().items():
         if len(rows) and not weight[rows].any():
@@ -180,19 +149,3 @@ def _no_weights(read: Values) -> np.ndarray:
         return ~(np.isfinite(read.values) & (read.values >= 0))
     of_text = [text is None or not reads_as_number(text) for text in read.values]
     return np.array(of_text) if any(of_text) else np.ones(len(of_text), bool)
-
-
-def weights_of_classes(rows: Rows, given: str | Mapping[Any, float] | None) -> str | dict[int, float] | None:
-    """What `training.fit` takes as class weights: codes for names.
-
-    Raises:
-        ValueError: the problem has no classes, or a class does not exist.
-    """
-    if given is None:
-        return None
-    if not rows.problem.stratified:
-        raise ValueError("--class-weight is for classes, and the target is a number: see --problem.")
-    if isinstance(given, str):
-        return given
-    codes = {name: code for code, name in enumerate(rows.preprocessing.class_names)}
-    return {checks.one_of(str(name), codes, "class"): weight for name, weight in given.items()}

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn import mlp, training
-from jaxnn.experiments import network
+from jaxnn import training
 from jaxnn.experiments.baselines import baselines
-from jaxnn.experiments.recipe import Recipe, complete
-from jaxnn.experiments.rows import Rows, prepare, weights_of_classes
-from jaxnn.experiments.scores import followed, scores
+from jaxnn.experiments.network import train
+from jaxnn.experiments.recipe import Recipe, check_memory, complete, weights_of_classes
+from jaxnn.experiments.rows import Rows, prepare
+from jaxnn.experiments.scores import scores
 from jaxnn.experiments.sources import Source, source
 from jaxnn.version import __version__
 
@@ -66,21 +66,44 @@ class Outcome(NamedTuple):
         """What was decided about columns that could have been decided otherwise, and what happened in training."""
         return (*self.rows.preprocessing.notes, *self.fit.notes)
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """How the network was trained and how good it is, in JSON's types: what the model's file carries along."""
+        choices = self.recipe._asdict()
+        return {
+            "jaxnn": __version__,
+            "data": self.source.name,
+            "rows": {name: len(part) for name, part in self.rows.split._asdict().items()},
+            "seed": self.seed,
+            **{name: value for name, value in choices.items() if name not in ("hidden", "activation")},
+            "epochs": {
+                "at_most": self.recipe.epochs,
+                "done": len(self.fit.history.loss),
+                "best": self.fit.best_epoch,
+            },
+            "stop": self.fit.stop,
+            "metrics": self.scores,
+        }
+
+
+def _unheard(*_: Any) -> None:
+    """Nobody listens."""
+
 
 class Listener(NamedTuple):
-    """Functions that are called while a run goes on; None where nobody listens.
+    """Functions that are called while a run goes on; what they return is of no account, save `epoch`'s.
 
     Attributes:
         prepared: called with the `Rows` and the whole `Recipe` before the training.
-        epoch: called with a `training.Epoch` after each epoch; something true ends the training.
+        epoch: called with a `training.Epoch` after each epoch; something true ends the training. None is fastest.
         trained: called with the `training.Fit`, unless nothing was learnt.
         judged: called with the `Outcome` before simple models are trained: a signal that comes then loses them alone.
     """
 
-    prepared: Callable[[Rows, Recipe], Any] | None = None
+    prepared: Callable[[Rows, Recipe], Any] = _unheard
     epoch: Callable[[training.Epoch], Any] | None = None
-    trained: Callable[[training.Fit], Any] | None = None
-    judged: Callable[[Outcome], Any] | None = None
+    trained: Callable[[training.Fit], Any] = _unheard
+    judged: Callable[[Outcome], Any] = _unheard
 
 
 def run(
@@ -140,14 +163,13 @@ def run(
         "class_weight_on_validation": class_weight_on_validation,
     }
     whole = complete({} if recipe is None else recipe, rows=len(ready.split.train), problem=ready.problem)
-    _tell(listener.prepared, ready, whole)
-    network.check_memory(ready, whole)
-    trained = network.train(
+    listener.prepared(ready, whole)
+    check_memory(whole, ready)
+    fit, model = train(
         ready,
         whole,
         seed=seed,
-        monitor=None if metric == "loss" else metric,
-        metrics=followed(ready, metric),
+        metric=metric,
         hooks=() if listener.epoch is None else (listener.epoch,),
         checkpoint=checkpoint,
         resume=resume,
@@ -155,53 +177,17 @@ def run(
         progress=progress,
         **weights,
     )
-    outcome = _begun(found, ready, whole, seed, trained)
+    outputs = np.empty((0, model.config["sizes"][-1]), np.float32)
+    outcome = Outcome(found, ready, whole, seed, fit, model, outputs, {}, {}, fit.interrupted)
     if not outcome.learnt:
         return outcome
-    _tell(listener.trained, trained.fit)
-    outcome = _judged(outcome)
-    _tell(listener.judged, outcome)
+    listener.trained(fit)
+    # From the raw rows through the model that is saved, not from the arrays it was trained on.
+    outputs = model.outputs(found.rows)
+    outcome = outcome._replace(outputs=outputs, scores=scores(ready, outputs))
+    outcome = outcome._replace(model=model._replace(config={**model.config, "about": outcome.about}))
+    listener.judged(outcome)
     if compare and outcome.interrupted is None:
         compared, interrupted = baselines(ready, seed=seed, **weights)
         outcome = outcome._replace(baselines=compared, interrupted=interrupted)
     return outcome
-
-
-def _tell(listen: Callable[..., Any] | None, *what: Any) -> None:
-    """Calls a listener's function, if there is one."""
-    if listen is not None:
-        listen(*what)
-
-
-def _begun(found: Source, rows: Rows, recipe: Recipe, seed: int, trained: network.Trained) -> Outcome:
-    """A network after training, not yet judged."""
-    config: dict[str, Any] = {
-        "sizes": list(mlp.sizes(trained.params)),
-        "activation": list(recipe.activations),
-        "problem": rows.problem.name,
-    }
-    model = training.Model(trained.params, config, rows.preprocessing)
-    none = np.empty((0, rows.n_outputs), np.float32)
-    return Outcome(found, rows, recipe, seed, trained.fit, model, none, {}, {}, trained.fit.interrupted)
-
-
-def _judged(outcome: Outcome) -> Outcome:
-    """With the model's outputs and scores, which its file carries along with how it was trained.
-
-    The scores come from the raw rows through the model that is saved, not from the arrays it was trained on.
-    """
-    rows, fit, recipe = outcome.rows, outcome.fit, outcome.recipe
-    outputs = outcome.model.outputs(outcome.source.rows)
-    found = scores(rows, outputs)
-    about = {
-        "jaxnn": __version__,
-        "data": outcome.source.name,
-        "rows": {name: len(part) for name, part in rows.split._asdict().items()},
-        "seed": outcome.seed,
-        **{name: value for name, value in recipe._asdict().items() if name not in ("hidden", "activation")},
-        "epochs": {"at_most": recipe.epochs, "done": len(fit.history.loss), "best": fit.best_epoch},
-        "stop": fit.stop,
-        "metrics": found,
-    }
-    model = outcome.model._replace(config={**outcome.model.config, "about": about})
-    return outcome._replace(model=model, outputs=outputs, scores=found)

@@ -13,6 +13,8 @@ from jaxnn.experiments.text import listed
 from jaxnn.preprocessing.frames import columns_of
 from jaxnn.preprocessing.raw import check_matrix
 
+SAID = "as --problem says"
+
 
 class Columns(NamedTuple):
     """What is said of the columns of a table; of what is not said, `preprocessing` decides.
@@ -39,7 +41,7 @@ class Columns(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Rows as `Model.predict` takes them, and what else is known of them.
+    """Rows as `Model.predict` takes them, and what is known of them.
 
     Attributes:
         name: the file or the data set, as it was given.
@@ -47,8 +49,10 @@ class Source(NamedTuple):
         n_rows: the number of rows.
         dataset: of an array, its targets and names; None for a table.
         columns: what was said of the columns.
-        weight: for an array, how much each row counts (n,), or None.
-        reason: why the targets of an array are what `dataset.problem` says.
+        target: the raw targets (n,); None where a model's table has none.
+        weight: how much each row counts, as it came (n,), or None.
+        problem: the name of the kind of problem.
+        reason: why it is that one.
     """
 
     name: str
@@ -56,14 +60,10 @@ class Source(NamedTuple):
     n_rows: int
     dataset: Dataset | None = None
     columns: Columns = Columns()
+    target: Any = None
     weight: Any = None
+    problem: str = ""
     reason: str = "the data set says so"
-
-    def column(self, name: str) -> Any:
-        """The column of that name, or of an array the targets by their name; None if there is none."""
-        if self.dataset is None:
-            return columns_of(self.rows).get(name)
-        return self.dataset.y if name == self.dataset.target_name else None
 
 
 def source(
@@ -97,30 +97,46 @@ def source(
 
     Raises:
         ValueError: there is neither a data set nor a file of that name, it is no table, a column is unknown, or a table
-            has no target.
+            has no target; or the target is of no kind that can be predicted.
         TypeError: `rows` is none of these.
         OSError: the file cannot be read.
         ImportError: a library that the data set or the format needs is not installed.
     """
     if problem is not None:
         checks.one_of(problem, PROBLEMS, "problem")
-    columns = Columns(target, problem, _names(drop), _names(category), _names(number), decimal, _names(missing), weight)
+    columns = Columns(
+        target, problem, _names(drop), _names(category), _names(number), decimal, _missing(missing), weight
+    )
     if isinstance(rows, Source):
         if columns != Columns():
             raise ValueError("These rows are a Source already: what is said of their columns belongs to it.")
         return rows
     if isinstance(rows, str | os.PathLike):
         said = {"missing": columns.missing} if columns.missing else {}
-        found = _opened(rows, decimal=decimal, text=columns.category, number=columns.number, **said)
+        found = _opened(rows, columns, decimal=decimal, text=columns.category, number=columns.number, **said)
     elif isinstance(rows, Dataset):
-        found = Source(name or rows.name, rows.x, len(rows.x), rows)
+        found = _of_dataset(rows, name or rows.name, columns)
     elif isinstance(rows, tuple | list):
-        found = _of_arrays(name or "arrays", *rows, problem=problem)
+        found = _of_arrays(name or "arrays", columns, *rows)
     else:
-        table = columns_of(rows)
-        found = Source(name or "table", rows, len(next(iter(table.values()), ())))
-    _check_columns(found, columns)
-    return found._replace(columns=columns)
+        found = Source(name or "table", rows, 0)
+    if found.dataset is not None:
+        return found
+    table = found.rows.columns if isinstance(found.rows, data.Table) else columns_of(found.rows)
+    if target is None:
+        raise ValueError(f"Which column is to be predicted? Give --target COLUMN, one of {listed(list(table), 12)}.")
+    values = checks.one_of(target, table, "target column")
+    weights = None if weight is None else checks.one_of(weight, table, "weight column")
+    called = [each for each in PROBLEMS.values() if each.target_kind and target in getattr(columns, each.target_kind)]
+    if problem is not None:
+        reason = SAID
+    elif called:
+        problem, reason = called[0].name, f"as --{called[0].target_kind} says"
+    else:
+        problem, reason = preprocessing.problem_of(values, name=target, decimal=decimal, missing=columns.missing)
+    return found._replace(
+        n_rows=len(values), columns=columns, target=values, weight=weights, problem=problem, reason=reason
+    )
 
 
 def source_for(name: str, fitted: preprocessing.Preprocessing) -> Source:
@@ -135,7 +151,11 @@ def source_for(name: str, fitted: preprocessing.Preprocessing) -> Source:
     """
     numbers = [each.name for each in fitted.columns if each.kind == "number"]
     said: dict[str, Any] = {"text": fitted.as_text, "number": [*numbers, fitted.target_name]}
-    return _opened(name, **said | ({"missing": fitted.missing} if fitted.missing else {}))
+    found = _opened(name, Columns(), **said | ({"missing": fitted.missing} if fitted.missing else {}))
+    found = found._replace(problem=fitted.problem, reason="the model says so")
+    if found.dataset is None:
+        return found._replace(target=found.rows.columns.get(fitted.target_name))
+    return found if found.dataset.target_name == fitted.target_name else found._replace(target=None)
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:
@@ -143,12 +163,16 @@ def _names(given: Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _opened(path: str | os.PathLike[str], **words: Any) -> Source:
+def _missing(given: Sequence[str]) -> tuple[str, ...]:
+    """The texts that stand for a missing value, the empty one among them; () for the usual ones."""
+    return tuple(dict.fromkeys(("", *map(str.strip, _names(given))))) if given else ()
+
+
+def _opened(path: str | os.PathLike[str], columns: Columns, **words: Any) -> Source:
     """The data set or the file of that name; `words` are further ones for `data.read_table`."""
     name = os.fspath(path)
     if isinstance(path, str) and name in data.NAMES:
-        dataset = data.load(name)
-        return Source(name, dataset.x, len(dataset.x), dataset)
+        return _of_dataset(data.load(name), name, columns)
     if not os.path.exists(name):
         raise ValueError(
             f"There is no file {name!r} and no data set of that name.{checks.nearest(name, data.NAMES)}"
@@ -160,7 +184,23 @@ def _opened(path: str | os.PathLike[str], **words: Any) -> Source:
     return Source(name, table, len(table))
 
 
-def _of_arrays(name: str, *arrays: Any, problem: str | None) -> Source:
+def _of_dataset(dataset: Dataset, name: str, columns: Columns) -> Source:
+    """A data set, which knows its target and its columns: only another kind of problem can be asked of it.
+
+    Raises:
+        ValueError: something else is said of its columns.
+    """
+    words = ("drop", "weight", "category", "number", "decimal", "missing")
+    if columns.target not in (None, dataset.target_name) or any(getattr(columns, word) for word in words):
+        raise ValueError(
+            f"The data set {name!r} knows its target, {dataset.target_name!r}, and its columns: "
+            f"--target, --{', --'.join(words[:-1])} and --{words[-1]} are for files."
+        )
+    found = Source(name, dataset.x, len(dataset.x), dataset, columns, dataset.y, problem=dataset.problem)
+    return found if columns.problem is None else found._replace(problem=columns.problem, reason=SAID)
+
+
+def _of_arrays(name: str, columns: Columns, *arrays: Any) -> Source:
     """Arrays (x, y) or (x, y, weight) as a data set of that name."""
     if len(arrays) not in (2, 3):
         raise ValueError(f"Arrays must be (x, y) or (x, y, weight), got {len(arrays)} of them.")
@@ -171,31 +211,8 @@ def _of_arrays(name: str, *arrays: Any, problem: str | None) -> Source:
     weight = arrays[2] if len(arrays) == 3 else None
     if weight is not None and len(weight) != len(x):
         raise ValueError(f"Inputs have {len(x)} rows, weights have {len(weight)}.")
-    said: Any = problem  # one of `PROBLEMS`
-    decided, reason = preprocessing.problem_of(y, name="target") if said is None else (said, "")
+    said: Any = columns.problem  # one of `PROBLEMS`
+    decided, reason = preprocessing.problem_of(y, name="target") if said is None else (said, SAID)
     names = tuple(f"x{j}" for j in range(x.shape[1]))
     dataset = Dataset(name, x, y, names, (), "target", decided, f"{len(x):,} rows in memory", "")
-    return Source(name, x, len(x), dataset, weight=weight, reason=reason)
-
-
-def _check_columns(found: Source, columns: Columns) -> None:
-    """Refuses columns that do not exist, and a table without a target, before anything is computed.
-
-    Raises:
-        ValueError: a name is unknown, the target is missing, or columns are named where there are none.
-    """
-    if found.dataset is not None:
-        words = ("drop", "weight", "category", "number", "decimal", "missing")
-        own = found.dataset.target_name
-        if columns.target not in (None, own) or any(getattr(columns, word) for word in words):
-            raise ValueError(
-                f"The data set {found.name!r} knows its target, {own!r}, and its columns: "
-                f"--target, --{', --'.join(words[:-1])} and --{words[-1]} are for files."
-            )
-        return
-    table = columns_of(found.rows)
-    if columns.target is None:
-        raise ValueError(f"Which column is to be predicted? Give --target COLUMN, one of {listed(list(table), 12)}.")
-    for kind, name in (("target column", columns.target), ("weight column", columns.weight)):
-        if name is not None:
-            checks.one_of(name, table, kind)
+    return _of_dataset(dataset, name, columns)._replace(weight=weight, reason=reason)

@@ -5,7 +5,7 @@ import pytest
 
 from jaxnn import activations, data, metrics, optimisers, schedules
 from jaxnn.cli import COMMANDS, arguments
-from jaxnn.experiments import problems, recipe
+from jaxnn.experiments import network, problems, recipe
 from jaxnn.version import __version__
 
 HEAVY = "jax", "numpy", "sklearn", "pandas", "matplotlib"
@@ -22,7 +22,7 @@ LOADED = f"import sys\nprint([name for name in {HEAVY} if name in sys.modules])"
         (arguments.METRICS, metrics.HIGHER_IS_BETTER),
         (arguments.DATA_SETS, data.NAMES),
         (tuple(recipe.LEARNING_RATES), optimisers.TABLE),
-        (tuple(recipe.SCHEDULES), schedules.TABLE),
+        (tuple(network.SCHEDULES), schedules.TABLE),
         (arguments.PROBLEMS, problems.PROBLEMS),
     ],
     ids=[

@@ -190,6 +190,8 @@ def test_too_few_rows_in_memory_are_refused():
         quick((np.eye(3), np.arange(3.5, 6.5)))
 
 
-def test_an_unknown_metric_is_refused():
+def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="Did you mean 'accuracy'"):
         quick("iris", metric="acuracy")
+    with pytest.raises(ValueError, match="Did you mean 'tanh'"):
+        experiments.run("iris", {"activation": "thanh"}, progress=False)

@@ -20,8 +20,8 @@ def test_a_file_a_table_and_frames_hold_the_same(tmp_path):
     assert [each.name for each in found] == [str(path), str(path), "table", "table", "table", "table"]
     for each in found:
         assert (each.n_rows, each.dataset) == (60, None)
-        assert np.asarray(each.column("cost")).tolist() == columns["cost"]
-        assert each.column("nothing") is None
+        assert np.asarray(each.target).tolist() == columns["cost"]
+        assert (each.problem, each.reason) == ("numbers", "the values are numbers with fractions")
 
 
 def test_a_source_is_given_back_and_knows_its_columns():
@@ -40,7 +40,7 @@ def test_a_name_alone_is_as_good_as_a_list_of_one():
 def test_arrays_are_a_data_set_whose_problem_is_read():
     x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 3
     source = experiments.source((x, y))
-    assert source.dataset.problem == "classes"
+    assert (source.problem, source.dataset.problem) == ("classes", "classes")
     assert source.reason == "the values are whole numbers, 3 different ones in 20 rows"
     assert source.dataset.feature_names == ("x0", "x1")
     assert experiments.source((x, y), problem="numbers").dataset.problem == "numbers"
