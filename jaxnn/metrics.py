@@ -19,6 +19,7 @@ jax.numpy in the arrays' dtype (float32 or wider) and work inside jit; what can 
 is then checked only where there are values to see. Shapes must agree exactly: nothing broadcasts.
 """
 
+import functools
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -215,6 +216,7 @@ def r2(targets: Any, predictions: Any, *, weight: Any = None) -> Any:
     return _result(rows, score.mean())
 
 
+@functools.cache  # one function for each name and options: a program compiled for it is found again
 def from_outputs(name: str, **options: Any) -> Callable[..., Any]:
     """The metric called `name` of a network's raw outputs: a jittable (outputs, targets, weight=None) -> scalar.
 

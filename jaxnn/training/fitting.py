@@ -11,7 +11,6 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -467,19 +466,15 @@ def _sort_metrics(
     compiled: dict[str, Callable[..., Any]] = {}
     on_host: dict[str, Callable[..., Any]] = {}
     for metric in metrics:
-        name, function = (metric, _named(metric)) if isinstance(metric, str) else (_name(metric), metric)
+        name, function = (
+            (metric, metrics_module.from_outputs(metric)) if isinstance(metric, str) else (_name(metric), metric)
+        )
         if name in compiled or name in on_host or name in (*COLUMNS, "epoch", "seconds"):
             raise ValueError(f"The metric name {name!r} is taken; give the function another __name__.")
         (compiled if isinstance(metric, str) or _traceable(function, objective, params, data) else on_host)[name] = (
             function
         )
     return compiled, on_host
-
-
-@lru_cache(maxsize=64)
-def _named(name: str) -> Callable[..., Any]:
-    """One function per name, so that a program compiled for it is found again."""
-    return metrics_module.from_outputs(name)
 
 
 def _name(metric: Callable[..., Any]) -> str:
