@@ -20,7 +20,7 @@ from jaxnn.types import Params
 BEND = 0.75  # α: the longest acceleration, by the step that it bends
 
 
-def bent(
+def accelerated(
     problem: Problem, s: Float[Array, " n"], damping: Float[Array, " n"], solve: Callable[[Array], Array]
 ) -> Float[Array, " n"]:
     """The step with its acceleration, or as it is where that is too long or not finite.

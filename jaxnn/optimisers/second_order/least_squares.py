@@ -16,7 +16,7 @@ from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float
 
 from jaxnn import losses, tree
-from jaxnn.optimisers.second_order.geodesic import bent
+from jaxnn.optimisers.second_order.geodesic import accelerated
 from jaxnn.optimisers.second_order.problem import Problem
 
 Solve: TypeAlias = Callable[[Array], Array]  # b -> (AᵀΛA + ∇²R + D)⁻¹ b
@@ -46,7 +46,7 @@ def model(problem: Problem, *, geodesic: bool) -> Model:
 
     def step(damping: Array) -> tuple[Array, Array]:
         solve, s = solver(damping)
-        return bent(problem, s, damping, solve) if geodesic else s, reduction(damping, s)
+        return accelerated(problem, s, damping, solve) if geodesic else s, reduction(damping, s)
 
     return Model(diagonal, step, lambda damping: reduction(damping, solver(damping)[1]))
 

@@ -79,7 +79,7 @@ def levenberg_marquardt(
         propose = lambda region: model.step(region[0] * d)
         adapted = lambda region, gain, _: adapt(region[0], region[1], gain)
         taken = trials.until_taken(propose, adapted, region, problem)
-        promised = lambda: model.predicted(promise.little(curvature))
+        promised = lambda: model.predicted(promise.ridge(curvature))
         taken = promise.with_promise(taken, promised, damping_rules.relaxed, problem.rounding)
         smallest = jnp.min(jnp.where(curvature > 0, curvature / d, jnp.inf))
         eps, tiny = jnp.finfo(d.dtype).eps, jnp.finfo(d.dtype).tiny

@@ -21,16 +21,16 @@ from jaxnn.optimisers.second_order import scaling
 from jaxnn.optimisers.second_order.subproblems.steihaug import NEGATIVE_CURVATURE, steihaug
 from jaxnn.optimisers.second_order.trials import Taken
 
-LITTLE = 10.0  # times n ε: ω
+RIDGE = 10.0  # times n ε: ω
 DENSE = 256  # parameters up to which a matrix is formed of products
 PRODUCTS = 200  # that conjugate gradients may take
 RELAXED = 10.0  # times the region, where rounding hides what it does
 
 
-def little(diagonal: Float[Array, " n"]) -> Float[Array, " n"]:
+def ridge(diagonal: Float[Array, " n"]) -> Float[Array, " n"]:
     """ω D, and ω where D is 0."""
     size = jnp.abs(diagonal)
-    return LITTLE * diagonal.size * jnp.finfo(diagonal.dtype).eps * jnp.where(size > 0, size, 1.0)
+    return RIDGE * diagonal.size * jnp.finfo(diagonal.dtype).eps * jnp.where(size > 0, size, 1.0)
 
 
 def of(matrix: Float[Array, "n n"], gradient: Float[Array, " n"]) -> Float[Array, ""]:
@@ -38,7 +38,7 @@ def of(matrix: Float[Array, "n n"], gradient: Float[Array, " n"]) -> Float[Array
     diagonal = jnp.diagonal(matrix)
     d = jnp.where(diagonal != 0, jnp.abs(diagonal), 1.0)
     root = jnp.sqrt(d)
-    factor = jnp.linalg.cholesky(scaling.scaled(matrix, root) + jnp.diag(little(diagonal) / d))
+    factor = jnp.linalg.cholesky(scaling.scaled(matrix, root) + jnp.diag(ridge(diagonal) / d))
     half = solve_triangular(factor, gradient / root, lower=True)
     promise = 0.5 * jnp.vdot(half, half)
     return jnp.where(jnp.all(jnp.isfinite(factor)), promise, jnp.inf)
@@ -64,7 +64,7 @@ def by_products(
     steep = gradient / metric
     curved = product(steep) / metric
     largest = tree.ratio(jnp.linalg.norm(jnp.sqrt(metric) * curved), jnp.linalg.norm(jnp.sqrt(metric) * steep))
-    ridge = LITTLE * gradient.size * eps * largest * metric
+    ridge = RIDGE * gradient.size * eps * largest * metric
     found = steihaug(
         lambda v: product(v) + ridge * v,
         gradient,

@@ -25,7 +25,7 @@ from jaxnn.optimisers.second_order import scaling
 from jaxnn.optimisers.second_order.backtracking import backtrack
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
-from jaxnn.optimisers.second_order.promise import LITTLE
+from jaxnn.optimisers.second_order.promise import RIDGE
 from jaxnn.types import Optimiser
 
 
@@ -65,7 +65,7 @@ def saddle_free_newton(
         root = jnp.sqrt(metric(seen))
         curvatures, v = jnp.linalg.eigh(scaling.scaled(matrix, root))
         absolute = jnp.abs(curvatures)
-        nothing = LITTLE * absolute.size * jnp.finfo(absolute.dtype).eps * jnp.max(absolute)
+        nothing = RIDGE * absolute.size * jnp.finfo(absolute.dtype).eps * jnp.max(absolute)
         absolute = jnp.where(absolute > 0, jnp.maximum(absolute, nothing), 0.0)
         d = -v @ tree.ratio(v.T @ (problem.gradient / root), absolute + damping)
         step, rate, report = backtrack(problem, d / root, root * (v @ (absolute * (v.T @ d))), matrix, damping=damping)
