@@ -63,7 +63,7 @@ def _in_parameters(problem: Problem) -> tuple[Callable[[Array], tuple[Solve, Arr
 
 
 def _in_outputs(problem: Problem) -> tuple[Callable[[Array], tuple[Solve, Array]], Array]:
-    transposed = problem.jacobian  # (n, m)
+    transposed = problem.transposed_jacobian  # (n, m)
     slope, curvature = problem.output_curvature(problem.outputs(problem.params))
     root = jnp.sqrt(jnp.diagonal(curvature, axis1=1, axis2=2)).ravel().astype(transposed.dtype)
     b = transposed * root  # Bᵀ

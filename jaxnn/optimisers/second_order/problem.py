@@ -78,7 +78,7 @@ class Problem:
         return matrix.astype(self.theta.dtype)
 
     @cached_property
-    def jacobian(self) -> Float[Array, "n outputs"]:
+    def transposed_jacobian(self) -> Float[Array, "n outputs"]:
         """Aᵀ, the outputs' derivatives by the parameters, transposed."""
         return output_jacobian(self.split_objective, self.params, self.batch, self.key).astype(self.theta.dtype)
 

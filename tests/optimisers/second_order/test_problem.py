@@ -51,12 +51,12 @@ def test_a_problem_knows_the_function_near_the_parameters(x64):
 
 def test_its_matrices_are_computed_once(x64):
     objective = Objective(lambda p, x: x @ p, losses.squared_error)
-    once, again, jacobian, count = asked(
-        lambda p: (p.gauss_newton_matrix, p.gauss_newton_matrix, p.jacobian, p.output_count), objective
+    once, again, transposed, count = asked(
+        lambda p: (p.gauss_newton_matrix, p.gauss_newton_matrix, p.transposed_jacobian, p.output_count), objective
     )
     assert once is again
     np.testing.assert_allclose(once, 2 / 3 * X.T @ X, rtol=1e-14)
-    np.testing.assert_allclose(jacobian, X.T, rtol=1e-14)
+    np.testing.assert_allclose(transposed, X.T, rtol=1e-14)
     assert count == 3
     np.testing.assert_allclose(asked(lambda p: p.hessian()), 2 / 3 * X.T @ X, rtol=1e-14)
 
