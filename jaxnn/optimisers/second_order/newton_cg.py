@@ -92,13 +92,13 @@ def newton_cg(
         norm, length = tree.norm(g / root), tree.norm(root * problem.theta)
         begins, most = state.step == 0, max_iterations or min(g.size, 1000)
         first = jnp.where(begins, norm, state.first)
-        tolerance = state.forcing * jnp.minimum(0.5, jnp.sqrt(tree.ratio(norm, first))) * norm
+        eta = state.forcing * jnp.minimum(0.5, jnp.sqrt(tree.ratio(norm, first)))
         radius = state.radius * jnp.where(begins & (length > 0), length, 1.0)
         spent = jnp.asarray(g.size if preconditioner == "diagonal" else 0, jnp.int32)
 
         def propose(region: Region, spent: Array, edge: Array) -> tuple[Array, Array, Array, Array]:
             del edge
-            s = steihaug(product, g, region[0], preconditioner=m, tolerance=tolerance, max_iterations=most)
+            s = steihaug(product, g, region[0], preconditioner=m, tolerance=eta * norm, max_iterations=most)
             edge = (s.exit_code == BOUNDARY) | (s.exit_code == NEGATIVE_CURVATURE)
             return s.step, s.predicted_reduction, spent + s.iterations, edge
 

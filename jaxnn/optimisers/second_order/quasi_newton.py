@@ -62,7 +62,8 @@ def search(
     moved = report.start(direction.dtype)._replace(
         evaluations=found.evaluations, accepted=alpha > 0, at_limit=fresh & (alpha == 0) & (slope != 0)
     )
-    return jnp.where(alpha > 0, alpha * direction, 0), alpha, moved
+    step = linesearch.scaled(along, alpha, problem.grad)  # as it was tried, to the last bit
+    return ravel_pytree(tree.widen(step))[0], alpha, moved
 
 
 def _first(problem: Problem) -> Float[Array, ""]:
