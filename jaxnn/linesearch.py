@@ -5,8 +5,8 @@ Along the direction d from θ, φ(α) = J(θ + α d) with φ'(0) = ∇J(θ)ᵀd 
     φ(α) ≤ φ(0) + c₁ α φ'(0)           sufficient decrease (Armijo)
     |φ'(α)| ≤ c₂ |φ'(0)|               the slope has flattened: α is not too short, and sᵀy > 0 for quasi-Newton methods
 
-Near a minimum differences of J drown in rounding while slopes do not. So where |φ(α) - φ(0)| ≤ δ = 10 ε |φ(0)|, Hager
-and Zhang's approximate condition φ'(α) ≤ (2c₁ - 1) φ'(0) is as good: with it the gradient reaches rounding, too.
+Near a minimum rounding hides differences of J, but not slopes. So where |φ(α) - φ(0)| ≤ δ = 10 ε |φ(0)|, Hager and
+Zhang's approximate condition φ'(α) ≤ (2c₁ - 1) φ'(0) is as good: with it the gradient reaches rounding, too.
 
 References:
     Nocedal & Wright, Numerical Optimization, 2nd edition, 2006, Algorithms 3.1, 3.5 and 3.6, equation 3.59.
@@ -165,8 +165,8 @@ def backtracking(
         length, _, best, evaluations, _ = carry
         phi = jnp.asarray(value_fn(moved(params, direction, length)), dtype)
         finite = jnp.isfinite(phi)
-        drowned = (-length * slope <= noise) & (jnp.abs(phi - value) <= noise)
-        found = finite & ((phi <= value + c1 * length * slope) | drowned)
+        hidden = (-length * slope <= noise) & (jnp.abs(phi - value) <= noise)
+        found = finite & ((phi <= value + c1 * length * slope) | hidden)
         best = tree.select(found | (finite & (phi < best[1])), (length, phi), best)
         parabola = -slope * length**2 / (2 * (phi - value - slope * length))
         shorter = jnp.where(finite, jnp.clip(parabola, 0.1 * length, 0.5 * length), 0.1 * length)

@@ -1,11 +1,11 @@
-"""Gauss-Newton's part of the Hessian, and the Fisher information: sums over examples of J_iᵀ M_i J_i.
+"""Gauss-Newton's part of the Hessian, and the Fisher information: sums over examples of A_iᵀ M_i A_i.
 
-    Hessian             Σᵢ J_iᵀ Λ_i J_i + Σᵢ Σⱼ gᵢⱼ ∇²oᵢⱼ + ∇²R      of J(θ) = Σᵢ wᵢ ℓ(oᵢ, yᵢ) / Σ w + R(θ)
-    Gauss-Newton        Σᵢ J_iᵀ Λ_i J_i               + ∇²R      Λ_i = wᵢ ∇²ℓ / Σ w
-    Fisher              Σᵢ J_iᵀ F_i J_i                          F_i = wᵢ E[∇ℓ ∇ℓᵀ] / Σ w, targets drawn from the model
-    empirical Fisher    Σᵢ J_iᵀ E_i J_i                          E_i = wᵢ ∇ℓ ∇ℓᵀ / Σ w, at the targets that are there
+    Hessian             Σᵢ A_iᵀ Λ_i A_i + Σᵢ Σⱼ gᵢⱼ ∇²oᵢⱼ + ∇²R      of J(θ) = Σᵢ wᵢ ℓ(oᵢ, yᵢ) / Σ w + R(θ)
+    Gauss-Newton        Σᵢ A_iᵀ Λ_i A_i               + ∇²R      Λ_i = wᵢ ∇²ℓ / Σ w
+    Fisher              Σᵢ A_iᵀ F_i A_i                          F_i = wᵢ E[∇ℓ ∇ℓᵀ] / Σ w, targets drawn from the model
+    empirical Fisher    Σᵢ A_iᵀ E_i A_i                          E_i = wᵢ ∇ℓ ∇ℓᵀ / Σ w, at the targets that are there
 
-J_i = ∂oᵢ/∂θ, derivatives of ℓ by the outputs. Where ℓ is minus the logarithm of a density in the exponential family
+A_i = ∂oᵢ/∂θ, derivatives of ℓ by the outputs. Where ℓ is minus the logarithm of a density in the exponential family
 with o its natural parameter, F_i = Λ_i, and Fisher's matrix is Gauss-Newton's. The empirical one is another matrix: it
 vanishes where all examples are fitted.
 
@@ -46,7 +46,7 @@ def gauss_newton_matrix(
     block_bytes: int | None = None,
     memory_bytes: int | None = None,
 ) -> Float[Array, "n n"]:
-    """Jᵀ Λ J + ∇²R: the Hessian without the curvature of the outputs in the parameters.
+    """Aᵀ Λ A + ∇²R: the Hessian without the curvature of the outputs in the parameters.
 
     It is positive semidefinite for a loss that is convex in the outputs, as all of `jaxnn.losses` are, and a penalty
     that is convex; and the Hessian itself where the outputs are linear in the parameters, or fit every example.
@@ -176,7 +176,7 @@ def _sum(
     memory_bytes: int | None,
     what: str,
 ) -> Array:
-    """Σᵢ J_iᵀ M_i J_i, M = core(outputs, targets, shares), over blocks of rows."""
+    """Σᵢ A_iᵀ M_i A_i, M = core(outputs, targets, shares), over blocks of rows."""
     params = flat.floating(params)
     n, kind = tree.size(params), flat.dtype(params)
     budget.check_square(what, n, kind, memory_bytes, _INSTEAD)

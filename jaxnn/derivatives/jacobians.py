@@ -1,7 +1,7 @@
 """The two factors of Gauss-Newton's matrix: the outputs' derivatives, and the loss's curvature in the outputs.
 
     J = Σᵢ wᵢ ℓ(oᵢ, yᵢ) / Σᵢ wᵢ,  o = f(x; θ)
-    ∇J = Jᵀ g,  G = Jᵀ Λ J          J = ∂o/∂θ;  gᵢ = wᵢ ∇ℓ / Σ w,  Λᵢ = wᵢ ∇²ℓ / Σ w, by the outputs of each example
+    ∇J = Aᵀ g,  G = Aᵀ Λ A          A = ∂o/∂θ;  gᵢ = wᵢ ∇ℓ / Σ w,  Λᵢ = wᵢ ∇²ℓ / Σ w, by the outputs of each example
 
 The Jacobian is kept transposed, parameters first: XLA's product of two matrices on a CPU runs on all cores only with
 the short side first, and there are mostly fewer parameters than outputs of all examples.

@@ -1,7 +1,7 @@
 """Curvature times a vector, without the matrix: the price of a few gradients, in the memory of a few gradients.
 
     H v = d/dt ∇f(θ + t v) at t = 0              forward over reverse: one `jax.jvp` of the gradient
-    G v = Jᵀ Λ (J v) + ∇²R v                     J = ∂o/∂θ, Λ = ∂²(mean loss)/∂o²: Gauss-Newton's part of the Hessian
+    G v = Jᵀ Λ (A v) + ∇²R v                     A = ∂o/∂θ, Λ = ∂²(mean loss)/∂o²: Gauss-Newton's part of the Hessian
 
 References:
     Pearlmutter, Fast exact multiplication by the Hessian, 1994.
@@ -34,7 +34,7 @@ def hvp(f: Callable[[Params], Any], params: Params, v: Params) -> Params:
 
 
 def gauss_newton_vp(objective: Any, params: Params, batch: Batch, v: Params, key: Any = None) -> Params:
-    """Gauss-Newton's matrix Jᵀ Λ J + ∇²R at the parameters, times v.
+    """Gauss-Newton's matrix Aᵀ Λ A + ∇²R at the parameters, times v.
 
     Rows may depend on each other, and the loss need not be one of ours.
 
@@ -59,8 +59,8 @@ def gauss_newton_operator(
 ) -> Callable[[Params], Params]:
     """The function v -> G v, for many vectors: it is linearised once. Arguments as for `gauss_newton_vp`."""
     x, y, weight = split(batch)
-    outputs, push = jax.linearize(lambda p: objective.outputs(p, x, key), params)  # v -> J v
-    pull = jax.linear_transpose(push, params)  # u -> Jᵀ u
+    outputs, push = jax.linearize(lambda p: objective.outputs(p, x, key), params)  # v -> A v
+    pull = jax.linear_transpose(push, params)  # u -> Aᵀ u
     _, bend = jax.linearize(jax.grad(lambda o: weighted_mean(objective.loss(o, y), weight)), outputs)  # u -> Λ u
     if objective.penalty is None:
         return lambda v: pull(bend(push(v)))[0]

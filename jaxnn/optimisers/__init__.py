@@ -50,25 +50,15 @@ from jaxnn.optimisers.rules import (
     rmsprop,
     sgd,
 )
-from jaxnn.optimisers.second_order.methods import (
-    METHODS,
-    BayesianRegularisationState,
-    BFGSState,
-    GaussNewtonState,
-    LBFGSState,
-    LevenbergMarquardtState,
-    NewtonCGState,
-    NewtonState,
-    SaddleFreeNewtonState,
-    bayesian_regularisation,
-    bfgs,
-    gauss_newton,
-    lbfgs,
-    levenberg_marquardt,
-    newton,
-    newton_cg,
-    saddle_free_newton,
-)
+from jaxnn.optimisers.second_order.bayesian import BayesianRegularisationState, bayesian_regularisation
+from jaxnn.optimisers.second_order.bfgs import BFGSState, bfgs
+from jaxnn.optimisers.second_order.gauss_newton import GaussNewtonState, gauss_newton
+from jaxnn.optimisers.second_order.lbfgs import LBFGSState, lbfgs
+from jaxnn.optimisers.second_order.levenberg_marquardt import LevenbergMarquardtState, levenberg_marquardt
+from jaxnn.optimisers.second_order.methods import METHODS
+from jaxnn.optimisers.second_order.newton import NewtonState, newton
+from jaxnn.optimisers.second_order.newton_cg import NewtonCGState, newton_cg
+from jaxnn.optimisers.second_order.saddle_free_newton import SaddleFreeNewtonState, saddle_free_newton
 from jaxnn.optimisers.specs import from_spec, spec
 from jaxnn.tree import add as apply_updates
 from jaxnn.types import Optimiser

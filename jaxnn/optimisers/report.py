@@ -1,5 +1,6 @@
 """What a method that minimises reports of its latest step: the last field of its state."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -15,10 +16,16 @@ class Report(NamedTuple):
     evaluations: Int[Array, ""]  # of J, gradients and Hessian products, beyond the loop's own
     accepted: Bool[Array, ""]  # whether a step was taken
     at_limit: Bool[Array, ""]  # no step is acceptable even at the largest damping or the smallest step length
-    drowned: Bool[Array, ""]  # whether J no longer changes but by rounding, and no step promises that it would
+    within_rounding: Bool[Array, ""]  # whether J changes by its rounding at most, and no step promises more
     # Of J by the model, without any limit to the step (`promise`): ∞ where it falls for ever, -∞ where it does and the
     # method does not mind, as pure Newton. None of a method without a model: `training.minimise` finds it in the end
     promised: Float[Array, ""] | None
+
+    @property
+    def drowned(self) -> Bool[Array, ""]:
+        """The former name of `within_rounding`."""
+        warnings.warn("Report.drowned is now Report.within_rounding.", DeprecationWarning, stacklevel=2)
+        return self.within_rounding
 
 
 def start(dtype: Any, *, damping: Any = jnp.nan, promised: float | None = None) -> Report:
@@ -37,6 +44,6 @@ def start(dtype: Any, *, damping: Any = jnp.nan, promised: float | None = None) 
         evaluations=jnp.zeros((), jnp.int32),
         accepted=jnp.asarray(True),
         at_limit=jnp.asarray(False),
-        drowned=jnp.asarray(False),
+        within_rounding=jnp.asarray(False),
         promised=None if promised is None else jnp.asarray(promised, dtype),
     )

@@ -20,11 +20,11 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, structure, tree
+from jaxnn.derivatives import rounding
 from jaxnn.objective import Objective, evaluate, names, split
 from jaxnn.optimisers import newton
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import promise
-from jaxnn.optimisers.second_order.flat import MOVES, ROUNDINGS, nudges
 from jaxnn.optimisers.words import understood
 from jaxnn.training import prepare, stopping
 from jaxnn.training.chunked_objective import Chunked
@@ -190,15 +190,14 @@ def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping
         path=_recorded(Path(*[empty] * len(Path._fields)), 0, value, grad, None),
     )
     end = jax.lax.while_loop(lambda run: run.watch.code == stopping.GOING_ON, step, start)
-    moved = jax.tree.map(_nudged, end.params)
+    moved = jax.tree.map(lambda leaf: leaf + rounding.offset(leaf), end.params)
     other_value, other_grad = value_and_grad(moved)
     value_error, stop = jnp.abs(other_value - end.value), Stop(end.watch.code)
     told = report(end.opt_state)
     if told is not None and told.promised is None and _twice_differentiable(value_fn, end.params):
         promised = partial(_promised, value_fn, end.params, end.grad)
         left = jax.lax.cond(stopping.in_question(stop), promised, lambda: jnp.zeros((), tree.norm(end.grad).dtype))
-        rounding = jnp.maximum(ROUNDINGS * jnp.finfo(value.dtype).eps * jnp.abs(end.value), MOVES * value_error)
-        stop = stopping.audited(stop, left, rounding)
+        stop = stopping.audited(stop, left, rounding.bound(end.value, value_error))
     return Solution(
         params=end.params,
         value=end.value,
@@ -252,12 +251,6 @@ def _recorded(path: Path, step: Any, value: Array, grad: Any, told: Report | Non
 
 def _strong(state: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), state)
-
-
-def _nudged(leaf: Array) -> Array:
-    """The leaf with every entry moved by one to three of its roundings, up and down in turn."""
-    times = nudges(leaf.size).reshape(leaf.shape).astype(leaf.dtype)
-    return leaf * (1 + times * jnp.finfo(leaf.dtype).eps)
 
 
 def _checked(

@@ -30,8 +30,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn import tree
+from jaxnn.derivatives.rounding import ROUNDINGS
 from jaxnn.optimisers.report import Report
-from jaxnn.optimisers.second_order.flat import ROUNDINGS
 from jaxnn.types import Params
 
 PATIENCE = 10  # steps in the midst of rounding without a lesser prediction
@@ -134,7 +134,7 @@ def decide(
         modelled = ~jnp.isnan(model)
         reduction = jnp.where(modelled, jnp.abs(model), change)  # < 0 up to a saddle
         measure = jnp.where(modelled, reduction, norm)
-        drowned = told.drowned | (reduction <= ROUNDINGS * eps * jnp.abs(value))
+        drowned = told.within_rounding | (reduction <= ROUNDINGS * eps * jnp.abs(value))
         better = drowned & (measure < least)
         least = jnp.where(better, measure, least).astype(least.dtype)
         since = jnp.where(better | ~drowned, 0, since + 1)
@@ -145,9 +145,9 @@ def decide(
             ROUNDING: since >= PATIENCE,
             STEP: told.accepted & (drowned | ~modelled) & _unmoved(before[0], after[0]),
             REDUCTION: told.accepted & modelled & (reduction <= 100 * eps**2 * jnp.abs(value)),
-            STUCK: (told.at_limit & ~told.drowned) | (still >= STANDSTILL),
+            STUCK: (told.at_limit & ~told.within_rounding) | (still >= STANDSTILL),
         }
-        holds[ROUNDING] |= told.at_limit & told.drowned
+        holds[ROUNDING] |= told.at_limit & told.within_rounding
     falls = jnp.asarray(False if told is None or told.promised is None else told.promised == jnp.inf)
     small = (norm <= limits.gradient_tolerance) & ~falls
     holds |= {GOAL: after[1] <= limits.goal, GRADIENT: small, DIVERGED: ~finite}

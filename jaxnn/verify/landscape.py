@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import derivatives
-from jaxnn.derivatives import flat
+from jaxnn.derivatives import flat, rounding
 from jaxnn.objective import Objective, evaluate
 from jaxnn.training import prepare
 from jaxnn.types import Params
@@ -94,7 +94,9 @@ class Landscape:
     def neighbours(self, k: int) -> np.ndarray:
         """θ with each parameter off by a rounding, up or down by chance, (k, n); the same for every call."""
         signs = np.random.default_rng(0).choice((-1.0, 1.0), size=(k, self.size))
-        return np.asarray(self.theta, np.float64) * (1 + signs * self.eps)
+        theta = np.asarray(self.theta, np.float64)
+        with np.errstate(invalid="ignore"):  # a parameter that is infinite has no neighbours
+            return theta + rounding.offset(theta, signs, eps=self.eps)
 
     def rounding(self) -> Rounding:
         """J and its gradient, and what roundings of the parameters do to them."""

@@ -91,7 +91,7 @@ def objective_of(case):
 
 
 def gauss_newton(objective, params, batch):
-    """Jᵀ Λ J and the penalty's Hessian, by jax alone; Λ over the outputs of all examples together."""
+    """Aᵀ Λ A and the penalty's Hessian, by jax alone; Λ over the outputs of all examples together."""
     flat, back = ravel_pytree(params)
     x, y, *weight = batch
     outputs = lambda v: objective.predict(back(v), x)

@@ -58,7 +58,7 @@ def mlp_hessian(
         params: a tuple of `Layer`; biases may be None.
         batch: (x, targets) or (x, targets, weight), x (batch, n_in).
         activation: as `mlp.apply` takes it: an elementwise function with two derivatives, or one per hidden layer.
-        kind: "hessian", or "gauss_newton" for Σ Jᵀ ∇²ℓ J, which leaves the curvature of the network out.
+        kind: "hessian", or "gauss_newton" for Σ Aᵀ ∇²ℓ A, which leaves the curvature of the network out.
         block_bytes: bound on the arrays with an axis of examples, which are taken a chunk at a time; by default 8 MiB
             or a quarter of the Hessian, whichever is more.
         memory_bytes: what the n × n matrix may take; by default half of this machine's memory.

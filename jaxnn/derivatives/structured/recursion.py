@@ -15,7 +15,7 @@ and pulling back, X ↦ D_l W_{l+1} X, takes the transposes of R_m G_{m,l} and E
 
     (R_m G_{m,l})ᵀ = D_l W_{l+1} (R_m G_{m,l+1})ᵀ   from R_m         E_{m,l}ᵀ = D_l W_{l+1} E_{m,l+1}ᵀ   from D_{m-1}
 
-With φ'' = 0 and δ = 0 the same lines give Gauss-Newton's matrix, Σ Jᵀ ∇²ℓ J.
+With φ'' = 0 and δ = 0 the same lines give Gauss-Newton's matrix, Σ Aᵀ ∇²ℓ A.
 
 Examples stand on the last axis of every array. Then each of these products is one large matrix product with weights
 that all examples share, and sums over examples contract rows that are contiguous in memory.

@@ -1,8 +1,9 @@
 """Bayesian regularisation: Levenberg-Marquardt that finds its own weight decay, MATLAB's `trainbr`.
 
-With J = E/B, E = Σ r² over the N residuals of B rows, and a penalty λ_w |θ|² of the n parameters:
+With J = E/B, E = Σ r² over the N residuals of B rows, the outputs' Jacobian A = ∂o/∂θ, and a penalty λ_w |θ|² of the n
+parameters:
 
-    F = J + λ_w |θ|²,   G = JᵀΛJ + 2 λ_w I                   as Levenberg-Marquardt sees them
+    F = J + λ_w |θ|²,   G = AᵀΛA + 2 λ_w I                   as Levenberg-Marquardt sees them
     γ = n - 2 λ_w tr G⁻¹                                     effective number of parameters, from 0 to n
     α = γ / 2|θ|²,  β = (N - γ) / 2E,  λ_w ← α / (βB)        the evidence's own choice of the two precisions
 
@@ -14,22 +15,21 @@ References:
     Foresee & Hagan, Gauss-Newton approximation to Bayesian learning, 1997.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, losses, tree
-from jaxnn.derivatives import gauss_newton_matrix
-from jaxnn.derivatives.jacobians import needs_split
-from jaxnn.objective import split
+from jaxnn.objective import Objective, split
 from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import flat, trials
+from jaxnn.optimisers.second_order import trials
 from jaxnn.optimisers.second_order.damping_rules import nielsen
-from jaxnn.optimisers.words import row_by_row
-from jaxnn.types import Optimiser, Params, Updates
+from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.types import Optimiser
 
 
 class BayesianRegularisationState(NamedTuple):
@@ -58,73 +58,57 @@ def bayesian_regularisation(*, damping: Any = 1e-3, decay: Any = 1e-6) -> Optimi
     """
     checks.positive(damping=damping, decay=decay)
 
-    def init(params: Params) -> BayesianRegularisationState:
-        n, dtype = flat.size(params)
-        one = jnp.ones((), dtype)
-        told = report.start(dtype, promised=jnp.nan)
-        return BayesianRegularisationState(tree.start(), one, one, 2 * one, one, n * one, told)
+    def init(n: int, one: Array) -> BayesianRegularisationState:
+        start = report.start(one.dtype, promised=jnp.nan)
+        return BayesianRegularisationState(tree.start(), one, one, 2 * one, one, n * one, start)
 
-    @row_by_row
-    def update(
-        grads: Updates,
-        state: BayesianRegularisationState,
-        params: Params = None,
-        *,
-        value: Any = None,
-        grad: Any = None,
-        value_fn: Any = None,
-        objective: Any = None,
-        batch: Any = None,
-        key: Any = None,
-        **words: Any,
-    ) -> tuple[Updates, BayesianRegularisationState]:
-        del words
-        at = flat.problem(grads, params, value, value_fn, "bayesian_regularisation", grad=grad)
-        _check(objective)
-        n = at.theta.size
-        first = state.step == 0
-        prior = decay * at.value / jnp.maximum(jnp.vdot(at.theta, at.theta), 1.0)
-        decays = jnp.where(first, prior, state.decay)
-
-        f = at._replace(
-            gradient=at.gradient + 2 * decays * at.theta,
-            value=at.value + decays * jnp.vdot(at.theta, at.theta),
-            value_at=lambda s: at.value_at(s) + decays * jnp.sum((at.theta + s) ** 2),
+    def step(problem: Problem, state: BayesianRegularisationState) -> tuple[Array, BayesianRegularisationState]:
+        _check(problem.split_objective)
+        theta, n, first = problem.theta, problem.theta.size, state.step == 0
+        squares = jnp.vdot(theta, theta)
+        decays = jnp.where(first, decay * problem.value / jnp.maximum(squares, 1.0), state.decay)
+        f = replace(
+            problem,
+            gradient=problem.gradient + 2 * decays * theta,
+            value=problem.value + decays * squares,
+            value_at=lambda s: problem.value_at(s) + decays * jnp.sum((theta + s) ** 2),
         )
-        g = gauss_newton_matrix(objective, params, batch, key=key).astype(f.gradient.dtype)
-        g = g + 2 * decays * jnp.eye(n, dtype=g.dtype)
+        identity = jnp.eye(n, dtype=theta.dtype)
+        g = problem.gauss_newton_matrix + 2 * decays * identity
         largest = jnp.max(jnp.diagonal(g))
-        region = (jnp.where(first, damping * largest, state.damping), state.growth)
 
         def propose(region: tuple[Array, Array]) -> tuple[Array, Array]:
-            factor = jnp.linalg.cholesky(g + region[0] * jnp.eye(n, dtype=g.dtype))
+            factor = jnp.linalg.cholesky(g + region[0] * identity)
             s = cho_solve((factor, True), -f.gradient)
             return s, 0.5 * jnp.vdot(s, region[0] * s - f.gradient)
 
-        taken = trials.until_taken(propose, lambda region, gain, _: nielsen(*region, gain), region, f)
+        region = (jnp.where(first, damping * largest, state.damping), state.growth)
+        taken = trials.until_taken(propose, lambda region, gain, _: nielsen(region[0], region[1], gain), region, f)
         lam = jnp.maximum(taken.region[0], jnp.finfo(g.dtype).eps ** 2 * largest)
 
-        root = solve_triangular(jnp.linalg.cholesky(g), jnp.eye(n, dtype=g.dtype), lower=True)
+        root = solve_triangular(jnp.linalg.cholesky(g), identity, lower=True)
         gamma = jnp.clip(n - 2 * decays * jnp.sum(root**2), 0.0, n)
         gamma = jnp.where(jnp.isfinite(gamma), gamma, state.effective_parameters)
-        squares, mean_square = jnp.sum((at.theta + taken.step) ** 2), at.value_at(taken.step)
-        x, _, weight = split(batch)
-        outputs = jax.eval_shape(lambda p: objective.outputs(p, x, key), params)
-        counted = 1.0 if weight is None else jnp.mean(jnp.asarray(weight) > 0)  # a row of weight 0 is no datum
-        count = outputs.size * counted
-        evident = gamma * mean_square / (squares * jnp.maximum(count - gamma, 1.0))
+        evident = _evident_decay(problem, taken.step, gamma)
         decays = jnp.where(jnp.isfinite(evident) & (evident > 0), evident, decays)
-        after = BayesianRegularisationState(
-            tree.increment(state.step), state.learning_rate, lam, taken.region[1], decays, gamma, taken.report(lam, 1)
-        )
-        return at.updates(taken.step), after
+        growth, report = taken.region[1], taken.report(lam, 1)
+        after = state._replace(damping=lam, growth=growth, decay=decays, effective_parameters=gamma, report=report)
+        return taken.step, after
 
-    return Optimiser(init, update)
+    return optimiser_of("bayesian_regularisation", init, step, row_by_row=True)
 
 
-def _check(objective: Any) -> None:
+def _evident_decay(problem: Problem, step: Array, gamma: Array) -> Array:
+    """α/(βB) after the step, from the residuals and parameters there."""
+    squares, mean_square = jnp.sum((problem.theta + step) ** 2), problem.value_at(step)
+    weight = split(problem.batch)[2]
+    counted = 1.0 if weight is None else jnp.mean(jnp.asarray(weight) > 0)  # a row of weight 0 is no datum
+    count = problem.output_count * counted
+    return gamma * mean_square / (squares * jnp.maximum(count - gamma, 1.0))
+
+
+def _check(objective: Objective) -> None:
     """Raises ValueError unless J is a squared error without a penalty: the penalty is what is sought."""
-    needs_split(objective, "bayesian_regularisation")
     if objective.loss is not losses.squared_error or objective.penalty is not None:
         raise ValueError(
             "bayesian_regularisation chooses the penalty of a squared error: pass Objective(predict, "

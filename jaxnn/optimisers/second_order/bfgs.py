@@ -12,7 +12,7 @@ References:
     Broyden 1970; Fletcher 1970; Goldfarb 1970; Shanno 1970.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -20,8 +20,10 @@ from jaxtyping import Array, Float, Int
 from jaxnn import checks, tree
 from jaxnn.derivatives import budget
 from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import flat, quasi_newton
-from jaxnn.types import Optimiser, Params, Updates
+from jaxnn.optimisers.second_order import quasi_newton
+from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.types import Optimiser
 
 
 class BFGSState(NamedTuple):
@@ -51,40 +53,26 @@ def bfgs(*, max_evaluations: int = 25, memory_bytes: int | None = None) -> Optim
     """
     checks.whole(1, max_evaluations=max_evaluations)
 
-    def init(params: Params) -> BFGSState:
-        n, dtype = flat.size(params)
+    def init(n: int, one: Array) -> BFGSState:
+        dtype = one.dtype
         budget.check_square("BFGS's inverse Hessian", n, dtype, memory_bytes, "lbfgs, which keeps a few vectors")
-        one, (theta, g) = jnp.ones((), dtype), (jnp.zeros(n, dtype) for _ in range(2))
+        theta, g = (jnp.zeros(n, dtype) for _ in range(2))
         return BFGSState(tree.start(), one, theta, g, jnp.eye(n, dtype=dtype), tree.start(), report.start(dtype))
 
-    def update(
-        grads: Updates,
-        state: BFGSState,
-        params: Params = None,
-        *,
-        value: Any = None,
-        grad: Any = None,
-        value_fn: Any = None,
-        **words: Any,
-    ) -> tuple[Updates, BFGSState]:
-        del words
-        at = flat.problem(grads, params, value, value_fn, "bfgs")
-        new = quasi_newton.pair(at, state)
+    def step(problem: Problem, state: BFGSState) -> tuple[Array, BFGSState]:
+        new = quasi_newton.pair(problem, state)
         gamma = jnp.where(state.pairs == 0, tree.ratio(new.s @ new.y, new.y @ new.y), 1)
         inverse = jnp.where(new.usable, product_form(gamma * state.inverse, new.s, new.y), state.inverse)
         pairs = jnp.where(new.usable, tree.increment(state.pairs), state.pairs)
 
-        d = -inverse @ at.gradient
-        grad = grads if grad is None else grad
-        updates, alpha, told = quasi_newton.search(
-            at, d, params, value_fn, grad, fresh=pairs == 0, max_evaluations=max_evaluations
-        )
-        identity = jnp.eye(len(d), dtype=d.dtype)
-        inverse, pairs = tree.select(told.accepted, (inverse, pairs), (identity, jnp.zeros_like(pairs)))
-        after = BFGSState(tree.increment(state.step), alpha, at.theta, at.gradient, inverse, pairs, told)
-        return updates, after
+        d = -inverse @ problem.gradient
+        step, alpha, report = quasi_newton.search(problem, d, fresh=pairs == 0, max_evaluations=max_evaluations)
+        forgotten = (jnp.eye(d.size, dtype=d.dtype), jnp.zeros_like(pairs))
+        inverse, pairs = tree.select(report.accepted, (inverse, pairs), forgotten)
+        after = state._replace(learning_rate=alpha, params=problem.theta, grads=problem.gradient, report=report)
+        return step, after._replace(inverse=inverse, pairs=pairs)
 
-    return Optimiser(init, update)
+    return optimiser_of("bfgs", init, step, own_gradient=False)
 
 
 def product_form(inverse: Float[Array, "n n"], s: Float[Array, " n"], y: Float[Array, " n"]) -> Float[Array, "n n"]:

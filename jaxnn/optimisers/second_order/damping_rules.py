@@ -8,6 +8,9 @@ References:
     Madsen, Nielsen & Tingleff, Methods for non-linear least squares problems, 2004, algorithm 3.16.
 """
 
+from collections.abc import Callable
+from types import MappingProxyType
+
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -31,3 +34,8 @@ def relaxed(region: tuple[Array, Array]) -> tuple[Array, Array]:
     """λ and ν where rounding hides what a step does: λ a tenth."""
     damping, growth = region
     return damping / RELAXED, jnp.full_like(growth, 2)
+
+
+RULES: MappingProxyType[str, Callable[[Array, Array, Array], tuple[Array, Array]]] = MappingProxyType(
+    {"nielsen": nielsen, "marquardt": marquardt}
+)

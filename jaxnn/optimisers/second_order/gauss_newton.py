@@ -1,8 +1,8 @@
 """Gauss-Newton: Newton's method with the part of the Hessian that is never negative.
 
-With outputs o, their Jacobian J = ∂o/∂θ, the loss's curvature Λ = ∂²(mean loss)/∂o² ⪰ 0 and a penalty R:
+With outputs o, their Jacobian A = ∂o/∂θ, the loss's curvature Λ = ∂²(mean loss)/∂o² ⪰ 0 and a penalty R:
 
-    G = JᵀΛJ + ∇²R,   (G + αI + τD) d = -∇J,   θ ← θ + η d
+    G = AᵀΛA + ∇²R,   (G + αI + τD) d = -∇J,   θ ← θ + η d
 
 G is the Hessian without the outputs' own second derivatives, and near it where residuals are small. With D = diag G, τ
 is the first of 0, β, 2β, … that makes the system definite: G is singular wherever parameters are redundant
@@ -20,14 +20,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
-from jaxnn.derivatives import gauss_newton_matrix
-from jaxnn.derivatives.jacobians import needs_split
 from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import flat
-from jaxnn.optimisers.second_order.descend import downhill
+from jaxnn.optimisers.second_order import scaling
+from jaxnn.optimisers.second_order.backtracking import backtrack
+from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.optimisers.second_order.subproblems.shifted import shifted_solve
-from jaxnn.optimisers.words import row_by_row
-from jaxnn.types import Optimiser, Params, Updates
+from jaxnn.types import Optimiser
 
 
 class GaussNewtonState(NamedTuple):
@@ -41,7 +40,6 @@ class GaussNewtonState(NamedTuple):
 def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
     """Gauss-Newton for an `Objective` of any convex loss.
 
-    Its update takes the words `value`, `value_fn`, `objective` and `batch`, which our loops send.
     It can end at a saddle, whose negative curvature its matrix does not have: `verify.certify` tells.
 
     Args:
@@ -53,33 +51,17 @@ def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
     """
     checks.non_negative(damping=damping)
 
-    def init(params: Params) -> GaussNewtonState:
-        _, dtype = flat.size(params)
-        return GaussNewtonState(tree.start(), jnp.ones((), dtype), report.start(dtype, promised=jnp.nan))
+    def init(n: int, one: Array) -> GaussNewtonState:
+        del n
+        return GaussNewtonState(tree.start(), one, report.start(one.dtype, promised=jnp.nan))
 
-    @row_by_row
-    def update(
-        grads: Updates,
-        state: GaussNewtonState,
-        params: Params = None,
-        *,
-        value: Any = None,
-        grad: Any = None,
-        value_fn: Any = None,
-        objective: Any = None,
-        batch: Any = None,
-        key: Any = None,
-        **words: Any,
-    ) -> tuple[Updates, GaussNewtonState]:
-        del words
-        at = flat.problem(grads, params, value, value_fn, "gauss_newton", grad=grad)
-        needs_split(objective, "gauss_newton")
-        g = gauss_newton_matrix(objective, params, batch, key=key).astype(at.gradient.dtype)
-        root = jnp.sqrt(jnp.where(jnp.diagonal(g) > 0, jnp.diagonal(g), 1.0))
-        damped = g + damping * jnp.eye(at.theta.size, dtype=g.dtype)
-        d, shift, _ = shifted_solve(damped / (root[:, None] * root), at.gradient / root, at.rounding)
+    def step(problem: Problem, state: GaussNewtonState) -> tuple[Array, GaussNewtonState]:
+        g = problem.gauss_newton_matrix
+        root = jnp.sqrt(scaling.positive(jnp.diagonal(g)))
+        damped = scaling.scaled(g + damping * jnp.eye(root.size, dtype=g.dtype), root)
+        d, shift, _ = shifted_solve(damped, problem.gradient / root, problem.rounding)
         d = d / root
-        step, rate, told = downhill(at, d, g @ d, g, damping=damping + shift)
-        return at.updates(step), GaussNewtonState(tree.increment(state.step), rate, told)
+        step, rate, report = backtrack(problem, d, g @ d, g, damping=damping + shift)
+        return step, state._replace(learning_rate=rate, report=report)
 
-    return Optimiser(init, update)
+    return optimiser_of("gauss_newton", init, step, row_by_row=True)

@@ -15,7 +15,7 @@ References:
     Liu & Nocedal, On the limited memory BFGS method for large scale optimization, 1989.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +23,10 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
 from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import flat, quasi_newton
-from jaxnn.types import Optimiser, Params, Updates
+from jaxnn.optimisers.second_order import quasi_newton
+from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.types import Optimiser
 
 
 class LBFGSState(NamedTuple):
@@ -56,39 +58,24 @@ def lbfgs(*, memory: int = 10, max_evaluations: int = 25) -> Optimiser:
     """
     checks.whole(1, memory=memory, max_evaluations=max_evaluations)
 
-    def init(params: Params) -> LBFGSState:
-        n, dtype = flat.size(params)
-        one, (theta, g) = jnp.ones((), dtype), (jnp.zeros(n, dtype) for _ in range(2))
-        s, y = (jnp.zeros((memory, n), dtype) for _ in range(2))
-        return LBFGSState(tree.start(), one, theta, g, s, y, tree.start(), report.start(dtype))
+    def init(n: int, one: Array) -> LBFGSState:
+        theta, g = (jnp.zeros(n, one.dtype) for _ in range(2))
+        s, y = (jnp.zeros((memory, n), one.dtype) for _ in range(2))
+        return LBFGSState(tree.start(), one, theta, g, s, y, tree.start(), report.start(one.dtype))
 
-    def update(
-        grads: Updates,
-        state: LBFGSState,
-        params: Params = None,
-        *,
-        value: Any = None,
-        grad: Any = None,
-        value_fn: Any = None,
-        **words: Any,
-    ) -> tuple[Updates, LBFGSState]:
-        del words
-        at = flat.problem(grads, params, value, value_fn, "lbfgs")
-        new, row = quasi_newton.pair(at, state), state.pairs % memory
+    def step(problem: Problem, state: LBFGSState) -> tuple[Array, LBFGSState]:
+        new, row = quasi_newton.pair(problem, state), state.pairs % memory
         s = state.s.at[row].set(jnp.where(new.usable, new.s, state.s[row]))
         y = state.y.at[row].set(jnp.where(new.usable, new.y, state.y[row]))
         pairs = jnp.where(new.usable, tree.increment(state.pairs), state.pairs)
 
-        d = -two_loops(at.gradient, s, y, pairs)
-        grad = grads if grad is None else grad
-        updates, alpha, told = quasi_newton.search(
-            at, d, params, value_fn, grad, fresh=pairs == 0, max_evaluations=max_evaluations
-        )
-        s, y, pairs = tree.select(told.accepted, (s, y, pairs), jax.tree.map(jnp.zeros_like, (s, y, pairs)))
-        after = LBFGSState(tree.increment(state.step), alpha, at.theta, at.gradient, s, y, pairs, told)
-        return updates, after
+        d = -two_loops(problem.gradient, s, y, pairs)
+        step, alpha, report = quasi_newton.search(problem, d, fresh=pairs == 0, max_evaluations=max_evaluations)
+        s, y, pairs = tree.select(report.accepted, (s, y, pairs), jax.tree.map(jnp.zeros_like, (s, y, pairs)))
+        after = state._replace(learning_rate=alpha, params=problem.theta, grads=problem.gradient, report=report)
+        return step, after._replace(s=s, y=y, pairs=pairs)
 
-    return Optimiser(init, update)
+    return optimiser_of("lbfgs", init, step, own_gradient=False)
 
 
 def two_loops(

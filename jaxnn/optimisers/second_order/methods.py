@@ -3,34 +3,14 @@
 from types import MappingProxyType
 from typing import Any
 
-from jaxnn.optimisers.second_order.bayesian import BayesianRegularisationState, bayesian_regularisation
-from jaxnn.optimisers.second_order.bfgs import BFGSState, bfgs
-from jaxnn.optimisers.second_order.gauss_newton import GaussNewtonState, gauss_newton
-from jaxnn.optimisers.second_order.lbfgs import LBFGSState, lbfgs
-from jaxnn.optimisers.second_order.levenberg_marquardt import LevenbergMarquardtState, levenberg_marquardt
-from jaxnn.optimisers.second_order.newton import NewtonState, newton
-from jaxnn.optimisers.second_order.newton_cg import NewtonCGState, newton_cg
-from jaxnn.optimisers.second_order.saddle_free_newton import SaddleFreeNewtonState, saddle_free_newton
-
-__all__ = [
-    "METHODS",
-    "BFGSState",
-    "BayesianRegularisationState",
-    "GaussNewtonState",
-    "LBFGSState",
-    "LevenbergMarquardtState",
-    "NewtonCGState",
-    "NewtonState",
-    "SaddleFreeNewtonState",
-    "bayesian_regularisation",
-    "bfgs",
-    "gauss_newton",
-    "lbfgs",
-    "levenberg_marquardt",
-    "newton",
-    "newton_cg",
-    "saddle_free_newton",
-]
+from jaxnn.optimisers.second_order.bayesian import bayesian_regularisation
+from jaxnn.optimisers.second_order.bfgs import bfgs
+from jaxnn.optimisers.second_order.gauss_newton import gauss_newton
+from jaxnn.optimisers.second_order.lbfgs import lbfgs
+from jaxnn.optimisers.second_order.levenberg_marquardt import levenberg_marquardt
+from jaxnn.optimisers.second_order.newton import newton
+from jaxnn.optimisers.second_order.newton_cg import newton_cg
+from jaxnn.optimisers.second_order.saddle_free_newton import saddle_free_newton
 
 METHODS: MappingProxyType[str, Any] = MappingProxyType(
     {

@@ -29,9 +29,11 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
 from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import flat
-from jaxnn.optimisers.second_order.newton_steps import METHODS
-from jaxnn.types import Optimiser, Params, Updates
+from jaxnn.optimisers.second_order import scaling
+from jaxnn.optimisers.second_order.newton_steps import STEPS
+from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.types import Optimiser
 
 
 class NewtonState(NamedTuple):
@@ -68,46 +70,30 @@ def newton(
     Raises:
         ValueError: an unknown method or scale, a number out of range; at the update, a Hessian over the memory budget.
     """
-    take = checks.one_of(method, METHODS, "method")
-    diagonal = checks.one_of(scale, {"identity": False, "diagonal": True}, "scale")
+    step_by = checks.one_of(method, STEPS, "method")
+    metric = checks.one_of(scale, scaling.METRICS, "scale")
     checks.non_negative(damping=damping)
     checks.positive(radius=radius, sigma=sigma)
     region = {"pure": damping, "line_search": 0.0, "trust_region": radius, "cubic": sigma}[method]
 
-    def init(params: Params) -> NewtonState:
-        n, dtype = flat.size(params)
-        one = jnp.ones((), dtype)
-        told = report.start(dtype, promised=jnp.inf)
-        return NewtonState(tree.start(), one, region * one, jnp.zeros(n, dtype), told)
+    def init(n: int, one: Array) -> NewtonState:
+        start = report.start(one.dtype, promised=jnp.inf)
+        return NewtonState(tree.start(), one, region * one, jnp.zeros(n, one.dtype), start)
 
-    def update(
-        grads: Updates,
-        state: NewtonState,
-        params: Params = None,
-        *,
-        value: Any = None,
-        grad: Any = None,
-        value_fn: Any = None,
-        objective: Any = None,
-        batch: Any = None,
-        **words: Any,
-    ) -> tuple[Updates, NewtonState]:
-        del words
-        at = flat.problem(grads, params, value, value_fn, "newton", grad=grad)
-        matrix = flat.hessian(at, hessian, value_fn, objective, params, batch)
-        diag = jnp.abs(jnp.diagonal(matrix))
-        seen = jnp.maximum(state.scale, jnp.where(jnp.isfinite(diag), diag, 0.0))
-        d = jnp.where(seen > 0, seen, 1.0) if diagonal else jnp.ones_like(seen)
-        unit = _length(at, jnp.sqrt(d))
-        first = {"trust_region": unit, "cubic": 1 / unit if diagonal else 1.0}.get(method, 1.0)
+    def step(problem: Problem, state: NewtonState) -> tuple[Array, NewtonState]:
+        matrix = problem.hessian(hessian)
+        seen = scaling.largest(state.scale, jnp.diagonal(matrix))
+        d = metric(seen)
+        unit = _length(problem, jnp.sqrt(d))
+        first = {"trust_region": unit, "cubic": 1 / unit if scale == "diagonal" else 1.0}.get(method, 1.0)
         region = jnp.where(state.step == 0, first, 1.0) * state.region
-        step, rate, after, told = take(at, matrix, region, d)
-        return at.updates(step), NewtonState(tree.increment(state.step), rate, after, seen, told)
+        step, rate, region, report = step_by(problem, matrix, region, d)
+        return step, state._replace(learning_rate=rate, region=region, scale=seen, report=report)
 
-    return Optimiser(init, update)
+    return optimiser_of("newton", init, step)
 
 
-def _length(at: flat.Flat, root: Array) -> Array:
+def _length(problem: Problem, root: Array) -> Array:
     """What a step is long or short beside: |D^½ θ|; at θ = 0 the step to where D's model has its minimum; or 1."""
-    here, downhill = jnp.linalg.norm(root * at.theta), jnp.linalg.norm(at.gradient / root)
-    return jnp.where(here > 0, here, jnp.where(downhill > 0, downhill, 1.0))
+    here, step = jnp.linalg.norm(root * problem.theta), jnp.linalg.norm(problem.gradient / root)
+    return jnp.where(here > 0, here, scaling.positive(step))

@@ -10,8 +10,8 @@ B is the Hessian, whose negative curvature is followed to the boundary, or Gauss
 J is linearised once in an iteration, for all its products. The residual asked for falls with the gradient, so that
 convergence is superlinear while far from the minimum few products are spent.
 
-M is a diagonal of positive numbers: the identity, or the largest |diag ∇²J| so far. Where a step's prediction drowns in
-the rounding of J and the whole Newton step's does not, Δ ← 10 Δ and η ← η/10.
+M is a diagonal of positive numbers: the identity, or the largest |diag ∇²J| so far. Where a step's prediction is within
+the rounding of J and the whole Newton step's is not, Δ ← 10 Δ and η ← η/10.
 
 References:
     Steihaug, The conjugate gradient method and trust regions in large scale optimization, 1983.
@@ -20,17 +20,20 @@ References:
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
 from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import flat, products, promise, trials
+from jaxnn.optimisers.second_order import products, promise, scaling, trials
+from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.optimisers.second_order.subproblems.steihaug import BOUNDARY, NEGATIVE_CURVATURE, steihaug
-from jaxnn.types import Optimiser, Params, Updates
+from jaxnn.types import Optimiser
+
+Region: TypeAlias = tuple[Array, Array]  # Δ, and by how much η is less than the rule says
 
 
 class NewtonCGState(NamedTuple):
@@ -43,11 +46,6 @@ class NewtonCGState(NamedTuple):
     scale: Float[Array, " n"]  # M
     first: Float[Array, ""]  # ‖g₀‖ in the norm of M⁻¹
     report: report.Report
-
-
-class _Trial(NamedTuple):
-    taken: trials.Taken  # its region is Δ of the next trial
-    products: Int[Array, ""]
 
 
 def newton_cg(
@@ -81,68 +79,42 @@ def newton_cg(
     checks.positive(radius=radius)
     checks.whole(1, max_iterations=1 if max_iterations is None else max_iterations)
 
-    def init(params: Params) -> NewtonCGState:
-        n, dtype = flat.size(params)
-        start, one = jnp.asarray(radius, dtype), jnp.ones((), dtype)
-        told = report.start(dtype, damping=start, promised=jnp.nan)
-        return NewtonCGState(tree.start(), one, start, one, jnp.zeros(n, dtype), one, told)
+    def init(n: int, one: Array) -> NewtonCGState:
+        delta = jnp.asarray(radius, one.dtype)
+        start = report.start(one.dtype, damping=delta, promised=jnp.nan)
+        return NewtonCGState(tree.start(), one, delta, one, jnp.zeros(n, one.dtype), one, start)
 
-    def update(
-        grads: Updates,
-        state: NewtonCGState,
-        params: Params = None,
-        *,
-        value: Any = None,
-        grad: Any = None,
-        value_fn: Any = None,
-        objective: Any = None,
-        batch: Any = None,
-        key: Any = None,
-        **words: Any,
-    ) -> tuple[Updates, NewtonCGState]:
-        del words
-        at = flat.problem(grads, params, value, value_fn, "newton_cg", grad=grad)
-        g, n = at.gradient, at.theta.size
-        product = product_of(at, params, value_fn, objective, batch, key)
-        seen = products.largest(state.scale, diagonal_of(at, params, value_fn, objective, batch))
-        m = jnp.where(seen > 0, seen, 1.0)
-        norm, size = tree.norm(g / jnp.sqrt(m)), tree.norm(jnp.sqrt(m) * at.theta)
-        begins = state.step == 0
+    def step(problem: Problem, state: NewtonCGState) -> tuple[Array, NewtonCGState]:
+        g, product = problem.gradient, product_of(problem)
+        seen = scaling.largest(state.scale, diagonal_of(problem))
+        m = scaling.positive(seen)
+        root = jnp.sqrt(m)
+        norm, length = tree.norm(g / root), tree.norm(root * problem.theta)
+        begins, most = state.step == 0, max_iterations or min(g.size, 1000)
         first = jnp.where(begins, norm, state.first)
-        forcing = state.forcing * jnp.minimum(0.5, jnp.sqrt(tree.ratio(norm, first)))
-        radius = state.radius * jnp.where(begins & (size > 0), size, 1.0)
+        eta = state.forcing * jnp.minimum(0.5, jnp.sqrt(tree.ratio(norm, first)))
+        radius = state.radius * jnp.where(begins & (length > 0), length, 1.0)
+        spent = jnp.asarray(g.size if preconditioner == "diagonal" else 0, jnp.int32)
 
-        def trial(last: _Trial) -> _Trial:
-            delta, tries = last.taken.region, last.taken.trials
-            most = max_iterations or min(n, 1000)
-            solved = steihaug(product, g, delta, preconditioner=m, tolerance=forcing * norm, max_iterations=most)
-            gain, drowned = trials.gain_ratio(at, at.value_at(solved.step), solved.predicted_reduction, solved.step)
-            length = tree.norm(jnp.sqrt(m) * solved.step)
-            edge = (solved.exit_code == BOUNDARY) | (solved.exit_code == NEGATIVE_CURVATURE)
-            shorter = 0.25 * jnp.where(jnp.isfinite(length), length, delta)
-            delta = jnp.where(gain < 0.25, shorter, jnp.where((gain > 0.75) & edge, 2 * delta, delta))
-            accepted = gain > trials.ACCEPTABLE
-            predicted = solved.predicted_reduction
-            taken = trials.Taken(solved.step, predicted, gain, delta, tries + 1, accepted, drowned, predicted)
-            return _Trial(taken, last.products + solved.iterations)
+        def propose(region: Region, spent: Array, edge: Array) -> tuple[Array, Array, Array, Array]:
+            del edge
+            s = steihaug(product, g, region[0], preconditioner=m, tolerance=eta * norm, max_iterations=most)
+            edge = (s.exit_code == BOUNDARY) | (s.exit_code == NEGATIVE_CURVATURE)
+            return s.step, s.predicted_reduction, spent + s.iterations, edge
 
-        nan, none = jnp.asarray(jnp.nan, g.dtype), jnp.zeros((), jnp.int32)
-        spent = jnp.asarray(n if preconditioner == "diagonal" else 0, jnp.int32)
-        start = _Trial(trials.Taken(jnp.zeros_like(g), nan, nan, radius, none, none > 0, none > 0, nan), spent)
-        taken, spent = jax.lax.while_loop(
-            lambda last: ~last.taken.accepted & (last.taken.trials < trials.TRIALS), trial, start
-        )
-        taken = promise.looked_through(
-            taken._replace(region=(taken.region, state.forcing)),
-            lambda: promise.by_products(product, g, m),
-            lambda region: (promise.RELAXED * region[0], region[1] / promise.RELAXED),
-            at.rounding,
-        )
-        radius, forcing = taken.region
-        step = jnp.where(taken.accepted, taken.step, 0.0)
-        after = NewtonCGState(
-            tree.increment(state.step), state.learning_rate, radius, forcing, seen, first, taken.report(radius, spent)
-        )
-        return at.updates(step), after
+        def adapt(region: Region, gain: Array, step: Array, spent: Array, edge: Array) -> Region:
+            del spent
+            radius, forcing = region
+            length = tree.norm(root * step)
+            shorter = 0.25 * jnp.where(jnp.isfinite(length), length, radius)
+            return jnp.where(gain < 0.25, shorter, jnp.where((gain > 0.75) & edge, 2 * radius, radius)), forcing
 
-    return Optimiser(init, update)
+        carry = (spent, jnp.asarray(False))
+        taken = trials.until_taken(propose, adapt, (radius, state.forcing), problem, carry=carry, keep_region=False)
+        left = lambda: promise.by_products(product, g, m)
+        relaxed = lambda region: (promise.RELAXED * region[0], region[1] / promise.RELAXED)
+        taken = promise.with_promise(taken, left, relaxed, problem.rounding)
+        (radius, forcing), report = taken.region, taken.report(taken.region[0], taken.carry[0])
+        return taken.step, state._replace(radius=radius, forcing=forcing, scale=seen, first=first, report=report)
+
+    return optimiser_of("newton_cg", init, step)

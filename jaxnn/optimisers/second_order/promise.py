@@ -17,19 +17,20 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
 from jaxnn import tree
+from jaxnn.optimisers.second_order import scaling
 from jaxnn.optimisers.second_order.subproblems.steihaug import NEGATIVE_CURVATURE, steihaug
 from jaxnn.optimisers.second_order.trials import Taken
 
-LITTLE = 10.0  # times n ε: ω
+RIDGE = 10.0  # times n ε: ω
 DENSE = 256  # parameters up to which a matrix is formed of products
 PRODUCTS = 200  # that conjugate gradients may take
 RELAXED = 10.0  # times the region, where rounding hides what it does
 
 
-def little(diagonal: Float[Array, " n"]) -> Float[Array, " n"]:
+def ridge(diagonal: Float[Array, " n"]) -> Float[Array, " n"]:
     """ω D, and ω where D is 0."""
     size = jnp.abs(diagonal)
-    return LITTLE * diagonal.size * jnp.finfo(diagonal.dtype).eps * jnp.where(size > 0, size, 1.0)
+    return RIDGE * diagonal.size * jnp.finfo(diagonal.dtype).eps * jnp.where(size > 0, size, 1.0)
 
 
 def of(matrix: Float[Array, "n n"], gradient: Float[Array, " n"]) -> Float[Array, ""]:
@@ -37,8 +38,7 @@ def of(matrix: Float[Array, "n n"], gradient: Float[Array, " n"]) -> Float[Array
     diagonal = jnp.diagonal(matrix)
     d = jnp.where(diagonal != 0, jnp.abs(diagonal), 1.0)
     root = jnp.sqrt(d)
-    scaled = matrix / (root[:, None] * root)
-    factor = jnp.linalg.cholesky(scaled + jnp.diag(little(diagonal) / d))
+    factor = jnp.linalg.cholesky(scaling.scaled(matrix, root) + jnp.diag(ridge(diagonal) / d))
     half = solve_triangular(factor, gradient / root, lower=True)
     promise = 0.5 * jnp.vdot(half, half)
     return jnp.where(jnp.all(jnp.isfinite(factor)), promise, jnp.inf)
@@ -64,7 +64,7 @@ def by_products(
     steep = gradient / metric
     curved = product(steep) / metric
     largest = tree.ratio(jnp.linalg.norm(jnp.sqrt(metric) * curved), jnp.linalg.norm(jnp.sqrt(metric) * steep))
-    ridge = LITTLE * gradient.size * eps * largest * metric
+    ridge = RIDGE * gradient.size * eps * largest * metric
     found = steihaug(
         lambda v: product(v) + ridge * v,
         gradient,
@@ -76,13 +76,13 @@ def by_products(
     return jnp.where(found.exit_code == NEGATIVE_CURVATURE, jnp.inf, found.predicted_reduction)
 
 
-def looked_through(
+def with_promise(
     taken: Taken, promised: Callable[[], Array], relaxed: Callable[[Any], Any], rounding: Float[Array, ""]
 ) -> Taken:
-    """What was taken, with all that is left to gain. Where that is visible and the step's own promise is not: further.
+    """What was taken, with all that is left to gain, and a wider region where rounding hides that.
 
-    The region relaxes then; otherwise one that has become narrow far from the minimum would stay so, since within
-    rounding no gain ratio says that it may widen. Under `vmap` the promise is computed at every step.
+    One that has become narrow far from the minimum would stay so, since within rounding no gain ratio says that it may
+    widen. Under `vmap` the promise is computed at every step.
 
     Args:
         taken: the last trial.
@@ -93,9 +93,10 @@ def looked_through(
     faint = ~taken.accepted | (taken.predicted <= rounding)
     promise = jax.lax.cond(faint, lambda: jnp.asarray(promised(), taken.predicted.dtype), lambda: taken.predicted)
     whole = taken.predicted >= 0.5 * promise
-    veiled = taken.accepted & faint & (promise > rounding)
+    hides = taken.accepted & faint & (promise > rounding)
     return taken._replace(
-        region=tree.select(veiled, relaxed(taken.region), taken.region),
-        drowned=(taken.drowned & whole) | ((taken.drowned | ~taken.accepted) & (promise <= rounding)),
+        region=tree.select(hides, relaxed(taken.region), taken.region),
+        within_rounding=(taken.within_rounding & whole)
+        | ((taken.within_rounding | ~taken.accepted) & (promise <= rounding)),
         promised=promise,
     )

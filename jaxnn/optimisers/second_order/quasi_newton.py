@@ -9,7 +9,6 @@ Reference:
     Hager & Zhang, A new conjugate gradient method with guaranteed descent and an efficient line search, 2005 (ψ).
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -18,8 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxnn import linesearch, tree
 from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order.flat import Flat
-from jaxnn.types import Params, Updates
+from jaxnn.optimisers.second_order.problem import Problem
 
 CAUTION = 0.01  # ψ
 
@@ -32,62 +30,50 @@ class Pair(NamedTuple):
     usable: Bool[Array, ""]  # whether the curvature along it is positive beyond rounding
 
 
-def pair(at: Flat, state: Any) -> Pair:
+def pair(problem: Problem, state: Any) -> Pair:
     """The pair from the state's `params` and `grads` to the present ones."""
-    s, y = at.theta - state.params, at.gradient - state.grads
+    s, y = problem.theta - state.params, problem.gradient - state.grads
     curvature = s @ y
     positive = curvature > jnp.finfo(s.dtype).eps * tree.norm(s) * tree.norm(y)
     return Pair(s, y, positive & jnp.isfinite(curvature) & jnp.isfinite(y @ y) & (state.step > 0))
 
 
 def search(
-    at: Flat,
-    direction: Float[Array, " n"],
-    params: Params,
-    value_fn: Callable[[Params], Any],
-    grad: Updates,
-    *,
-    fresh: Bool[Array, ""],
-    max_evaluations: int,
-) -> tuple[Updates, Float[Array, ""], report.Report]:
-    """The strong Wolfe step along a direction in ravel order.
+    problem: Problem, direction: Float[Array, " n"], *, fresh: Bool[Array, ""], max_evaluations: int
+) -> tuple[Float[Array, " n"], Float[Array, ""], report.Report]:
+    """The strong Wolfe step along a direction.
 
     Args:
-        at: the problem of this iteration.
+        problem: J near the parameters.
         direction: d.
-        params: θ.
-        value_fn: J.
-        grad: ∇J(θ), whatever a chain has made of the gradient since.
         fresh: no pair is known: d is minus the gradient, and its length means nothing; the first trial is then
             Hager and Zhang's (2005, step I0), the same in any unit of J, and of the parameters as a whole.
         max_evaluations: of value and gradient.
 
     Returns:
-        The updates, their step length α, and the report. A method is at its limit if even the gradient leads nowhere.
+        The step α d, α, and the report. A method is at its limit if even the gradient leads nowhere.
     """
-    along = ravel_pytree(tree.widen(params))[1](direction)
-    first = jnp.where(fresh, _first(at), 1)
-    slope = linesearch.dot(grad, along)
+    params, along = problem.params, ravel_pytree(tree.widen(problem.params))[1](direction)
+    first, slope = jnp.where(fresh, _first(problem), 1), linesearch.dot(problem.grad, along)
     found = linesearch.strong_wolfe(
-        value_fn, params, along, value=at.value, slope=slope, first=first, max_evaluations=max_evaluations
+        problem.value_fn, params, along, value=problem.value, slope=slope, first=first, max_evaluations=max_evaluations
     )
     alpha = found.step_length
-    told = report.start(direction.dtype)._replace(
-        evaluations=found.evaluations,
-        accepted=alpha > 0,
-        at_limit=fresh & (alpha == 0) & (slope != 0),
+    moved = report.start(direction.dtype)._replace(
+        evaluations=found.evaluations, accepted=alpha > 0, at_limit=fresh & (alpha == 0) & (slope != 0)
     )
-    return linesearch.scaled(along, alpha, grad), alpha, told
+    step = linesearch.scaled(along, alpha, problem.grad)  # as it was tried, to the last bit
+    return ravel_pytree(tree.widen(step))[0], alpha, moved
 
 
-def _first(at: Flat) -> Float[Array, ""]:
+def _first(problem: Problem) -> Float[Array, ""]:
     """ψ ‖θ‖ / ‖g‖; at θ = 0, or so near that J would not show it, ψ |J| / ‖g‖²; where that is 0 too, 1.
 
     Lengths are Euclidean, not the paper's largest components, so that turning the space turns the path.
     """
-    norm = tree.norm(at.gradient)
-    by_params = tree.ratio(tree.norm(at.theta), norm)
-    by_value = tree.ratio(tree.ratio(jnp.abs(at.value), norm), norm)
-    visible = CAUTION * by_params * norm * norm > at.rounding
+    norm = tree.norm(problem.gradient)
+    by_params = tree.ratio(tree.norm(problem.theta), norm)
+    by_value = tree.ratio(tree.ratio(jnp.abs(problem.value), norm), norm)
+    visible = CAUTION * by_params * norm * norm > problem.rounding
     length = CAUTION * jnp.where(visible, by_params, by_value)
     return jnp.where((length > 0) & jnp.isfinite(length), length, 1.0)

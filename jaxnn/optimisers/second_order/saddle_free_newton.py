@@ -21,10 +21,12 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, tree
 from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import flat
-from jaxnn.optimisers.second_order.descend import downhill
-from jaxnn.optimisers.second_order.promise import LITTLE
-from jaxnn.types import Optimiser, Params, Updates
+from jaxnn.optimisers.second_order import scaling
+from jaxnn.optimisers.second_order.backtracking import backtrack
+from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.optimisers.second_order.promise import RIDGE
+from jaxnn.types import Optimiser
 
 
 class SaddleFreeNewtonState(NamedTuple):
@@ -51,38 +53,23 @@ def saddle_free_newton(
         ValueError: an unknown scale, damping out of range; at the update, a Hessian over the memory budget.
     """
     checks.non_negative(damping=damping)
-    diagonal = checks.one_of(scale, {"identity": False, "diagonal": True}, "scale")
+    metric = checks.one_of(scale, scaling.METRICS, "scale")
 
-    def init(params: Params) -> SaddleFreeNewtonState:
-        n, dtype = flat.size(params)
-        nothing, told = jnp.zeros(n, dtype), report.start(dtype, promised=jnp.nan)
-        return SaddleFreeNewtonState(tree.start(), jnp.ones((), dtype), tree.start(), nothing, told)
+    def init(n: int, one: Array) -> SaddleFreeNewtonState:
+        start = report.start(one.dtype, promised=jnp.nan)
+        return SaddleFreeNewtonState(tree.start(), one, tree.start(), jnp.zeros(n, one.dtype), start)
 
-    def update(
-        grads: Updates,
-        state: SaddleFreeNewtonState,
-        params: Params = None,
-        *,
-        value: Any = None,
-        grad: Any = None,
-        value_fn: Any = None,
-        objective: Any = None,
-        batch: Any = None,
-        **words: Any,
-    ) -> tuple[Updates, SaddleFreeNewtonState]:
-        del words
-        at = flat.problem(grads, params, value, value_fn, "saddle_free_newton", grad=grad)
-        matrix = flat.hessian(at, hessian, value_fn, objective, params, batch)
-        diag = jnp.abs(jnp.diagonal(matrix))
-        seen = jnp.maximum(state.scale, jnp.where(jnp.isfinite(diag), diag, 0.0))
-        root = jnp.sqrt(jnp.where(seen > 0, seen, 1.0)) if diagonal else jnp.ones_like(seen)
-        curvatures, v = jnp.linalg.eigh(matrix / (root[:, None] * root))
-        size = jnp.abs(curvatures)
-        nothing = LITTLE * at.theta.size * jnp.finfo(size.dtype).eps * jnp.max(size)
-        size = jnp.where(size > 0, jnp.maximum(size, nothing), 0.0)
-        d = -v @ tree.ratio(v.T @ (at.gradient / root), size + damping)
-        step, rate, told = downhill(at, d / root, root * (v @ (size * (v.T @ d))), matrix, damping=damping)
+    def step(problem: Problem, state: SaddleFreeNewtonState) -> tuple[Array, SaddleFreeNewtonState]:
+        matrix = problem.hessian(hessian)
+        seen = scaling.largest(state.scale, jnp.diagonal(matrix))
+        root = jnp.sqrt(metric(seen))
+        curvatures, v = jnp.linalg.eigh(scaling.scaled(matrix, root))
+        absolute = jnp.abs(curvatures)
+        nothing = RIDGE * absolute.size * jnp.finfo(absolute.dtype).eps * jnp.max(absolute)
+        absolute = jnp.where(absolute > 0, jnp.maximum(absolute, nothing), 0.0)
+        d = -v @ tree.ratio(v.T @ (problem.gradient / root), absolute + damping)
+        step, rate, report = backtrack(problem, d / root, root * (v @ (absolute * (v.T @ d))), matrix, damping=damping)
         negative = jnp.sum(curvatures < -nothing).astype(jnp.int32)
-        return at.updates(step), SaddleFreeNewtonState(tree.increment(state.step), rate, negative, seen, told)
+        return step, state._replace(learning_rate=rate, negative=negative, scale=seen, report=report)
 
-    return Optimiser(init, update)
+    return optimiser_of("saddle_free_newton", init, step)

@@ -2,15 +2,15 @@
 
     s = propose(region)                         a step, and the reduction m(0) - m(s) > 0 that the model predicts
     ρ = (J(θ) - J(θ + s)) / (m(0) - m(s))       gain ratio: how much of it came true
-    taken if ρ > 10⁻⁴, or what the method asks; else region ← adapt(region, ρ), and again
+    taken if ρ > 10⁻⁴, or what the method asks; else region ← adapt(region, ρ, s), and again
 
-A trial value that is not finite counts as ρ = -∞. Where both reductions drown in the rounding of J, they say nothing,
-and the model is believed: ρ = 1, the region stays. Differences of J end at √ε, steps of the model at ε (Conn, Gould &
-Toint, Trust Region Methods, 2000, section 17.4.2).
+A trial value that is not finite counts as ρ = -∞. Where both reductions are within the rounding of J, they say
+nothing, and the model is believed: ρ = 1, the region stays. Differences of J end at √ε, steps of the model at ε (Conn,
+Gould & Toint, Trust Region Methods, 2000, section 17.4.2).
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +18,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn import tree
 from jaxnn.optimisers.report import Report
-from jaxnn.optimisers.second_order.flat import Flat
+from jaxnn.optimisers.second_order.problem import Problem
 
 ACCEPTABLE = 1e-4  # the least gain ratio of a step that is taken
 TRIALS = 40  # in one iteration: λ has then grown by 2^(40·41/2) under Nielsen's rule
-
-Region = TypeVar("Region")
 
 
 class Taken(NamedTuple):
@@ -32,11 +30,12 @@ class Taken(NamedTuple):
     step: Float[Array, " n"]  # 0 where none was acceptable
     predicted: Float[Array, ""]
     gain: Float[Array, ""]
-    region: Any  # for the next iteration; where none was acceptable, as it was
+    region: Any  # for the next iteration
     trials: Int[Array, ""]
     accepted: Bool[Array, ""]
-    drowned: Bool[Array, ""]
-    promised: Float[Array, ""]  # `promise.looked_through` says more than the prediction
+    within_rounding: Bool[Array, ""]
+    promised: Float[Array, ""]  # `promise.with_promise` says more than the prediction
+    carry: tuple[Any, ...]  # what `propose` hands from trial to trial
 
     def report(self, damping: Any, evaluations: Any = 0) -> Report:
         """The report of this iteration; `evaluations` are those beside one for each trial and one for rounding."""
@@ -47,55 +46,59 @@ class Taken(NamedTuple):
             evaluations=jnp.asarray(self.trials + 1 + evaluations, jnp.int32),
             accepted=self.accepted,
             at_limit=~self.accepted,
-            drowned=self.drowned,
+            within_rounding=self.within_rounding,
             promised=self.promised,
         )
 
 
-def gain_ratio(at: Flat, trial: Array, predicted: Array, step: Array) -> tuple[Array, Array]:
-    """Actual over predicted reduction, -∞ where the trial is not finite; and whether both drown, which counts as 1.
-
-    So does a J of 0 that stays 0 after a step of √ε of each parameter or less: relative to 0 nothing is known of it.
-    """
-    actual = at.value - trial
-    short = jnp.all(jnp.abs(step) <= jnp.sqrt(jnp.finfo(step.dtype).eps) * jnp.abs(at.theta))
-    drowned = (jnp.abs(actual) <= at.rounding) & (
-        (jnp.abs(predicted) <= at.rounding) | (short & (at.value == 0) & (trial == 0))
-    )
-    ratio = jnp.where(drowned, 1.0, tree.ratio(actual, predicted))
-    return jnp.where(jnp.isfinite(trial) & (predicted >= 0), ratio, -jnp.inf), drowned
-
-
 def until_taken(
-    propose: Callable[[Region], tuple[Array, Array]],
-    adapt: Callable[[Region, Array, Array], Region],
-    region: Region,
-    at: Flat,
+    propose: Callable[..., Any],
+    adapt: Callable[..., Any],
+    region: Any,
+    problem: Problem,
     *,
     acceptable: float = ACCEPTABLE,
+    carry: tuple[Any, ...] = (),
+    keep_region: bool = True,
 ) -> Taken:
     """Tries steps until one is acceptable, `TRIALS` at most.
 
     Args:
-        propose: region -> (step (n,), predicted reduction).
-        adapt: (region, gain ratio, step) -> the region of the next trial, or of the next iteration.
+        propose: (region, *carry) -> (step (n,), predicted reduction, *carry).
+        adapt: (region, gain ratio, step, *carry) -> the region of the next trial, or of the next iteration.
         region: a pytree: damping, or a radius.
-        at: J near the parameters.
+        problem: J near the parameters.
         acceptable: the least gain ratio of a step that is taken.
+        carry: at the first trial.
+        keep_region: leave the region as it was where rounding hides the gain, or no step was acceptable.
     """
 
-    def trial(taken: Taken) -> Taken:
-        step, predicted = propose(taken.region)
+    def trial(last: Taken) -> Taken:
+        step, predicted, *carry = propose(last.region, *last.carry)
         step = jnp.where(jnp.isfinite(step), step, jnp.nan)  # one sign for what could not be solved
-        gain, drowned = gain_ratio(at, at.value_at(step), predicted, step)
-        region = tree.select(drowned, taken.region, adapt(taken.region, gain, step))
-        return Taken(step, predicted, gain, region, taken.trials + 1, gain > acceptable, drowned, predicted)
+        gain, hidden = _gain_ratio(problem, step, predicted)
+        region = adapt(last.region, gain, step, *carry)
+        region = tree.select(hidden, last.region, region) if keep_region else region
+        return Taken(step, predicted, gain, region, last.trials + 1, gain > acceptable, hidden, predicted, tuple(carry))
 
-    nan = jnp.asarray(jnp.nan, at.value.dtype)
-    no = jnp.asarray(False)
-    start = Taken(jnp.zeros_like(at.theta), nan, nan, region, jnp.zeros((), jnp.int32), no, no, nan)
+    nan, no = jnp.asarray(jnp.nan, problem.value.dtype), jnp.asarray(False)
+    start = Taken(jnp.zeros_like(problem.theta), nan, nan, region, jnp.zeros((), jnp.int32), no, no, nan, carry)
     taken = jax.lax.while_loop(lambda t: ~t.accepted & (t.trials < TRIALS), trial, start)
-    return taken._replace(
-        step=jnp.where(taken.accepted, taken.step, 0.0),
-        region=tree.select(taken.accepted, taken.region, region),  # not poisoned for another batch
+    if keep_region:  # a region that no step was acceptable in would poison the next batch
+        taken = taken._replace(region=tree.select(taken.accepted, taken.region, region))
+    return taken._replace(step=jnp.where(taken.accepted, taken.step, 0.0))
+
+
+def _gain_ratio(problem: Problem, step: Array, predicted: Array) -> tuple[Array, Array]:
+    """Actual over predicted reduction, -∞ where the trial is not finite; and whether rounding hides both: then 1.
+
+    So does a J of 0 that stays 0 after a step of √ε of each parameter or less: relative to 0 nothing is known of it.
+    """
+    trial = problem.value_at(step)
+    actual = problem.value - trial
+    short = jnp.all(jnp.abs(step) <= jnp.sqrt(jnp.finfo(step.dtype).eps) * jnp.abs(problem.theta))
+    hidden = (jnp.abs(actual) <= problem.rounding) & (
+        (jnp.abs(predicted) <= problem.rounding) | (short & (problem.value == 0) & (trial == 0))
     )
+    ratio = jnp.where(hidden, 1.0, tree.ratio(actual, predicted))
+    return jnp.where(jnp.isfinite(trial) & (predicted >= 0), ratio, -jnp.inf), hidden

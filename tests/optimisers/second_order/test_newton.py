@@ -229,7 +229,7 @@ def test_a_hessian_of_ones_own_is_called_and_checked(x64):
     wrong = training.step(objective, optimisers.newton(hessian=lambda *_: jnp.eye(3)))
     with pytest.raises(ValueError, match=r"must be \(10, 10\), in ravel order, got \(3, 3\)"):
         jax.eval_shape(wrong, state, (x, y))
-    with pytest.raises(ValueError, match="needs these words"):
+    with pytest.raises(ValueError, match="needs these three arguments"):
         once(optimisers.newton(hessian=hessian), rosenbrock, jnp.ones(2))
 
 

@@ -10,7 +10,7 @@ import scipy.optimize
 
 from jaxnn import Objective, derivatives, losses, mlp, training
 from jaxnn.optimisers.second_order.newton_cg import newton_cg
-from jaxnn.optimisers.second_order.products import largest
+from jaxnn.optimisers.second_order.scaling import largest
 from jaxnn.optimisers.second_order.subproblems.steihaug import (
     BOUNDARY,
     ITERATIONS,

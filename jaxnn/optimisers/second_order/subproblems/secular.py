@@ -1,55 +1,24 @@
-"""The exact minimiser of a model that may be indefinite: Moré and Sorensen's method, by Cholesky factors alone.
+"""The exact minimiser of a model that may be indefinite, within a ball or with a cubic penalty of its length.
 
     trust region    min gᵀs + ½ sᵀHs  with |s| ≤ Δ
     cubic           min gᵀs + ½ sᵀHs + ⅓ σ |s|³
 
 Both have the solution s(λ) = -(H + λI)⁻¹ g with H + λI ⪰ 0, and a λ for which |s(λ)| is a given length ℓ(λ): ℓ = Δ, or
-ℓ = λ/σ (for the trust region also λ = 0 and |s| < Δ). Since 1/|s(λ)| is nearly linear in λ, Newton's method solves
-
-    φ(λ) = 1/|s(λ)| - 1/Δ = 0   or   λ/|s(λ)| - σ = 0,     d/dλ 1/|s| = sᵀ(H + λI)⁻¹s / |s|³
-
-between two bounds: at the lower one there is no factor or |s| > ℓ, at the upper one |s| < ℓ.
-
-The hard case: g has no part along H's lowest eigenvector z, and |s(λ)| stays below ℓ down to -λ_min. The solution is
-then s + τz with |s + τz| = ℓ. An inverse iteration finds z with the factor at hand, and the step is taken once H + λI
-is so nearly singular that τz costs little: τ² zᵀ(H + λI)z ≤ κ (-gᵀs + λℓ²), or λℓ²/3 in the cubic model: κ times
-twice the reduction. Nothing is inverted, and no eigenvectors are computed.
+ℓ = λ/σ (for the trust region also λ = 0 and |s| < Δ). `more_sorensen` finds it between two bounds.
 
 References:
     Moré & Sorensen, Computing a trust region step, 1983.
-    Conn, Gould & Toint, Trust Region Methods, 2000, section 7.3.
     Cartis, Gould & Toint, Adaptive cubic regularisation methods, part I, 2011, section 6.1.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_solve, solve_triangular
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
-TOLERANCE = 0.1  # κ: of the length on the boundary, and of the reduction in the hard case
+from jaxnn.optimisers.second_order.subproblems.more_sorensen import Step, minimiser
+
 ROOM = 1.1  # above the upper bound: where g = 0 it may be -λ_min itself, which has no factor
-ITERATIONS = 60
-INVERSE_ITERATIONS = 3
-
-
-class Step(NamedTuple):
-    """A model's minimiser."""
-
-    step: Float[Array, " n"]
-    predicted: Float[Array, ""]  # the model's reduction, ≥ 0; -∞ where no factor was found: H or g is not finite
-    shift: Float[Array, ""]  # λ
-    factorisations: Int[Array, ""]
-    solved: Bool[Array, ""]  # to `TOLERANCE`; else the step is the best one met, 0 if there was none
-
-
-class _Search(NamedTuple):
-    shift: Array  # λ to be tried
-    low: Array
-    high: Array
-    found: Step
 
 
 def trust_region(hessian: Float[Array, "n n"], gradient: Float[Array, " n"], radius: Any) -> Step:
@@ -61,7 +30,7 @@ def trust_region(hessian: Float[Array, "n n"], gradient: Float[Array, " n"], rad
     def length(shift: Array) -> Array:
         return jnp.full_like(shift, radius)
 
-    return _solve(hessian, gradient, length, low=low, high=high, sigma=None)
+    return minimiser(hessian, gradient, length, low=low, high=high, sigma=None)
 
 
 def cubic(hessian: Float[Array, "n n"], gradient: Float[Array, " n"], sigma: Any) -> Step:
@@ -72,88 +41,9 @@ def cubic(hessian: Float[Array, "n n"], gradient: Float[Array, " n"], sigma: Any
     def length(shift: Array) -> Array:
         return shift / sigma
 
-    return _solve(hessian, gradient, length, low=jnp.zeros_like(high), high=high, sigma=sigma)
+    return minimiser(hessian, gradient, length, low=jnp.zeros_like(high), high=high, sigma=sigma)
 
 
 def _norm(hessian: Array) -> Array:
     """A bound of |λ| for every eigenvalue: Frobenius or row sums, the smaller."""
     return jnp.minimum(jnp.linalg.norm(hessian), jnp.max(jnp.sum(jnp.abs(hessian), axis=1)))
-
-
-def _solve(
-    hessian: Array,
-    gradient: Array,
-    length: Callable[[Array], Array],
-    *,
-    low: Array,
-    high: Array,
-    sigma: Any,
-) -> Step:
-    n, dtype = gradient.size, gradient.dtype
-    eps, tiny = jnp.finfo(dtype).eps, jnp.finfo(dtype).tiny
-    start = jnp.cos(jnp.arange(n, dtype=dtype) ** 2)  # of the inverse iteration: no symmetry that H could share
-    within = sigma is None  # a ball, in which λ = 0 is allowed
-
-    def reduction(s: Array) -> Array:
-        quadratic = -jnp.vdot(gradient, s) - 0.5 * jnp.vdot(s, hessian @ s)
-        return quadratic if within else quadratic - sigma * jnp.linalg.norm(s) ** 3 / 3
-
-    def attempt(at: _Search) -> _Search:
-        lam, low, high, found = at
-        factor = jnp.linalg.cholesky(hessian + lam * jnp.eye(n, dtype=dtype))
-        definite = jnp.all(jnp.isfinite(factor))
-
-        def solve(b: Array) -> Array:
-            return cho_solve((factor, True), b)
-
-        s = solve(-gradient)
-        norm, ell = jnp.linalg.norm(s), length(lam)
-        inside = definite & (norm < ell)
-
-        z = start
-        for _ in range(INVERSE_ITERATIONS):
-            z = solve(z)
-            z = z / jnp.linalg.norm(z)
-        curvature = jnp.vdot(z, hessian @ z)  # ≥ λ_min
-        along, room = jnp.vdot(s, z), jnp.maximum(ell**2 - norm**2, 0.0)
-        tau = jnp.where(along < 0, -1, 1) * room / (jnp.abs(along) + jnp.sqrt(along**2 + room) + tiny)
-        costs = tau**2 * jnp.maximum(curvature + lam, 0.0)
-
-        interior = inside & (lam == 0) if within else jnp.asarray(False)
-        near = definite & (jnp.abs(norm - ell) <= TOLERANCE * ell)
-        worth = lam * ell**2 * (1 if within else 1 / 3) - jnp.vdot(gradient, s)
-        hard = inside & ~interior & (costs <= TOLERANCE * worth)
-        trial = jnp.where(hard, s + tau * z, s)
-        if within:  # what is a little too long is drawn back to the ball
-            trial = trial * jnp.minimum(1.0, ell / jnp.maximum(jnp.linalg.norm(trial), tiny))
-        gained = reduction(trial)
-        better = definite & (gained > found.predicted)
-        solved = interior | near | hard | (definite & (high - low <= eps * high))
-        found = Step(
-            jnp.where(better, trial, found.step),
-            jnp.where(better, gained, found.predicted),
-            jnp.where(better, lam, found.shift),
-            found.factorisations + 1,
-            solved,
-        )
-
-        high = jnp.where(inside, jnp.minimum(high, lam), high)
-        low = jnp.where(inside, low, jnp.maximum(low, lam))
-        low = jnp.where(definite, jnp.clip(-curvature, low, high), low)
-        w = solve_triangular(factor, s, lower=True)
-        rise = jnp.vdot(w, w) / jnp.maximum(norm, tiny) ** 2  # of 1/|s|, relatively
-        newton = lam + ((norm / ell - 1) / rise if within else (sigma * norm - lam) / (1 + lam * rise))
-        usable = definite & (newton > low) & (newton < high)
-        between = jnp.maximum(jnp.sqrt(low * high), low + 0.01 * (high - low))
-        shift = jnp.where(usable, newton, between)
-        if within:
-            shift = jnp.where(inside & (low <= 0) & (newton <= 0), 0.0, shift)
-        return _Search(shift, low, high, found)
-
-    none = jnp.where(jnp.any(gradient != 0), -jnp.inf, 0.0).astype(dtype)
-    nothing = Step(jnp.zeros(n, dtype), none, jnp.zeros((), dtype), jnp.zeros((), jnp.int32), jnp.asarray(False))
-    low = jnp.maximum(low, -jnp.min(jnp.diagonal(hessian)))
-    high = jnp.maximum(high, low)
-    search = _Search(low, low, high, nothing)
-    going_on = lambda at: ~at.found.solved & (at.found.factorisations < ITERATIONS)
-    return jax.lax.while_loop(going_on, attempt, search).found

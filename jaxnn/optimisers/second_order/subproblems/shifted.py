@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float, Int
 
-from jaxnn.optimisers.second_order.promise import LITTLE
+from jaxnn.optimisers.second_order.promise import RIDGE
 
 ATTEMPTS = 60
 
@@ -35,7 +35,7 @@ def shifted_solve(
     diagonal = jnp.diagonal(hessian)
     largest = jnp.max(jnp.abs(hessian))
     size = jnp.where(largest > 0, largest, 1.0)
-    beta, little = 1e-3 * size, LITTLE * gradient.size * jnp.finfo(gradient.dtype).eps * size
+    beta, ridge = 1e-3 * size, RIDGE * gradient.size * jnp.finfo(gradient.dtype).eps * size
     least = jnp.min(diagonal)
 
     def attempt(at: Any) -> Any:
@@ -51,12 +51,12 @@ def shifted_solve(
     begin = (tau, jnp.full_like(hessian, jnp.nan), jnp.zeros((), jnp.int32))
     tau, factor, count = jax.lax.while_loop(failed, attempt, begin)
     direction = cho_solve((factor, True), -gradient)
-    faint = (tau > little) & (-0.5 * jnp.vdot(gradient, direction) <= rounding)
+    faint = (tau > ridge) & (-0.5 * jnp.vdot(gradient, direction) <= rounding)
 
     def flat() -> tuple[Array, Array, Array]:
-        factor = jnp.linalg.cholesky(hessian + little * identity)
+        factor = jnp.linalg.cholesky(hessian + ridge * identity)
         other = cho_solve((factor, True), -gradient)
         good = jnp.all(jnp.isfinite(other))
-        return jnp.where(good, other, direction), jnp.where(good, little, tau), count + 1
+        return jnp.where(good, other, direction), jnp.where(good, ridge, tau), count + 1
 
     return jax.lax.cond(faint, flat, lambda: (direction, tau, count))

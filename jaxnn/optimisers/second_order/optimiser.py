@@ -1,0 +1,94 @@
+"""The optimiser that loops call, made of a method's own arithmetic: (problem, state) -> (step, state)."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array
+
+from jaxnn import tree
+from jaxnn.derivatives import rounding
+from jaxnn.optimisers import words
+from jaxnn.optimisers.gradients import given
+from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.types import Optimiser, Params, Updates
+
+State: TypeAlias = Any  # a NamedTuple that begins with `step` and `learning_rate` and ends with a `Report`
+InitOf: TypeAlias = Callable[[int, Array], State]
+StepOf: TypeAlias = Callable[[Problem, State], tuple[Array, State]]
+
+
+def optimiser_of(
+    method: str, init_of: InitOf, step_of: StepOf, *, row_by_row: bool = False, own_gradient: bool = True
+) -> Optimiser:
+    """The optimiser of a method's own two functions; it counts the steps.
+
+    Args:
+        method: its name in messages.
+        init_of: (n, 1 in the dtype of the arithmetic) -> state, n being the number of parameters.
+        step_of: (problem, state) -> (step (n,), state).
+        row_by_row: whether it takes each row's outputs on their own, so that predict must not mix rows.
+        own_gradient: whether it needs ∇J itself; False if a chain may have changed it.
+
+    Returns:
+        An optimiser whose update raises ValueError where parameters or `value_fn` were not given, or the gradient is
+        not J's own.
+    """
+
+    def init(params: Params) -> State:
+        leaves = [tree.wide_dtype(jnp.result_type(leaf)) for leaf in jax.tree.leaves(params)]
+        return init_of(tree.size(params), jnp.ones((), jnp.result_type(*leaves) if leaves else jnp.float32))
+
+    def update(
+        grads: Updates,
+        state: State,
+        params: Params = None,
+        *,
+        value: Any = None,
+        grad: Any = None,
+        value_fn: Any = None,
+        objective: Any = None,
+        batch: Any = None,
+        key: Any = None,
+        **extra: Any,
+    ) -> tuple[Updates, State]:
+        del extra
+        given(params, method)
+        if value_fn is None:
+            raise ValueError(
+                f"{method} evaluates the objective: call update(grads, state, params, value=J, value_fn=params -> "
+                "J), as training.step, training.fit and training.minimise do."
+            )
+        grad = grads if grad is None else grad
+        if own_gradient and not _same(grads, grad):
+            raise ValueError(
+                f"{method} needs the gradient of J itself, since its matrix is J's: put no link that changes "
+                "gradients before it in a chain. Weight decay belongs into J: Objective(predict, loss, "
+                "l2(strength))."
+            )
+        theta, _ = ravel_pytree(tree.widen(params))
+        gradient, unravel = ravel_pytree(tree.widen(grads))
+
+        def updates(step: Array) -> Updates:
+            return tree.cast_like(unravel(step), grads)
+
+        def value_at(step: Array) -> Array:
+            return jnp.asarray(value_fn(tree.add(params, updates(step))), gradient.dtype)
+
+        value = jnp.asarray(value_fn(params) if value is None else value, gradient.dtype)
+        moved = value_at(rounding.offset(theta))
+        known = rounding.bound(value, jnp.where(jnp.isfinite(moved), jnp.abs(moved - value), 0.0))
+        problem = Problem(
+            method, params, grad, value_fn, objective, batch, key, theta, gradient, value, known, value_at, updates
+        )
+        step, after = step_of(problem, state)
+        return updates(step), after._replace(step=tree.increment(state.step))
+
+    return Optimiser(init, words.row_by_row(update) if row_by_row else update)
+
+
+def _same(grads: Updates, grad: Updates) -> bool:
+    """Whether they are the very same arrays: what a trace can tell."""
+    return all(a is b for a, b in zip(jax.tree.leaves(grads), jax.tree.leaves(grad), strict=True))
