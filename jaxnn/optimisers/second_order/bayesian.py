@@ -16,20 +16,20 @@ References:
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, losses, tree
+from jaxnn import checks, factories, losses, tree
 from jaxnn.objective import Objective, split
 from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order import trials
 from jaxnn.optimisers.second_order.damping_rules import nielsen
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
-from jaxnn.types import Optimiser
+from jaxnn.types import Optimiser, Scalar
 
 
 class BayesianRegularisationState(NamedTuple):
@@ -44,7 +44,8 @@ class BayesianRegularisationState(NamedTuple):
     report: report.Report  # of F, not of J
 
 
-def bayesian_regularisation(*, damping: Any = 1e-3, decay: Any = 1e-6) -> Optimiser:
+@factories.optimiser
+def bayesian_regularisation(*, damping: Scalar = 1e-3, decay: Scalar = 1e-6) -> Optimiser:
     """Levenberg-Marquardt on the squared error plus a penalty whose strength follows the evidence.
 
     J alone is not minimised: its gradient does not vanish at the end, and `training.minimise` ends by its other rules.

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.derivatives import budget
 from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order import quasi_newton
@@ -38,6 +38,7 @@ class BFGSState(NamedTuple):
     report: report.Report
 
 
+@factories.optimiser
 def bfgs(*, max_evaluations: int = 25, memory_bytes: int | None = None) -> Optimiser:
     """BFGS with a strong Wolfe line search: for some thousand parameters at most; beyond, `lbfgs`.
 

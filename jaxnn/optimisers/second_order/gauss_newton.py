@@ -14,19 +14,19 @@ References:
     Nocedal & Wright, Numerical Optimization, 2006, section 10.3 and Algorithm 3.3.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order import scaling
 from jaxnn.optimisers.second_order.backtracking import backtrack
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.optimisers.second_order.subproblems.shifted import shifted_solve
-from jaxnn.types import Optimiser
+from jaxnn.types import Optimiser, Scalar
 
 
 class GaussNewtonState(NamedTuple):
@@ -37,7 +37,8 @@ class GaussNewtonState(NamedTuple):
     report: report.Report
 
 
-def gauss_newton(*, damping: Any = 0.0) -> Optimiser:
+@factories.optimiser
+def gauss_newton(*, damping: Scalar = 0.0) -> Optimiser:
     """Gauss-Newton for an `Objective` of any convex loss.
 
     It can end at a saddle, whose negative curvature its matrix does not have: `verify.certify` tells.

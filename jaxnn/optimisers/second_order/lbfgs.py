@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order import quasi_newton
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
@@ -42,6 +42,7 @@ class LBFGSState(NamedTuple):
     report: report.Report
 
 
+@factories.optimiser
 def lbfgs(*, memory: int = 10, max_evaluations: int = 25) -> Optimiser:
     """L-BFGS with a strong Wolfe line search.
 

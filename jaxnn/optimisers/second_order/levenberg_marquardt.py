@@ -17,17 +17,17 @@ References:
     Madsen, Nielsen & Tingleff, Methods for non-linear least squares problems, 2004, algorithm 3.16.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order import damping_rules, least_squares, promise, scaling, trials
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
-from jaxnn.types import Optimiser
+from jaxnn.types import Optimiser, Scalar
 
 
 class LevenbergMarquardtState(NamedTuple):
@@ -41,8 +41,9 @@ class LevenbergMarquardtState(NamedTuple):
     report: report.Report
 
 
+@factories.optimiser
 def levenberg_marquardt(
-    *, rule: str = "nielsen", scale: str = "identity", damping: Any = 1e-3, geodesic: bool = True
+    *, rule: str = "nielsen", scale: str = "identity", damping: Scalar = 1e-3, geodesic: bool = True
 ) -> Optimiser:
     """Levenberg-Marquardt for an `Objective` of any convex loss: MATLAB's `trainlm`, for a squared error.
 

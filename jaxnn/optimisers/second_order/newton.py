@@ -27,13 +27,13 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order import scaling
 from jaxnn.optimisers.second_order.newton_steps import STEPS
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
-from jaxnn.types import Optimiser
+from jaxnn.types import Optimiser, Scalar
 
 
 class NewtonState(NamedTuple):
@@ -46,13 +46,14 @@ class NewtonState(NamedTuple):
     report: report.Report
 
 
+@factories.optimiser
 def newton(
     *,
     method: str = "trust_region",
     hessian: Callable[..., Any] | None = None,
-    damping: Any = 0.0,
-    radius: Any = 10.0,
-    sigma: Any = 1.0,
+    damping: Scalar = 0.0,
+    radius: Scalar = 10.0,
+    sigma: Scalar = 1.0,
     scale: str = "diagonal",
 ) -> Optimiser:
     """Newton's method with the exact Hessian.

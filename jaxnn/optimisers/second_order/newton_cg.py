@@ -25,13 +25,13 @@ from typing import Any, NamedTuple, TypeAlias
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order import products, promise, scaling, trials
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.optimisers.second_order.subproblems.steihaug import BOUNDARY, NEGATIVE_CURVATURE, steihaug
-from jaxnn.types import Optimiser
+from jaxnn.types import Optimiser, Scalar
 
 Region: TypeAlias = tuple[Array, Array]  # Δ, and by how much η is less than the rule says
 
@@ -48,11 +48,12 @@ class NewtonCGState(NamedTuple):
     report: report.Report
 
 
+@factories.optimiser
 def newton_cg(
     *,
     curvature: str = "hessian",
     preconditioner: str | Callable[..., Any] | None = None,
-    radius: Any = 1.0,
+    radius: Scalar = 1.0,
     max_iterations: int | None = None,
 ) -> Optimiser:
     """Newton-CG with a trust region: second order for as many parameters as a gradient can be taken of.

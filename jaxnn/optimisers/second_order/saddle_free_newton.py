@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, tree
+from jaxnn import checks, factories, tree
 from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order import scaling
 from jaxnn.optimisers.second_order.backtracking import backtrack
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.optimisers.second_order.promise import RIDGE
-from jaxnn.types import Optimiser
+from jaxnn.types import Optimiser, Scalar
 
 
 class SaddleFreeNewtonState(NamedTuple):
@@ -39,8 +39,9 @@ class SaddleFreeNewtonState(NamedTuple):
     report: report.Report
 
 
+@factories.optimiser
 def saddle_free_newton(
-    *, hessian: Callable[..., Any] | None = None, damping: Any = 0.0, scale: str = "diagonal"
+    *, hessian: Callable[..., Any] | None = None, damping: Scalar = 0.0, scale: str = "diagonal"
 ) -> Optimiser:
     """Saddle-free Newton with all n curvatures, for up to a few thousand parameters.
 
