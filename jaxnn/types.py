@@ -4,10 +4,10 @@ A model is its parameters: any pytree of arrays. An optimiser is a pair of pure 
 two fields and optax's order, so that either library's optimisers run in the other's loop:
 
     state = optimiser.init(params)
-    updates, state = optimiser.update(grads, state, params, **words)
+    updates, state = optimiser.update(grads, state, params, **extra)
     params = params + updates
 
-A training loop always offers three words, `value`, `grad` and `value_fn`; an update takes what it needs, keyword-only.
+A training loop always sends `value`, `grad` and `value_fn` as well; an update takes what it needs, keyword-only.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ LossFunction: TypeAlias = Callable[[jax.Array, jax.Array], jax.Array]  # outputs
 
 
 class Optimiser(NamedTuple):
-    """An update rule: `init(params) -> state` and `update(grads, state, params, **words) -> (updates, state)`."""
+    """An update rule: `init(params) -> state` and `update(grads, state, params, **extra) -> (updates, state)`."""
 
     init: Callable[..., Any]
     update: Callable[..., Any]
@@ -76,4 +76,4 @@ class OptimiserLike(Protocol):
 
     @property
     def update(self) -> Callable[..., Any]:
-        """`update(grads, state, params, **words) -> (updates, state)`."""
+        """`update(grads, state, params, **extra) -> (updates, state)`."""

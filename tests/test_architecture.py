@@ -114,7 +114,7 @@ def test_the_checker_sees_a_planted_violation(relative, source, told):
         ("losses.py", "import jax\nfrom jaxnn import checks\nfrom jaxnn.types import Batch"),
         (
             "optimisers/adam.py",
-            "from jaxnn.optimisers.words import value\nfrom .sgd import sgd\nfrom ..tree import norm",
+            "from jaxnn.optimisers.protocol import update\nfrom .sgd import sgd\nfrom ..tree import norm",
         ),
         ("cli/__init__.py", "from jaxnn import training, __version__\nfrom jaxnn.data import tables"),
         ("__init__.py", "from jaxnn.version import __version__\ndef __getattr__(name):\n    import jaxnn.mlp"),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from jaxnn import checks, factories, tree
-from jaxnn.optimisers.words import passes_on, understood
+from jaxnn.optimisers import protocol
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
 
@@ -36,19 +36,19 @@ def accumulate(inner: OptimiserLike, *, steps: int) -> Optimiser:
     def init(params: Params) -> AccumulateState:
         return AccumulateState(tree.start(), tree.start(), tree.zeros(params), inner.init(params))
 
-    @passes_on
+    @protocol.forwards_extra
     def update(
-        grads: Updates, state: AccumulateState, params: Params = None, **words: Any
+        grads: Updates, state: AccumulateState, params: Params = None, **extra: Any
     ) -> tuple[Updates, AccumulateState]:
         count = state.collected + 1
-        rows = _rows(words.get("batch"))
+        rows = _rows(extra.get("batch"))
         total = state.rows + rows
         mean = jax.tree.map(lambda m, g: m + (g - m) / (total.astype(g.dtype) / rows), state.mean, tree.widen(grads))
         mean = tree.cast_like(mean, state.mean)
 
         def act() -> tuple[Updates, AccumulateState]:
             average = tree.cast_like(mean, grads)
-            updates, after = inner.update(average, state.inner, params, **understood(inner, words | {"grad": average}))
+            updates, after = protocol.update(inner, average, state.inner, params, **(extra | {"grad": average}))
             return updates, AccumulateState(tree.start(), tree.start(), tree.zeros(mean), after)
 
         def wait() -> tuple[Updates, AccumulateState]:

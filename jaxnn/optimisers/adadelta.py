@@ -59,9 +59,9 @@ def adadelta(
         return AdaDeltaState(tree.start(), schedule(tree.start()), tree.zeros(params), tree.zeros(params))
 
     def update(
-        grads: Updates, state: AdaDeltaState, params: Params = None, **words: Any
+        grads: Updates, state: AdaDeltaState, params: Params = None, **extra: Any
     ) -> tuple[Updates, AdaDeltaState]:
-        del words
+        del extra
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
 

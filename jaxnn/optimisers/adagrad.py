@@ -59,9 +59,9 @@ def adagrad(
         return AdaGradState(tree.start(), schedule(tree.start()), tree.full(params, initial_accumulator))
 
     def update(
-        grads: Updates, state: AdaGradState, params: Params = None, **words: Any
+        grads: Updates, state: AdaGradState, params: Params = None, **extra: Any
     ) -> tuple[Updates, AdaGradState]:
-        del words
+        del extra
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
 

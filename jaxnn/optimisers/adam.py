@@ -72,8 +72,8 @@ def adam(
         # Two trees of zeros, not one twice: buffers may be donated.
         return AdamState(tree.start(), schedule(tree.start()), mu=tree.zeros(params), nu=tree.zeros(params))
 
-    def update(grads: Updates, state: AdamState, params: Params = None, **words: Any) -> tuple[Updates, AdamState]:
-        del words
+    def update(grads: Updates, state: AdamState, params: Params = None, **extra: Any) -> tuple[Updates, AdamState]:
+        del extra
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         c1, c2 = numerics.one_minus_power(b1, t), numerics.one_minus_power(b2, t)

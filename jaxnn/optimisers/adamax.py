@@ -64,8 +64,8 @@ def adamax(
     def init(params: Params) -> AdamaxState:
         return AdamaxState(tree.start(), schedule(tree.start()), mu=tree.zeros(params), norm=tree.zeros(params))
 
-    def update(grads: Updates, state: AdamaxState, params: Params = None, **words: Any) -> tuple[Updates, AdamaxState]:
-        del words
+    def update(grads: Updates, state: AdamaxState, params: Params = None, **extra: Any) -> tuple[Updates, AdamaxState]:
+        del extra
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
         c1 = numerics.one_minus_power(b1, t)

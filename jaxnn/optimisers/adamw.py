@@ -48,8 +48,8 @@ def adamw(
     checks.non_negative(weight_decay=weight_decay)
     inner = adam(learning_rate, b1=b1, b2=b2, eps=eps, eps_hat=eps_hat, eps_root=eps_root, maximise=maximise)
 
-    def update(grads: Updates, state: AdamState, params: Params = None, **words: Any) -> tuple[Updates, AdamState]:
-        updates, after = inner.update(grads, state, params, **words)
+    def update(grads: Updates, state: AdamState, params: Params = None, **extra: Any) -> tuple[Updates, AdamState]:
+        updates, after = inner.update(grads, state, params, **extra)
         if is_zero(weight_decay):
             return updates, after
         shrink = after.learning_rate * weight_decay

@@ -80,9 +80,9 @@ def amsgrad(
         )
 
     def update(
-        grads: Updates, state: AMSGradState, params: Params = None, **words: Any
+        grads: Updates, state: AMSGradState, params: Params = None, **extra: Any
     ) -> tuple[Updates, AMSGradState]:
-        del words
+        del extra
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         c1, c2 = numerics.one_minus_power(b1, t), numerics.one_minus_power(b2, t)

@@ -1,7 +1,7 @@
 """Optimisers out of optimisers: one after another, or on a part of the parameters.
 
 A link of a chain takes the updates of the link before it where an optimiser takes gradients. `chain` passes to each
-link the words that it names, so that links of either library may stand in it.
+link the extra arguments that it names, so that links of either library may stand in it.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from jaxnn import factories
-from jaxnn.optimisers.words import PARTS_OF_J, passes_on, row_by_row, understood
+from jaxnn.optimisers import protocol
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
 
@@ -24,20 +24,20 @@ def chain(*links: OptimiserLike) -> Optimiser:
     def init(params: Params) -> tuple[Any, ...]:
         return tuple(link.init(params) for link in links)
 
-    @passes_on
+    @protocol.forwards_extra
     def update(
-        grads: Updates, state: tuple[Any, ...], params: Params = None, **words: Any
+        grads: Updates, state: tuple[Any, ...], params: Params = None, **extra: Any
     ) -> tuple[Updates, tuple[Any, ...]]:
         if len(state) != len(links):
             raise ValueError(f"The state is of a chain of {len(state)} links, this chain has {len(links)}.")
         after = []
         for link, link_state in zip(links, state, strict=True):
-            grads, link_state = link.update(grads, link_state, params, **understood(link, words))
+            grads, link_state = protocol.update(link, grads, link_state, params, **extra)
             after.append(link_state)
         return grads, tuple(after)
 
-    if any(getattr(link.update, "row_by_row", False) for link in links):
-        row_by_row(update)
+    if any(map(protocol.is_row_by_row, links)):
+        protocol.row_by_row(update)
     return Optimiser(init, update)
 
 
@@ -62,19 +62,19 @@ def masked(inner: OptimiserLike, mask: Any) -> Optimiser:
     def init(params: Params) -> Any:
         return inner.init(hidden(params)[1])
 
-    @passes_on
-    def update(grads: Updates, state: Any, params: Params = None, **words: Any) -> tuple[Updates, Any]:
+    @protocol.forwards_extra
+    def update(grads: Updates, state: Any, params: Params = None, **extra: Any) -> tuple[Updates, Any]:
         chosen, seen = hidden(grads)
         seen_params = None if params is None else hidden(params)[1]
-        words = {name: word for name, word in words.items() if name not in PARTS_OF_J}  # they know all parameters
-        if "grad" in words:
-            words["grad"] = hidden(words["grad"])[1]
-        if "value_fn" in words:  # of the visible part alone, the rest staying where it is
-            whole = words["value_fn"]
-            words["value_fn"] = lambda part: whole(
+        extra = {name: each for name, each in extra.items() if name not in protocol.PARTS_OF_J}  # of all parameters
+        if "grad" in extra:
+            extra["grad"] = hidden(extra["grad"])[1]
+        if "value_fn" in extra:  # of the visible part alone, the rest staying where it is
+            whole = extra["value_fn"]
+            extra["value_fn"] = lambda part: whole(
                 jax.tree.map(lambda flag, p, v: v if flag else p, chosen, params, _fill(part, chosen))
             )
-        updates, state = inner.update(seen, state, seen_params, **understood(inner, words))
+        updates, state = protocol.update(inner, seen, state, seen_params, **extra)
         back = jax.tree.map(lambda flag, g, u: u if flag else g, chosen, grads, _fill(updates, chosen))
         return back, state
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxnn import factories
-from jaxnn.optimisers.words import passes_on, understood
+from jaxnn.optimisers import protocol
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
 
@@ -43,10 +43,10 @@ def inject(factory: Callable[..., OptimiserLike], **hyperparameters: Any) -> Opt
         values = {name: jnp.array(value, jnp.result_type(float)) for name, value in numbers.items()}
         return InjectState(values, factory(**values, **fixed).init(params))
 
-    @passes_on
-    def update(grads: Updates, state: InjectState, params: Params = None, **words: Any) -> tuple[Updates, InjectState]:
+    @protocol.forwards_extra
+    def update(grads: Updates, state: InjectState, params: Params = None, **extra: Any) -> tuple[Updates, InjectState]:
         optimiser = factory(**state.hyperparameters, **fixed)
-        updates, inner = optimiser.update(grads, state.inner, params, **understood(optimiser, words))
+        updates, inner = protocol.update(optimiser, grads, state.inner, params, **extra)
         return updates, InjectState(state.hyperparameters, inner)
 
     return Optimiser(init, update)

@@ -74,8 +74,8 @@ def set_to_zero() -> Optimiser:
 
 
 def _stateless(function: Callable[[Updates, Params], Updates]) -> Optimiser:
-    def update(grads: Updates, state: Any, params: Params = None, **words: Any) -> tuple[Updates, Any]:
-        del words
+    def update(grads: Updates, state: Any, params: Params = None, **extra: Any) -> tuple[Updates, Any]:
+        del extra
         return function(grads, params), state
 
     return Optimiser(lambda params: (), update)

@@ -55,8 +55,8 @@ def lion(
     def init(params: Params) -> LionState:
         return LionState(tree.start(), schedule(tree.start()), mu=tree.zeros(params))
 
-    def update(grads: Updates, state: LionState, params: Params = None, **words: Any) -> tuple[Updates, LionState]:
-        del words
+    def update(grads: Updates, state: LionState, params: Params = None, **extra: Any) -> tuple[Updates, LionState]:
+        del extra
         g = descent(grads, params, weight_decay=0.0, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
         updates = jax.tree.map(lambda m, g: -eta * jnp.sign(m + (1 - b1) * (g - m)), state.mu, g)

@@ -71,9 +71,9 @@ def momentum(
         return MomentumState(tree.start(), schedule(tree.start()), velocity=tree.zeros(params))
 
     def update(
-        grads: Updates, state: MomentumState, params: Params = None, **words: Any
+        grads: Updates, state: MomentumState, params: Params = None, **extra: Any
     ) -> tuple[Updates, MomentumState]:
-        del words
+        del extra
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
         fresh = jnp.where(t == 1, 1.0, 1 - dampening)

@@ -86,8 +86,8 @@ def nadam(
             nu=tree.zeros(params),
         )
 
-    def update(grads: Updates, state: NadamState, params: Params = None, **words: Any) -> tuple[Updates, NadamState]:
-        del words
+    def update(grads: Updates, state: NadamState, params: Params = None, **extra: Any) -> tuple[Updates, NadamState]:
+        del extra
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         (_, off), (following, off_then) = momentum(numerics.real(t)), momentum(numerics.real(t) + 1)

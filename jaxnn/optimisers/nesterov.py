@@ -60,9 +60,9 @@ def nesterov(
         return MomentumState(tree.start(), schedule(tree.start()), velocity=tree.zeros(params))
 
     def update(
-        grads: Updates, state: MomentumState, params: Params = None, **words: Any
+        grads: Updates, state: MomentumState, params: Params = None, **extra: Any
     ) -> tuple[Updates, MomentumState]:
-        del words
+        del extra
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
         inside, outside = (eta, 1) if learning_rate_inside else (1, eta)

@@ -44,8 +44,8 @@ def sgd(learning_rate: ScalarOrSchedule, *, weight_decay: Strength = 0.0, maximi
         del params
         return SGDState(tree.start(), schedule(tree.start()))
 
-    def update(grads: Updates, state: SGDState, params: Params = None, **words: Any) -> tuple[Updates, SGDState]:
-        del words
+    def update(grads: Updates, state: SGDState, params: Params = None, **extra: Any) -> tuple[Updates, SGDState]:
+        del extra
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
         updates = jax.tree.map(lambda g: -eta * g, g)

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxnn import activations, mlp, structure, tree
 from jaxnn.objective import evaluate, split
-from jaxnn.optimisers.words import understood
+from jaxnn.optimisers import protocol
 from jaxnn.training import faults
 from jaxnn.training.history import History
 from jaxnn.training.minimise import report
@@ -89,15 +89,9 @@ def diagnose(
     if optimiser is not None:
         state = optimiser.init(params) if opt_state is None else opt_state
         if report(state) is None:  # a method that tries its steps out knows how long they may be
-            sent = {
-                "value": value,
-                "grad": grads,
-                "value_fn": lambda p: evaluate(objective, p, batch),
-                "objective": objective,
-                "batch": batch,
-                "key": None,
-            }
-            updates, _ = optimiser.update(grads, state, params, **understood(optimiser, sent))
+            value_fn = lambda p: evaluate(objective, p, batch)
+            extra = dict(value=value, grad=grads, value_fn=value_fn, objective=objective, batch=batch, key=None)
+            updates, _ = protocol.update(optimiser, grads, state, params, **extra)
     seen = _measured(objective, params, batch, activation=activation, updates=updates)
     seen = jax.tree.map(np.asarray, seen)
     finite = bool(jnp.isfinite(value)) and bool(tree.all_finite(grads))

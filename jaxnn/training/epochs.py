@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn import structure, tree
 from jaxnn.objective import Objective, evaluate, needs, split, weighted_mean
-from jaxnn.optimisers.words import passes_on, understood
+from jaxnn.optimisers import protocol
 from jaxnn.training.ordering import order
 from jaxnn.training.steps import Info, TrainState, gather, init, learning_rate, step
 from jaxnn.types import Batch, Optimiser, OptimiserLike, Params
@@ -341,9 +341,9 @@ def outputs_of(objective: Objective, params: Params, x: Any) -> Array:
 def slowed(optimiser: OptimiserLike, factor: Array) -> Optimiser:
     """The optimiser with every update multiplied by `factor`."""
 
-    @passes_on
-    def update(grads: Any, state: Any, params: Any, **words: Any) -> tuple[Any, Any]:
-        updates, state = optimiser.update(grads, state, params, **understood(optimiser, words))
+    @protocol.forwards_extra
+    def update(grads: Any, state: Any, params: Any, **extra: Any) -> tuple[Any, Any]:
+        updates, state = protocol.update(optimiser, grads, state, params, **extra)
         return jax.tree.map(lambda u: u * factor.astype(u.dtype), updates), state
 
     return Optimiser(optimiser.init, update)

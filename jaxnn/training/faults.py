@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn import tree
-from jaxnn.optimisers.words import passes_on, understood
+from jaxnn.optimisers import protocol
 from jaxnn.training.epochs import Carry, Plan, slowed, strong
 from jaxnn.training.ordering import order
 from jaxnn.training.steps import TrainState, gather
@@ -133,9 +133,9 @@ def listed(names: Sequence[str], chosen: Any) -> str:
 def _watched(optimiser: OptimiserLike) -> Optimiser:
     """The optimiser, whose state tells besides what was wrong with the gradient that it was given."""
 
-    @passes_on
-    def update(grads: Any, state: Any, params: Any, **words: Any) -> tuple[Any, Any]:
-        updates, inner = optimiser.update(grads, state[0], params, **understood(optimiser, words))
+    @protocol.forwards_extra
+    def update(grads: Any, state: Any, params: Any, **extra: Any) -> tuple[Any, Any]:
+        updates, inner = protocol.update(optimiser, grads, state[0], params, **extra)
         return updates, (inner, of_gradient(grads))
 
     init: Callable[[Any], Any] = lambda params: (optimiser.init(params), of_gradient(params))

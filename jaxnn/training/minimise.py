@@ -22,10 +22,9 @@ from jaxtyping import Array, Float, Int
 from jaxnn import checks, structure, tree
 from jaxnn.derivatives import rounding
 from jaxnn.objective import Objective, evaluate, names, split
-from jaxnn.optimisers import newton
+from jaxnn.optimisers import newton, protocol
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import promise
-from jaxnn.optimisers.words import understood
 from jaxnn.training import prepare, stopping
 from jaxnn.training.chunked_objective import Chunked
 from jaxnn.training.stopping import Stop
@@ -152,9 +151,18 @@ def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping
     value_and_grad = jax.value_and_grad(value_fn)
 
     def step(run: _Run) -> _Run:
-        sent = {"value": run.value, "grad": run.grad, "value_fn": value_fn}
-        sent |= {"objective": objective, "batch": batch, "key": key}
-        updates, opt_state = optimiser.update(run.grad, run.opt_state, run.params, **understood(optimiser, sent))
+        updates, opt_state = protocol.update(
+            optimiser,
+            run.grad,
+            run.opt_state,
+            run.params,
+            value=run.value,
+            grad=run.grad,
+            value_fn=value_fn,
+            objective=objective,
+            batch=batch,
+            key=key,
+        )
         arrived = tree.add(run.params, updates)
         value, grad = value_and_grad(arrived)
         finite = jnp.isfinite(value) & tree.all_finite(grad) & tree.all_finite(arrived)
@@ -277,7 +285,7 @@ def _checked(
             "float64: with jax.enable_x64(True), parameters and data included.",
             stacklevel=3,
         )
-    if isinstance(objective, Objective) and getattr(optimiser.update, "row_by_row", False):
+    if isinstance(objective, Objective) and protocol.is_row_by_row(optimiser):
         _check_rows(objective, params, batch)
     return params, batch
 

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, numerics, tree
 from jaxnn.objective import Objective, Relative, evaluate, split, with_mean_one
-from jaxnn.optimisers.words import understood
+from jaxnn.optimisers import protocol
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
 
 
@@ -84,9 +84,8 @@ def step(
             return evaluate(objective, params, batch, key)
 
         value, grad = jax.value_and_grad(value_fn)(state.params)
-        sent = {"value": value, "grad": grad, "value_fn": value_fn, "objective": objective, "batch": batch, "key": key}
-        words = understood(optimiser, sent)
-        updates, opt_state = optimiser.update(grad, state.opt_state, state.params, **words)
+        extra = dict(value=value, grad=grad, value_fn=value_fn, objective=objective, batch=batch, key=key)
+        updates, opt_state = protocol.update(optimiser, grad, state.opt_state, state.params, **extra)
         params = tree.add(state.params, updates)
         info = Info(value, _norm(grad), learning_rate(opt_state))
         return TrainState(params, opt_state, tree.increment(jnp.asarray(state.step, jnp.int32)), state.key), info

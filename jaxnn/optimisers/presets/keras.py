@@ -46,8 +46,8 @@ def _clip_by_norm(clipnorm: Scalar) -> Optimiser:
     checks.positive(clipnorm=clipnorm)
     clip = clip_by_global_norm(clipnorm)
 
-    def update(grads: Updates, state: Any, params: Params = None, **words: Any) -> tuple[Updates, Any]:
-        del params, words
+    def update(grads: Updates, state: Any, params: Params = None, **extra: Any) -> tuple[Updates, Any]:
+        del params, extra
         return jax.tree.map(lambda g: clip.update(g, state)[0], grads), state
 
     return Optimiser(clip.init, update)

@@ -13,8 +13,8 @@ from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Schedule
 def less_parameters(factor: Schedule) -> Optimiser:
     """Takes factor(step) θ from what comes in: ηλ after a rule is decoupled decay, -λ before one is an L2 penalty."""
 
-    def update(updates: Updates, step: Any, params: Params = None, **words: Any) -> tuple[Updates, Any]:
-        del words
+    def update(updates: Updates, step: Any, params: Params = None, **extra: Any) -> tuple[Updates, Any]:
+        del extra
         less = decayed(tree.widen(updates), params, factor(step))
         return tree.cast_like(less, updates), tree.increment(step)
 

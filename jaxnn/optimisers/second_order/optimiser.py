@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from jaxnn import tree
 from jaxnn.derivatives import rounding
-from jaxnn.optimisers import words
+from jaxnn.optimisers import protocol
 from jaxnn.optimisers.gradients import given
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.types import Optimiser, Params, Updates
@@ -86,7 +86,7 @@ def optimiser_of(
         step, after = step_of(problem, state)
         return updates(step), after._replace(step=tree.increment(state.step))
 
-    return Optimiser(init, words.row_by_row(update) if row_by_row else update)
+    return Optimiser(init, protocol.row_by_row(update) if row_by_row else update)
 
 
 def _same(grads: Updates, grad: Updates) -> bool:

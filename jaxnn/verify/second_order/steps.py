@@ -21,7 +21,7 @@ import numpy as np
 
 from jaxnn import losses, optimisers, tree
 from jaxnn.objective import Objective
-from jaxnn.optimisers.words import understood
+from jaxnn.optimisers import protocol
 from jaxnn.types import Batch, OptimiserLike
 from jaxnn.verify.problems import quick_to_compile
 from jaxnn.verify.table import FAILED, HOLDS, Row, verdict_of
@@ -64,8 +64,8 @@ def path(optimiser: OptimiserLike, objective: Callable[..., Any], params: Any, b
     def step(carry: Any, _: None) -> Any:
         params, state = carry
         value, grad = jax.value_and_grad(value_fn)(params)
-        sent = {"value": value, "grad": grad, "value_fn": value_fn, "objective": objective, "batch": batch}
-        updates, state = optimiser.update(grad, state, params, **understood(optimiser, sent))
+        extra = dict(value=value, grad=grad, value_fn=value_fn, objective=objective, batch=batch)
+        updates, state = protocol.update(optimiser, grad, state, params, **extra)
         params = tree.add(params, updates)
         return (params, state), params
 
