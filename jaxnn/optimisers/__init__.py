@@ -18,13 +18,11 @@ from typing import Any
 
 from jaxnn import checks
 from jaxnn.factories import stack
-from jaxnn.optimisers.accumulate import AccumulateState, accumulate
-from jaxnn.optimisers.combine import chain, masked
-from jaxnn.optimisers.inject import InjectState, inject
-from jaxnn.optimisers.links import add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero
-from jaxnn.optimisers.presets import PRESETS, preset
-from jaxnn.optimisers.report import Report
-from jaxnn.optimisers.rules import (
+from jaxnn.optimisers.compose.accumulate import AccumulateState, accumulate
+from jaxnn.optimisers.compose.combine import chain, masked
+from jaxnn.optimisers.compose.inject import InjectState, inject
+from jaxnn.optimisers.compose.links import add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero
+from jaxnn.optimisers.first_order.rules import (
     TABLE,
     AdaDeltaState,
     AdaGradState,
@@ -50,6 +48,8 @@ from jaxnn.optimisers.rules import (
     rmsprop,
     sgd,
 )
+from jaxnn.optimisers.presets import PRESETS, preset
+from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order.bayesian import BayesianRegularisationState, bayesian_regularisation
 from jaxnn.optimisers.second_order.bfgs import BFGSState, bfgs
 from jaxnn.optimisers.second_order.gauss_newton import GaussNewtonState, gauss_newton

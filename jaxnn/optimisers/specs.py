@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxnn import checks, factories, schedules
-from jaxnn.optimisers.accumulate import accumulate
-from jaxnn.optimisers.combine import chain, masked
-from jaxnn.optimisers.links import add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero
+from jaxnn.optimisers.compose.accumulate import accumulate
+from jaxnn.optimisers.compose.combine import chain, masked
+from jaxnn.optimisers.compose.links import add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero
+from jaxnn.optimisers.first_order.rules import TABLE
 from jaxnn.optimisers.presets import PRESETS
-from jaxnn.optimisers.rules import TABLE
 from jaxnn.optimisers.second_order.methods import METHODS
 from jaxnn.types import Optimiser, OptimiserLike
 

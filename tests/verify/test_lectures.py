@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxnn import activations, backprop, initialisers, losses, mlp, optimisers, schedules
-from jaxnn.optimisers import rules
+from jaxnn.optimisers.first_order import rules
 from jaxnn.verify import lectures
 from jaxnn.verify.table import FAILED, HOLDS
 

@@ -7,8 +7,8 @@ the reader, save in Adam.
 from typing import Any
 
 from jaxnn import factories
-from jaxnn.optimisers import rules
-from jaxnn.optimisers.combine import chain
+from jaxnn.optimisers.compose.combine import chain
+from jaxnn.optimisers.first_order import rules
 from jaxnn.optimisers.presets.parts import trace
 from jaxnn.types import DecayRate, Optimiser, Scalar, ScalarOrSchedule
 

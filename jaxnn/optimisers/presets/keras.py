@@ -8,10 +8,10 @@ from typing import Any
 import jax
 
 from jaxnn import checks, factories
-from jaxnn.optimisers import rules
-from jaxnn.optimisers.combine import chain
-from jaxnn.optimisers.gradients import is_zero
-from jaxnn.optimisers.links import clip_by_global_norm, clip_by_value
+from jaxnn.optimisers.compose.combine import chain
+from jaxnn.optimisers.compose.links import clip_by_global_norm, clip_by_value
+from jaxnn.optimisers.first_order import rules
+from jaxnn.optimisers.first_order.gradients import is_zero
 from jaxnn.optimisers.presets.parts import (
     adam_or_amsgrad,
     decay_decoupled,

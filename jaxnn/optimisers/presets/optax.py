@@ -7,9 +7,9 @@ import math
 from typing import Any
 
 from jaxnn import checks, factories, numerics, tree
-from jaxnn.optimisers import rules
-from jaxnn.optimisers.combine import chain, masked
-from jaxnn.optimisers.gradients import is_zero
+from jaxnn.optimisers.compose.combine import chain, masked
+from jaxnn.optimisers.first_order import rules
+from jaxnn.optimisers.first_order.gradients import is_zero
 from jaxnn.optimisers.presets.parts import (
     decay_decoupled,
     less_parameters,

@@ -7,7 +7,7 @@ The solvers of MLPClassifier and MLPRegressor with their keywords, and the class
 from typing import Any
 
 from jaxnn import factories
-from jaxnn.optimisers import rules
+from jaxnn.optimisers.first_order import rules
 from jaxnn.optimisers.presets.parts import with_momentum
 from jaxnn.types import DecayRate, Optimiser, Scalar, ScalarOrSchedule
 

@@ -6,8 +6,8 @@ Weight decay is L2, unless its name says otherwise.
 from typing import Any
 
 from jaxnn import checks, factories, numerics
-from jaxnn.optimisers import rules
-from jaxnn.optimisers.gradients import is_zero
+from jaxnn.optimisers.first_order import rules
+from jaxnn.optimisers.first_order.gradients import is_zero
 from jaxnn.optimisers.presets.parts import (
     adam_or_amsgrad,
     decay_decoupled,

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from jaxnn import tree
 from jaxnn.derivatives import rounding
 from jaxnn.optimisers import protocol
-from jaxnn.optimisers.gradients import given
+from jaxnn.optimisers.first_order.gradients import given
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.types import Optimiser, Params, Updates
 

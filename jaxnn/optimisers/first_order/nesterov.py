@@ -24,8 +24,8 @@ from typing import Any
 import jax
 
 from jaxnn import checks, factories, numerics, tree
-from jaxnn.optimisers.gradients import descent
-from jaxnn.optimisers.momentum import MomentumState
+from jaxnn.optimisers.first_order.gradients import descent
+from jaxnn.optimisers.first_order.momentum import MomentumState
 from jaxnn.schedules import as_schedule
 from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Strength, Updates
 

@@ -3,19 +3,19 @@
 from types import MappingProxyType
 from typing import Any
 
-from jaxnn.optimisers.adadelta import AdaDeltaState, adadelta
-from jaxnn.optimisers.adagrad import AdaGradState, adagrad
-from jaxnn.optimisers.adam import AdamState, adam
-from jaxnn.optimisers.adamax import AdamaxState, adamax
-from jaxnn.optimisers.adamw import adamw
-from jaxnn.optimisers.amsgrad import AMSGradState, amsgrad
-from jaxnn.optimisers.lion import LionState, lion
-from jaxnn.optimisers.momentum import MomentumState, momentum
-from jaxnn.optimisers.nadam import NadamState, nadam
-from jaxnn.optimisers.nesterov import nesterov
-from jaxnn.optimisers.radam import radam
-from jaxnn.optimisers.rmsprop import RMSPropState, rmsprop
-from jaxnn.optimisers.sgd import SGDState, sgd
+from jaxnn.optimisers.first_order.adadelta import AdaDeltaState, adadelta
+from jaxnn.optimisers.first_order.adagrad import AdaGradState, adagrad
+from jaxnn.optimisers.first_order.adam import AdamState, adam
+from jaxnn.optimisers.first_order.adamax import AdamaxState, adamax
+from jaxnn.optimisers.first_order.adamw import adamw
+from jaxnn.optimisers.first_order.amsgrad import AMSGradState, amsgrad
+from jaxnn.optimisers.first_order.lion import LionState, lion
+from jaxnn.optimisers.first_order.momentum import MomentumState, momentum
+from jaxnn.optimisers.first_order.nadam import NadamState, nadam
+from jaxnn.optimisers.first_order.nesterov import nesterov
+from jaxnn.optimisers.first_order.radam import radam
+from jaxnn.optimisers.first_order.rmsprop import RMSPropState, rmsprop
+from jaxnn.optimisers.first_order.sgd import SGDState, sgd
 
 __all__ = [
     "TABLE",

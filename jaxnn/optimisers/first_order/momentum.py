@@ -25,7 +25,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, numerics, tree
-from jaxnn.optimisers.gradients import descent
+from jaxnn.optimisers.first_order.gradients import descent
 from jaxnn.schedules import as_schedule
 from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Strength, Updates
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnn import checks, factories, tree
-from jaxnn.optimisers.gradients import given
+from jaxnn.optimisers.first_order.gradients import given
 from jaxnn.types import Optimiser, Params, Scalar, Strength, Updates
 
 

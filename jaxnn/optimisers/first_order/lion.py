@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, tree
-from jaxnn.optimisers.gradients import decayed, descent, is_zero
+from jaxnn.optimisers.first_order.gradients import decayed, descent, is_zero
 from jaxnn.schedules import as_schedule
 from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Strength, Updates
 

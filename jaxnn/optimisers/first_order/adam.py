@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, numerics, tree
-from jaxnn.optimisers.gradients import descent, squarable
+from jaxnn.optimisers.first_order.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 

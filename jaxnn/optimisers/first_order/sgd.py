@@ -13,7 +13,7 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, tree
-from jaxnn.optimisers.gradients import descent
+from jaxnn.optimisers.first_order.gradients import descent
 from jaxnn.schedules import as_schedule
 from jaxnn.types import Optimiser, Params, ScalarOrSchedule, Strength, Updates
 

@@ -1,0 +1,1 @@
+"""Optimisers made of others, and links for chains."""

@@ -1,0 +1,1 @@
+"""Rules that take a gradient, one family a file."""
