@@ -2,7 +2,7 @@
 
     python -m tests.mutation [rule ...]
 
-Every formula of `jaxnn/optimisers/` is rewritten in every way that `variations` knows: a sign dropped or turned, a
+Every formula of `jaxnn/optimisers/first_order/` is rewritten in every way that `variations` knows: a sign dropped or turned, a
 factor, a divisor or a term left out, an exponent changed, ε moved into the root or out of it, a decay rate taken for
 another, a clamp removed. The mutant runs in place of the rule, against the oracles in 60 digits (`jaxnn.verify.exact`)
 and then the laws (`tests.laws`). A mutant that nothing notices is either a hole in the suite or the same function in
@@ -37,7 +37,7 @@ from jaxnn import optimisers
 from jaxnn.verify import exact, problems
 from tests import laws
 
-FOLDER = Path(optimisers.__file__).parent
+FOLDER = Path(optimisers.__file__).parent / "first_order"
 SHARED = "gradients"
 USERS = ("sgd", "adamw", "lion", "rmsprop")  # rules that together use all that is shared
 FILES = (*optimisers.TABLE, SHARED)
@@ -255,13 +255,13 @@ def factories(mutant):
     module = loaded(mutant.file, mutant.source)
     if mutant.file != SHARED:
         return {mutant.file: getattr(module, mutant.file)}
-    with mock.patch.dict(sys.modules, {f"jaxnn.optimisers.{SHARED}": module}):
+    with mock.patch.dict(sys.modules, {f"jaxnn.optimisers.first_order.{SHARED}": module}):
         sources = {rule: (FOLDER / f"{rule}.py").read_text(encoding="utf-8") for rule in USERS}
         return {rule: getattr(loaded(rule, source), rule) for rule, source in sources.items()}
 
 
 def loaded(file, source):
-    module = types.ModuleType(f"jaxnn.optimisers.{file}")
+    module = types.ModuleType(f"jaxnn.optimisers.first_order.{file}")
     exec(compile(source, f"{file}.py, changed", "exec"), module.__dict__)
     return module
 
