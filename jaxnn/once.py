@@ -4,6 +4,8 @@ Drawing the parameters of a network takes microseconds and compiling the draw, w
 runs once, or once for each network, is therefore compiled with less of it; what runs at every step never is.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -27,6 +29,22 @@ def options() -> dict[str, Any] | None:
     if jax.__version_info__[:2] <= LAST_WITH_OLDER_LOOPS:
         known["xla_cpu_use_fusion_emitters"] = False
     return known
+
+
+class Once:
+    """A function as a program that is compiled with these options, once they are known: at its first call."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    @functools.cached_property
+    def program(self) -> Any:
+        """The function, jitted."""
+        return jax.jit(self.function, compiler_options=options())
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Runs the program, or the function as a part of the program that is being traced."""
+        return self.function(*arguments) if within_a_program() else self.program(*arguments)
 
 
 def within_a_program() -> bool:

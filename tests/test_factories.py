@@ -2,7 +2,10 @@
 
 import functools
 import inspect
+import os
 import pickle
+import subprocess
+import sys
 import warnings
 
 import jax
@@ -206,6 +209,66 @@ def test_run_and_step_take_them_as_arguments():
         run(objective(dropout, rate), optimisers.adamw(rate))
         step(objective(dropout, rate), optimisers.adamw(rate), training.init(optimisers.adamw(rate), PARAMS))
     assert (run.count, step.count) == (1, 1)
+
+
+METHODS = {
+    **optimisers.METHODS,
+    **{
+        f"newton {method}": functools.partial(optimisers.newton, method=method)
+        for method in ("pure", "line_search", "cubic")
+    },
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_with_other_numbers_is_the_same_program(name):
+    """Traced, not compiled: what is compiled is a function of what was traced."""
+    predict = functools.partial(mlp.apply, activation=jnp.tanh)
+
+    def squares(strength):
+        penalty = None if name == "bayesian_regularisation" else l2(strength)  # which it chooses itself
+        return Objective(predict, losses.squared_error, penalty)
+
+    targets = jnp.stack([Y, -Y], axis=1).astype(jnp.float32)
+    traced = Traces(lambda *given: training.minimise(given[0], PARAMS, (X, targets), given[1], max_steps=3))
+    for which in (0, 1):
+        traced.function.eval_shape(squares(0.1 + which), rule(METHODS[name], which))
+    assert traced.count == 1
+
+
+SCRIPT = """
+import sys, jax
+events = []
+jax.monitoring.register_event_listener(lambda event, **_: events.append(event))
+from tests.test_factories import fit
+fit(float(sys.argv[1]), b2=float(sys.argv[2]))
+count = lambda name: sum(event == f"/jax/compilation_cache/{name}" for event in events)
+print(count("cache_hits"), count("cache_misses"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(jax.__version_info__ < (0, 10, 2), reason="jaxlib before 0.10.2 may wait for ever in its cache")
+def test_another_process_finds_the_program_of_another_rate_in_the_cache(tmp_path):
+    def run(*arguments):
+        settings = {
+            "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+            "JAX_ENABLE_COMPILATION_CACHE": "true",
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+        found = subprocess.run(
+            [sys.executable, "-c", SCRIPT, *arguments],
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [int(number) for number in found.stdout.split()[-2:]]
+
+    hits, misses = run("0.01", "0.999")
+    assert misses > 0
+    assert run("0.03", "0.95") == [hits + misses, 0]
 
 
 class TestPytrees:

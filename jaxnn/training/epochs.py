@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn import structure, tree
 from jaxnn.objective import Objective, evaluate, needs, split, weighted_mean
+from jaxnn.once import Once
 from jaxnn.optimisers import protocol
 from jaxnn.training.ordering import order
 from jaxnn.training.steps import Info, TrainState, gather, init, learning_rate, step
@@ -119,7 +120,7 @@ def _unflatten(fixed: Any, made: Any) -> Plan:
 jax.tree_util.register_pytree_node(Plan, _flatten, _unflatten)
 
 
-@jax.jit
+@Once
 def start(plan: Plan, params: Params, key: Any) -> Carry:
     """The run before its first step. Every part has buffers of its own, since the program reuses them."""
     train = init(plan.optimiser, params, key=jax.random.fold_in(key, STEP_KEYS))

@@ -21,6 +21,7 @@ from jaxnn import checks, structure, tree
 from jaxnn import metrics as metrics_module
 from jaxnn.files import check_writable
 from jaxnn.objective import Objective, split
+from jaxnn.once import Once
 from jaxnn.training import faults, prepare
 from jaxnn.training.checkpoint import Checkpoints
 from jaxnn.training.epochs import (
@@ -545,4 +546,4 @@ def _copy(params: Params) -> Params:
 
 
 _jitted_outputs = jax.jit(outputs_of)
-_jitted_judge = jax.jit(judge)
+_jitted_judge = Once(judge)

@@ -22,6 +22,7 @@ from jaxtyping import Array, Float, Int
 from jaxnn import checks, structure, tree
 from jaxnn.derivatives import rounding
 from jaxnn.objective import Objective, evaluate, names, split
+from jaxnn.once import Once
 from jaxnn.optimisers import newton, protocol
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import promise
@@ -295,7 +296,7 @@ def _check_rows(objective: Objective, params: Params, batch: Batch) -> None:
     x = split(batch)[0]
     few = jax.tree.map(lambda part: part[:ROWS_COMPARED], x)
     one = jax.tree.map(lambda part: part[:1], x)
-    together, alone = objective.outputs(params, few), objective.outputs(params, one)
+    together, alone = _outputs(objective, params, few), _outputs(objective, params, one)
     if alone.shape != (1, *together.shape[1:]):
         raise ValueError(f"predict must give one row for each row of x: for 1 row it gave shape {alone.shape}.")
     a, b = np.asarray(together[:1], np.float64), np.asarray(alone, np.float64)
@@ -305,6 +306,11 @@ def _check_rows(objective: Objective, params: Params, batch: Batch) -> None:
             "predict must take each row on its own: the first row's outputs change with the rows beside it "
             f"({a.ravel()[0]:.6g} and {b.ravel()[0]:.6g}). Use newton or lbfgs, which take J as a whole."
         )
+
+
+@Once
+def _outputs(objective: Objective, params: Params, x: Any) -> Array:
+    return objective.outputs(params, x)
 
 
 def _told(solution: Solution, gradient_tolerance: float) -> Solution:
