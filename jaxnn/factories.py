@@ -47,19 +47,19 @@ class Made:
     def built(self) -> Any:
         """What the factory returns for them: closures."""
         arguments: Any = dict(zip(self.arguments, structure.restore(self.split), strict=True))
-        bound = inspect.BoundArguments(inspect.signature(self.factory), arguments)
+        bound = inspect.BoundArguments(_signature(self.factory), arguments)
         return self.factory.__wrapped__(*bound.args, **bound.kwargs)  # type: ignore[attr-defined]
 
     @functools.cached_property
     def split(self) -> tuple[Any, ...]:
         """The arguments in their order, as a pytree of numbers."""
-        parameters = inspect.signature(self.factory).parameters
+        parameters = _signature(self.factory).parameters
         return tuple(_split(parameters[name].annotation)(value) for name, value in self.arguments.items())
 
     @classmethod
     def restored(cls, factory: Callable[..., Any], split: Any) -> "Made":
         """With whatever the numbers are now. Nothing is checked: they may be tracers, or no numbers at all."""
-        made = cls(factory, dict(zip(inspect.signature(factory).parameters, structure.restore(split), strict=True)))
+        made = cls(factory, dict(zip(_signature(factory).parameters, structure.restore(split), strict=True)))
         made.__dict__["split"] = split  # what was a number stays one, whatever it is now
         return made
 
@@ -88,7 +88,7 @@ class Made:
         return f"{self.name}({', '.join(self._shown())})"
 
     def _shown(self) -> list[str]:
-        parameters = inspect.signature(self.factory).parameters
+        parameters = _signature(self.factory).parameters
         shown: list[str] = []
         for name, value in self.arguments.items():
             several = parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
@@ -97,6 +97,9 @@ class Made:
 
     def __reduce__(self) -> Any:
         return Made, (self.factory, self.arguments)
+
+
+_signature = functools.cache(inspect.signature)
 
 
 class Member:

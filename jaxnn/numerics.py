@@ -149,5 +149,4 @@ def one_minus_exp(x: Any, rest: Any = 0.0) -> Any:
     coefficients = [1 / math.factorial(k + 2) for k in range(TERMS)]
     tail = functools.reduce(lambda total, coefficient: coefficient + y * total, reversed(coefficients))
     c = -(x + (rest + y * y * tail))
-    c = functools.reduce(lambda c, again: jnp.where(again, c + c * (1 - c), c), halved, c)
-    return jax.lax.optimization_barrier(c)
+    return functools.reduce(lambda c, again: jnp.where(again, c + c * (1 - c), c), halved, c)

@@ -22,6 +22,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -162,4 +163,6 @@ def as_schedule(learning_rate: ScalarOrSchedule) -> Schedule:
     checks.non_negative(learning_rate=learning_rate)
     if isinstance(learning_rate, int | float | np.generic):
         return lambda step: jnp.asarray(float(learning_rate))
+    if isinstance(learning_rate, jax.core.Tracer):
+        return lambda step: jnp.asarray(learning_rate)
     return lambda step: jnp.array(learning_rate)  # a copy: states hold it, and states may be donated

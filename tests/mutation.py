@@ -2,12 +2,12 @@
 
     python -m tests.mutation [rule ...]
 
-Every formula of `jaxnn/optimisers/first_order/` is rewritten in every way that `variations` knows: a sign dropped or turned, a
-factor, a divisor or a term left out, an exponent changed, ε moved into the root or out of it, a decay rate taken for
-another, a clamp removed. The mutant runs in place of the rule, against the oracles in 60 digits (`jaxnn.verify.exact`)
-and then the laws (`tests.laws`). A mutant that nothing notices is either a hole in the suite or the same function in
-other words; the latter are listed in `SAME`, each with its reason. The checks of arguments have tests of their own and
-are left as they are.
+Every formula of `jaxnn/optimisers/first_order/` is rewritten in every way that `variations` knows: a sign dropped or
+turned, a factor, a divisor or a term left out, an exponent changed, ε moved into the root or out of it, a decay rate
+taken for another, a clamp removed. The mutant runs in place of the rule, against the oracles in 60 digits
+(`jaxnn.verify.exact`) and then the laws (`tests.laws`). A mutant that nothing notices is either a hole in the suite or
+the same function in other words; the latter are listed in `SAME`, each with its reason. The checks of arguments have
+tests of their own and are left as they are.
 
 The exit status is 1 if a survivor is not in `SAME`, or if `SAME` names one that is killed or no longer made.
 """

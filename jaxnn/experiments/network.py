@@ -73,7 +73,12 @@ def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, *
         **words,
     )
     params = fit.best_params if fit.best_epoch else fit.params
-    config: dict[str, Any] = {"sizes": list(sizes), "activation": list(names), "problem": rows.problem.name}
+    config: dict[str, Any] = {
+        "sizes": list(sizes),
+        "activation": list(names),
+        "problem": rows.problem.name,
+        "optimiser": optimisers.spec(make_optimiser(recipe, rows=len(rows.split.train), activation=None)),
+    }
     return Trained(fit, training.Model(params, config, rows.preprocessing))
 
 
@@ -112,11 +117,12 @@ def make_optimiser(recipe: Recipe, *, rows: int, activation: Any = ()) -> Any:
     Args:
         recipe: every choice.
         rows: to train on.
-        activation: of the hidden layers, as functions: by them Newton's Hessian is formed layer by layer.
+        activation: of the hidden layers, as functions: by them Newton's Hessian is formed layer by layer. None: in the
+            plain way, so that the method can be written by name and numbers.
     """
     if recipe.follows_curvature:
         factory = optimisers.get(recipe.optimiser)
-        if recipe.optimiser in ("newton", "saddle_free_newton"):
+        if activation is not None and recipe.optimiser in ("newton", "saddle_free_newton"):
             return factory(hessian=functools.partial(derivatives.mlp_hessian, activation=activation))
         return factory()
     steps = recipe.epochs * -(-rows // min(recipe.batch_size, rows))

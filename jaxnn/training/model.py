@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn import activations, checks, mlp
+from jaxnn import activations, checks, mlp, optimisers
 from jaxnn.preprocessing import Preprocessing, from_spec, remarks
 from jaxnn.training import serialisation
 from jaxnn.training.named_arrays import flatten
-from jaxnn.types import Params
+from jaxnn.types import OptimiserLike, Params
 
 KIND = "model"
 NETWORKS = {"mlp": mlp.apply}
@@ -32,6 +32,7 @@ CONFIG = {
     "activation": "a name in activations.TABLE, or a list with one for each hidden layer",
     "bias": "whether the layers have biases",
     "problem": "one of PROBLEMS, or null",
+    "optimiser": "its name and numbers, as optimisers.spec writes them",
     "about": "notes, any JSON",
 }
 ROWS_AT_ONCE = 2**13
@@ -46,7 +47,8 @@ class Model(NamedTuple):
         config: what the parameters mean, in JSON's types. `sizes` is required. `activation` (default "relu") is a name
             in `activations.TABLE` or a list with one for each hidden layer; `bias` (default true) and `network`
             (default "mlp") say how the layers compute; `problem` is "classes", "numbers" or absent (raw outputs);
-            `about` is free for notes, such as the optimiser, the seed and what was measured on the test set.
+            `optimiser`, one of jaxnn's, is kept by its name and numbers: `optimisers.from_spec` makes it again; `about`
+            is free for notes, such as the seed and what was measured on the test set.
         preprocessing: between raw tables and the network, or None for arrays that are inputs already.
         state: the optimiser's state, any pytree, or None. After `load` it is a flat dict, which
             `training.unflatten(model.state, like=optimiser.init(model.params))` restores.
@@ -236,6 +238,8 @@ def checked_config(config: Any, fitted: Preprocessing | None = None) -> dict[str
         "problem": config.get("problem"),
         "about": config.get("about", {}),
     }
+    if config.get("optimiser") is not None:
+        checked["optimiser"] = _optimiser_spec(config["optimiser"])
     checks.one_of(checked["network"], NETWORKS, "network")
     if type(checked["bias"]) is not bool:
         raise ValueError(f"config['bias'] must be true or false, got {_short(checked['bias'])}.")
@@ -247,6 +251,16 @@ def checked_config(config: Any, fitted: Preprocessing | None = None) -> dict[str
     if checked["problem"] == "classes" and checked["sizes"][-1] < 2:
         raise ValueError("config['sizes'] ends in 1 output; a network for k classes has k outputs, two for yes or no.")
     return checked
+
+
+def _optimiser_spec(given: Any) -> dict[str, Any]:
+    """The optimiser by name and numbers, given as itself or so; a ValueError if no optimiser can be made of it."""
+    if isinstance(given, OptimiserLike):
+        return optimisers.spec(given)
+    try:
+        return optimisers.spec(optimisers.from_spec(given))
+    except TypeError as error:
+        raise ValueError(f"config['optimiser'] is no optimiser of jaxnn: {error}") from None
 
 
 def _check_activation(config: dict[str, Any]) -> None:

@@ -6,13 +6,14 @@ import re
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pandas as pd
 import pytest
 import safetensors.numpy
 import scipy.special
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jaxnn import activations, mlp, preprocessing
+from jaxnn import activations, mlp, optimisers, preprocessing, schedules
 from jaxnn.training import model as model_module
 from jaxnn.training import named_arrays, serialisation
 from jaxnn.training.model import Model, load, save
@@ -197,6 +198,30 @@ def test_everything_comes_back(tmp_path, dtype, bias):
     save(tmp_path / "again", loaded)
     assert (tmp_path / "again").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
     assert_array_equal(safetensors.numpy.load_file(tmp_path / "again")["params/1/w"], model.params[1].w)
+
+
+@pytest.mark.parametrize("given", ["itself", "its description"])
+def test_an_optimiser_comes_back_by_name_and_numbers(tmp_path, given):
+    optimiser = optimisers.chain(
+        optimisers.clip_by_value(1.0), optimisers.adam(schedules.cosine(0.1, steps=50), b2=0.99)
+    )
+    as_given = optimiser if given == "itself" else optimisers.spec(optimiser)
+    save(tmp_path / "m.safetensors", network((3, 4, 2), optimiser=as_given))
+    assert optimisers.from_spec(load(tmp_path / "m.safetensors").config["optimiser"]) == optimiser
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"adom": {}}, "Did you mean 'adam'"),
+        ({"adam": {}}, "is no optimiser of jaxnn"),
+        ({"adam": {"learning_rate": "much"}}, "is no optimiser of jaxnn"),
+        (optax.adam(0.1), "Only optimisers and schedules of jaxnn"),
+    ],
+)
+def test_what_is_no_optimiser_is_not_saved(tmp_path, given, message):
+    with pytest.raises(ValueError, match=message):
+        save(tmp_path / "m.safetensors", network((3, 4, 2), optimiser=given))
 
 
 def test_without_a_state_there_is_none(tmp_path):
