@@ -8,6 +8,7 @@ more than all else. They return the names of those that break the law.
 """
 
 import functools
+import inspect
 import math
 from functools import partial
 from typing import NamedTuple
@@ -45,18 +46,22 @@ VARIANTS = {
 CASES = {name: factory for name, factory in optimisers.TABLE.items()} | {
     name: partial(optimisers.get(rule), **keywords) for name, (rule, keywords) in VARIANTS.items()
 }
-# λ of those that decay by default, decoupled from the gradient, and of those that add it to the gradient
-DECOUPLED = {
-    "adamw": 1e-2,
-    "lion, decayed": 0.1,
-    "optax.adamw": 1e-4,
-    "optax.nadamw": 1e-4,
-    "optax.adamaxw": 1e-4,
-    "optax.lion": 1e-3,
-    "torch.AdamW": 1e-2,
-    "keras.AdamW": 4e-3,
-}
+DECOUPLED_RULES = ("adamw", "lion")  # whose weight decay bypasses the gradient; elsewhere it is an L2 penalty
+
+
+def weight_decay(make):
+    """λ unless another is given; 0 where there is none."""
+    parameters = inspect.signature(make).parameters
+    return parameters["weight_decay"].default or 0.0 if "weight_decay" in parameters else 0.0
+
+
+# λ of those that decay by default: added to the gradient, and decoupled from it
 COUPLED = {"adam, L2": 0.1}
+DECOUPLED = {
+    name: weight_decay(make)
+    for name, make in (CASES | dict(optimisers.PRESETS)).items()
+    if weight_decay(make) and name not in COUPLED
+}
 DECAYING = DECOUPLED.keys() | COUPLED.keys()
 
 STEPS = 12

@@ -11,6 +11,7 @@ from sklearn import metrics as peer
 from jaxnn import metrics
 
 N = 211
+OF_NUMBERS = ("rmse", "mae", "r2")  # the others are of classes
 WEIGHTS = ("none", "random", "integers with zeros")
 
 
@@ -208,7 +209,7 @@ def test_of_one_logit(name, shape, x64):
     np.testing.assert_allclose(result, expected, rtol=1e-13)
 
 
-@pytest.mark.parametrize("name", ["rmse", "mae", "r2"])
+@pytest.mark.parametrize("name", OF_NUMBERS)
 @pytest.mark.parametrize("columns", [None, 1, 3])
 def test_of_numbers(name, columns, x64):
     targets, outputs = numbers(columns)
@@ -220,7 +221,7 @@ def test_of_numbers(name, columns, x64):
 @pytest.mark.parametrize("name", sorted(metrics.HIGHER_IS_BETTER))
 @pytest.mark.parametrize("padding", [0.0, np.nan, 1e30])
 def test_rows_of_weight_zero_do_not_count(name, padding):
-    targets, outputs = numbers() if name in ("rmse", "mae", "r2") else (codes(5), LOGITS)
+    targets, outputs = numbers() if name in OF_NUMBERS else (codes(5), LOGITS)
     measure = jax.jit(metrics.from_outputs(name))
     extra = np.full((7, *outputs.shape[1:]), padding)
     padded = measure(
@@ -240,7 +241,7 @@ def test_confident_mistakes_cost_their_logit():
 def test_the_better_prediction_scores_better(name):
     better = rng(10).normal(size=(N, 3))
     targets = better.argmax(axis=1)
-    if name in ("rmse", "mae", "r2"):
+    if name in OF_NUMBERS:
         targets = better * 1.1
     worse = better + rng(11).normal(size=better.shape)
     measure = metrics.from_outputs(name)

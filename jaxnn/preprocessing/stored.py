@@ -1,9 +1,9 @@
 """The transformation from its stored description, of which nothing is believed, and the limits that it observes."""
 
 import math
-from typing import Any
+from typing import Any, get_args
 
-from jaxnn.preprocessing.transform import Column, Label, Preprocessing, Target
+from jaxnn.preprocessing.transform import Column, Kind, Label, Preprocessing, Problem, Target
 from jaxnn.preprocessing.written import DECIMALS, GROUPS, Notation
 
 MAX_CATEGORIES = 100  # of one column: more is an identifier or free text, not a category
@@ -38,7 +38,7 @@ def from_spec(spec: Any) -> Preprocessing:
 def _column_from(spec: Any, what: str) -> Column:
     """One column, from its stored description."""
     kind = spec.get("kind") if isinstance(spec, dict) else None
-    kind = _choice(kind, f"kind of {what}", ("number", "boolean", "category", "unused"))
+    kind = _choice(kind, f"kind of {what}", get_args(Kind))
     own = {"category": {"categories"}, "unused": set()}.get(kind, {"mean", "scale"})
     optional = {"least", "most", "notation"} if kind == "number" else set()
     spec = _record(spec, what, {"name", "kind", "missing"} | own, optional)
@@ -85,7 +85,7 @@ def _notation_from(spec: dict[str, Any], what: str) -> Notation | None:
 def _target_from(spec: Any) -> Target:
     """The target, from its stored description."""
     problem = spec.get("problem") if isinstance(spec, dict) else None
-    problem = _choice(problem, "problem", ("classes", "numbers"))
+    problem = _choice(problem, "problem", get_args(Problem))
     own = {"classes", "class_names"} if problem == "classes" else {"mean", "scale"}
     spec = _record(spec, "target", {"name", "problem"} | own, {"notation"} if problem == "numbers" else set())
     name = _text(spec["name"], "name of the target")

@@ -10,6 +10,7 @@ learning rate is 2⁻¹⁰, exact in every format; the other hyperparameters are
 """
 
 import functools
+import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ import numpy as np
 
 from jaxnn import optimisers
 from jaxnn.types import Optimiser
-from jaxnn.verify import libraries, problems
+from jaxnn.verify import libraries, problems, twins
 from jaxnn.verify.oracles import ORACLES, exactly
 from jaxnn.verify.table import FAILED, HOLDS, UNCHECKED, Row, unexpected
 
@@ -46,47 +47,57 @@ class Contest(NamedTuple):
     theirs: Mapping[str, Mapping[str, Any]]  # reference -> its keywords
 
 
+RACED = ("optax", "torch", "keras")
 KERAS_EPS = {"eps": 1e-7}
 OUTSIDE = {"learning_rate_inside": False}
-CONTESTS: tuple[Contest, ...] = (
-    Contest("sgd", {}, {"optax.sgd": {}, "torch.SGD": {}, "keras.SGD": {}}),
-    Contest("momentum", {}, {"keras.SGD": {"momentum": 0.9}}),
+
+
+def as_it_comes(rule: str) -> Contest:
+    """A rule at its defaults, against the libraries that the table of twins has in the same convention."""
+    ours = inspect.signature(optimisers.TABLE[rule]).parameters
+    theirs: dict[str, Mapping[str, Any]] = {}
+    for twin in twins.EQUAL_RULES:
+        chain = "(" in twin.reference  # of transformations: nobody's optimiser as it comes
+        if twin.rule == rule and not twin.ours and twin.library in RACED and not chain:
+            at_defaults = {their: ours[mine].default for mine, their in twin.words.items()}
+            theirs.setdefault(twin.reference, {**twin.theirs, **at_defaults})
+    return Contest(rule, {}, theirs)
+
+
+# What else a rule is measured in: other libraries' conventions.
+CONVENTIONS: tuple[Contest, ...] = (
     Contest("momentum", OUTSIDE, {"optax.sgd": {"momentum": 0.9}, "torch.SGD": {"momentum": 0.9}}),
-    Contest("nesterov", {}, {"keras.SGD": {"momentum": 0.9, "nesterov": True}}),
     Contest(
         "nesterov",
         OUTSIDE,
         {"optax.sgd": {"momentum": 0.9, "nesterov": True}, "torch.SGD": {"momentum": 0.9, "nesterov": True}},
     ),
-    Contest("adagrad", {}, {"torch.Adagrad": {"eps": 1e-7}}),
     Contest("adagrad", {"eps_inside": True, "initial_accumulator": 0.1}, {"optax.adagrad": {}, "keras.Adagrad": {}}),
-    Contest("rmsprop", {}, {"optax.rmsprop": {"eps": 1e-6}, "keras.RMSprop": {"epsilon": 1e-6}}),
     Contest("rmsprop", {"eps_inside": False}, {"torch.RMSprop": {"alpha": 0.9, "eps": 1e-6}}),
     Contest(
         "rmsprop",
         {"centred": True},
         {"optax.rmsprop": {"eps": 1e-6, "centered": True}, "keras.RMSprop": {"epsilon": 1e-6, "centered": True}},
     ),
-    Contest(
-        "adadelta", {}, {"optax.adadelta": {}, "torch.Adadelta": {}, "keras.Adadelta": {"rho": 0.9, "epsilon": 1e-6}}
-    ),
-    Contest("adam", {}, {"optax.adam": {}, "torch.Adam": {}}),
     Contest("adam", {"eps_hat": True} | KERAS_EPS, {"keras.Adam": {}}),
-    Contest("adamw", {}, {"optax.adamw": {"weight_decay": 1e-2}, "torch.AdamW": {}}),
     Contest("adamw", {"eps_hat": True} | KERAS_EPS, {"keras.AdamW": {"weight_decay": 1e-2}}),
-    Contest("adamax", {}, {"optax.adamax": {}, "torch.Adamax": {}}),
     Contest("adamax", {"eps_inside": False} | KERAS_EPS, {"keras.Adamax": {}}),
-    Contest("amsgrad", {}, {"optax.amsgrad": {}}),
     Contest("amsgrad", {"maximum": "raw"}, {"torch.Adam": {"amsgrad": True}}),
-    Contest("nadam", {}, {"torch.NAdam": {}}),
     Contest("nadam", {"momentum_decay": float("inf")}, {"optax.nadam": {}}),
     Contest("nadam", {"momentum_decay": 1.0} | KERAS_EPS, {"keras.Nadam": {}}),
-    Contest("radam", {}, {"optax.radam": {}}),
     Contest("radam", {"eps_hat": True}, {"torch.RAdam": {}}),
-    # where 1 - β₂ᵗ and RAdam's length cancel most
+)
+CANCELLING: tuple[Contest, ...] = (  # where 1 - β₂ᵗ and RAdam's length cancel most
     Contest("adam", {"b2": 0.99999}, {"optax.adam": {"b2": 0.99999}, "torch.Adam": {"betas": (0.9, 0.99999)}}),
     Contest("radam", {"b2": 0.99999}, {"optax.radam": {"b2": 0.99999}}),
-    Contest("lion", {}, {"optax.lion": {"weight_decay": 0.0}, "keras.Lion": {}}),
+)
+CONTESTS: tuple[Contest, ...] = (
+    *(
+        contest
+        for rule in optimisers.TABLE
+        for contest in (as_it_comes(rule), *(other for other in CONVENTIONS if other.rule == rule))
+    ),
+    *CANCELLING,
 )
 NARROW: tuple[Contest, ...] = (
     Contest("sgd", {}, {"optax.sgd": {}, "torch.SGD": {}, "keras.SGD": {}}),

@@ -79,7 +79,7 @@ BITWISE = {
 } | {
     f"{name} without an L2 penalty": (rule(name, weight_decay=ZERO), rule(name))
     for name in optimisers.TABLE
-    if name not in ("adamw", "lion")
+    if name not in laws.DECOUPLED_RULES
 }
 
 HUGE = 2.0**200

@@ -81,7 +81,7 @@ def test_a_zero_gradient_is_no_step(name):
     laws.a_zero_gradient_is_no_step(CASES[name])
 
 
-@pytest.mark.parametrize("name", ["adamw", "lion"])
+@pytest.mark.parametrize("name", laws.DECOUPLED_RULES)
 def test_a_zero_gradient_leaves_decoupled_decay(name):
     p = laws.params()
     optimiser = optimisers.get(name)(0.5, weight_decay=0.25)

@@ -1,4 +1,4 @@
-"""The rules by name, in order of increasing complexity: a table, and a place to take them from under that name."""
+"""The rules by name, in order of increasing complexity; `jaxnn.optimisers` exports what `__all__` lists here."""
 
 from types import MappingProxyType
 from typing import Any
@@ -46,18 +46,21 @@ __all__ = [
 
 TABLE: MappingProxyType[str, Any] = MappingProxyType(
     {
-        "sgd": sgd,
-        "momentum": momentum,
-        "nesterov": nesterov,
-        "adagrad": adagrad,
-        "rmsprop": rmsprop,
-        "adadelta": adadelta,
-        "adam": adam,
-        "adamw": adamw,
-        "adamax": adamax,
-        "amsgrad": amsgrad,
-        "nadam": nadam,
-        "radam": radam,
-        "lion": lion,
+        rule.__name__: rule
+        for rule in (
+            sgd,
+            momentum,
+            nesterov,
+            adagrad,
+            rmsprop,
+            adadelta,
+            adam,
+            adamw,
+            adamax,
+            amsgrad,
+            nadam,
+            radam,
+            lion,
+        )
     }
 )

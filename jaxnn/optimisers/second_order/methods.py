@@ -1,26 +1,52 @@
-"""The methods by name: optimisers that evaluate the objective themselves, and ask for the whole data at every step."""
+"""The methods by name: optimisers that evaluate the objective themselves, and ask for the whole data at every step.
+
+`jaxnn.optimisers` exports what `__all__` lists here.
+"""
 
 from types import MappingProxyType
 from typing import Any
 
-from jaxnn.optimisers.second_order.bayesian import bayesian_regularisation
-from jaxnn.optimisers.second_order.bfgs import bfgs
-from jaxnn.optimisers.second_order.gauss_newton import gauss_newton
-from jaxnn.optimisers.second_order.lbfgs import lbfgs
-from jaxnn.optimisers.second_order.levenberg_marquardt import levenberg_marquardt
-from jaxnn.optimisers.second_order.newton import newton
-from jaxnn.optimisers.second_order.newton_cg import newton_cg
-from jaxnn.optimisers.second_order.saddle_free_newton import saddle_free_newton
+from jaxnn.optimisers.second_order.bayesian import BayesianRegularisationState, bayesian_regularisation
+from jaxnn.optimisers.second_order.bfgs import BFGSState, bfgs
+from jaxnn.optimisers.second_order.gauss_newton import GaussNewtonState, gauss_newton
+from jaxnn.optimisers.second_order.lbfgs import LBFGSState, lbfgs
+from jaxnn.optimisers.second_order.levenberg_marquardt import LevenbergMarquardtState, levenberg_marquardt
+from jaxnn.optimisers.second_order.newton import NewtonState, newton
+from jaxnn.optimisers.second_order.newton_cg import NewtonCGState, newton_cg
+from jaxnn.optimisers.second_order.saddle_free_newton import SaddleFreeNewtonState, saddle_free_newton
+
+__all__ = [
+    "METHODS",
+    "BFGSState",
+    "BayesianRegularisationState",
+    "GaussNewtonState",
+    "LBFGSState",
+    "LevenbergMarquardtState",
+    "NewtonCGState",
+    "NewtonState",
+    "SaddleFreeNewtonState",
+    "bayesian_regularisation",
+    "bfgs",
+    "gauss_newton",
+    "lbfgs",
+    "levenberg_marquardt",
+    "newton",
+    "newton_cg",
+    "saddle_free_newton",
+]
 
 METHODS: MappingProxyType[str, Any] = MappingProxyType(
     {
-        "levenberg_marquardt": levenberg_marquardt,
-        "bayesian_regularisation": bayesian_regularisation,
-        "gauss_newton": gauss_newton,
-        "newton": newton,
-        "saddle_free_newton": saddle_free_newton,
-        "newton_cg": newton_cg,
-        "lbfgs": lbfgs,
-        "bfgs": bfgs,
+        method.__name__: method
+        for method in (
+            levenberg_marquardt,
+            bayesian_regularisation,
+            gauss_newton,
+            newton,
+            saddle_free_newton,
+            newton_cg,
+            lbfgs,
+            bfgs,
+        )
     }
 )

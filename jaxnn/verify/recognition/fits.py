@@ -101,12 +101,12 @@ def nearest(form: Form, case: Case, *, free: bool, start: Values | None = None, 
         case: the path.
         free: whether the learning rate may be any multiple of the one given.
         start: where to begin; the form's own defaults if None.
-        fine: whether to go through every hundredth where a rule takes signs, which have no derivative to follow.
+        fine: whether to go through every hundredth where a rule takes signs.
     """
     best = dict(start) if start else defaults(form)
     for _ in range(ROUNDS):
         before = best
-        for block in _blocks(form, fine and form.family == "lion"):
+        for block in _blocks(form, fine and form.takes_signs):
             points = [best, *({**best, **change} for change in block)]
             points = [point for point in points if form.spellings_of(point)] or [best]
             paths = _paths(form, points, case)

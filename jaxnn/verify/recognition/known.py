@@ -73,6 +73,7 @@ class Form:
     needs: str = ""  # a role that is never 0 here: with 0 it would be another form
     fixed: Mapping[str, float] = field(default_factory=dict)  # roles that have to be Python numbers
     common: bool = True  # compared with every rule, not only within its family
+    takes_signs: bool = False  # steps are signs, which have no derivative to search along
 
     @property
     def roles(self) -> list[str]:
@@ -319,6 +320,7 @@ def _lion() -> list[Form]:
             _s("lion", ours, DECOUPLED),
             _s("optax.lion", ours, DECOUPLED),
             _s("keras.Lion", theirs, DECOUPLED),
+            takes_signs=True,
         )
     ]
 
