@@ -46,7 +46,7 @@ FORMS = [(rule, {"b2": 0.8, "threshold": 4.0} if rule == "radam" else {}) for ru
 
 def continuous(rule):
     """The names of its hyperparameters that derivatives can be taken by, the learning rate apart."""
-    parameters = inspect.signature(optimisers.get(rule)).parameters.values()
+    _, *parameters = inspect.signature(optimisers.get(rule)).parameters.values()
     return [p.name for p in parameters if isinstance(p.default, float) and (rule, p.name) not in NOT_CONTINUOUS]
 
 
