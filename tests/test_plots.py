@@ -245,12 +245,12 @@ def test_examples_are_the_most_confident_mistakes():
     assert axes.get_title(loc="left") == "3 of 4 wrong; the 2 most confident"
     for image, row in zip(axes.images, [3, 2], strict=True):
         np.testing.assert_array_equal(image.get_array(), images[row])
-    assert words(axes) == ["is 0\nsaid 1, 95 %", "is 1\nsaid 0, 80 %"]
+    assert words(axes) == ["true: 0\nsaid: 1, 95 %", "true: 1\nsaid: 0, 80 %"]
 
 
 def test_examples_from_class_numbers_keep_their_order():
     axes = all_axes(plots.examples(np.zeros((3, 2, 2)), [0, 1, 2], [1, 1, 0], class_names=["cat", "dog", "cow"]))[0]
-    assert words(axes) == ["is cat\nsaid dog", "is cow\nsaid cat"]
+    assert words(axes) == ["true: cat\nsaid: dog", "true: cow\nsaid: cat"]
 
 
 def test_examples_without_a_mistake_say_so():

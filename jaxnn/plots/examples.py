@@ -1,4 +1,4 @@
-"""The examples a classifier is most surely wrong about: the fastest way to see what it has not understood."""
+"""The mistakes a classifier is most confident of: the fastest way to see what it has not learnt."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -115,6 +115,6 @@ def draw_examples(
 def caption(true: str, taken_for: str, sure: float) -> str:
     """What it is, what it was taken for and how surely; a short name shares its line with the per cent."""
     if np.isnan(sure):
-        return f"is {true}\nsaid {taken_for}"
+        return f"true: {true}\nsaid: {taken_for}"
     join = ", " if len(taken_for) <= 3 else "\n"
-    return f"is {true}\nsaid {taken_for}{join}{100 * sure:.0f} %"
+    return f"true: {true}\nsaid: {taken_for}{join}{100 * sure:.0f} %"

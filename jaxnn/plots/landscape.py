@@ -108,12 +108,14 @@ def draw_landscape(parent: Any, theme: style.Theme, plane: Any, title: str) -> N
     middle = np.flatnonzero(ys == 0), np.flatnonzero(xs == 0)
     if all(map(len, middle)):
         _ring(axes, theme, 0.0, 0.0)
+        box = {"facecolor": theme.background, "edgecolor": "none", "framealpha": 0.8}
+        axes.legend(loc="lower left", labelcolor=theme.ink, fontsize=style.SMALL, **box)
     style.dress(axes, theme, title=title, x_label="first direction", y_label="second direction", grid=False)
     bar = parent.colorbar(filled, ax=axes, ticks=levels[:: max(1, len(levels) // 6)], pad=0.03)
     bar.ax.set_yticklabels([f"{level:.3g}" for level in bar.get_ticks()])
     bar.ax.tick_params(colors=theme.muted, labelcolor=theme.ink, labelsize=style.SMALL, length=0)
     bar.ax.minorticks_off()
-    bar.ax.set_title("loss", color=theme.ink, fontsize=style.SMALL, loc="left")
+    bar.ax.set_ylabel("loss", color=theme.ink, fontsize=style.TEXT)  # beside it: above, it would run into the title
     bar.outline.set_visible(False)
     lost = int(np.ma.getmaskarray(masked).sum())
     if lost:

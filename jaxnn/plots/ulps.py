@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 LIBRARIES = ("jaxnn", "optax", "torch", "keras")  # each looks the same in every picture, whichever others are there
-FLOOR, FLOOR_IN_WORDS = "floor", "floor of float32 state"
+FLOOR, FLOOR_IN_WORDS = "floor", "least possible error"
 NOT_FINITE = "not finite"
 DASHES = ((0, ()), (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (4, 1.2, 1.2, 1.2)), (0, (8, 1.5)))  # in widths of the line
 MARKERS = ("o", "s", "D", "v", "P", "X", "*")  # one per colour; the triangle that points up is for what is not finite
@@ -242,8 +242,8 @@ def mark_not_finite(axes: "matplotlib.axes.Axes", curve: Curve, colour: str) -> 
 
 def write_around(part: Any, theme: style.Theme, order: Iterable[str]) -> None:
     """Writes what all panels of a figure or subfigure share: the names of the axes, and a legend in the given order."""
-    part.supxlabel("step", color=theme.ink, fontsize=style.TEXT)
-    part.supylabel("error in ulp", color=theme.ink, fontsize=style.TEXT)
+    part.supxlabel("optimiser steps", color=theme.ink, fontsize=style.TEXT)
+    part.supylabel("error (units in the last place)", color=theme.ink, fontsize=style.TEXT)
     handles: dict[str, Any] = {}
     for axes in part.axes:
         drawn, labels = axes.get_legend_handles_labels()

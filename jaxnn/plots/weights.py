@@ -77,7 +77,7 @@ def draw_units(parent: Any, theme: style.Theme, matrix: np.ndarray, image_shape:
     axes = parent.add_subplot()
     hidden = matrix.shape[1]
     shown = f"{len(units)} of {hidden}" if len(units) < hidden else f"{hidden}"
-    style.bare(axes, theme, title=f"First layer, {shown} units")
+    style.bare(axes, theme, title=f"First-layer weights, {shown} units")
     tiles.draw_tiles(
         axes,
         theme,
@@ -130,5 +130,5 @@ def add_scale(parent: Any, axes: "matplotlib.axes.Axes", theme: style.Theme, lim
     )
     bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"+{limit:.2g}"])
     bar.ax.tick_params(colors=theme.muted, labelcolor=theme.ink, labelsize=style.SMALL)
-    bar.ax.set_title("weight", color=theme.ink, fontsize=style.SMALL)
+    bar.ax.set_ylabel("weight", color=theme.ink, fontsize=style.SMALL)
     bar.outline.set_edgecolor(theme.grid)
