@@ -1,6 +1,5 @@
-"""Six optimisers on six surfaces, each at its best rate: no gradient rule wins everywhere, but Newton is always fast.
+"""Six optimisers on six surfaces: no gradient rule wins everywhere, Newton is always fast (pages 44-53, 69, 70).
 
-Course: pages 44 to 53 (momentum, AdaGrad, RMSProp, Adam), 69 and 70 (Newton). A .gif is animated.
 python examples/10_six_optimisers.py [PICTURE.png or FILM.gif] [dark]
 """
 
@@ -62,8 +61,8 @@ if WANTED:
         for (name, colour), dashes in zip(RULES.items(), ("-", "--", "-.", ":", "-", "--"), strict=True):
             lines += panel.plot(*paths[name][k].T, dashes, color=colour, linewidth=2.5, label=name)
         panel.plot(*starts[k, 0], "o", color=THEME.ink, markersize=9)
-        best, newton = f"{winners[k]}, {gradient[:, k].min():.0f} steps", f"{steps['newton'][k]:.0f}"
-        label(panel, f"fastest gradient rule:\n{best} (Newton: {newton})")
+        counts = f"{gradient[:, k].min():.0f} steps (Newton: {steps['newton'][k]:.0f})"
+        label(panel, f"fastest gradient rule:\n{winners[k]}, {counts}")
     legend(figure, handles=lines[:6], loc="outside lower center", ncols=6)
     if sys.argv[1].endswith(".gif"):
         from PIL import Image  # comes with matplotlib; one palette for all frames keeps the film small

@@ -1,4 +1,4 @@
-"""Depth and width: every pair of the two, on an easy and a hard problem, trained side by side in one program; page 54.
+"""Depth and width: all combinations, on an easy and a hard problem, trained side by side in one program; page 54.
 
 python examples/16_depth_and_width.py [PICTURE.png] [dark]
 """
@@ -74,6 +74,6 @@ if WANTED:
             panel.text(column, row, f"{value:.1f} %", ha="center", va="center", color=ink, fontsize=style.TITLE)
         panel.set_xticks(range(len(WIDTHS)), WIDTHS)
         panel.set_yticks(range(len(DEPTHS)), DEPTHS)
-        words = "units in each hidden layer\n(in the squares: error on fresh examples)"
+        words = "units in each hidden layer\n(squares: error rate on new examples)"
         label(panel, words, "hidden layers" if panel is axes[0] else "")
     write(figure)
