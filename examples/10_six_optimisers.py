@@ -61,8 +61,7 @@ if WANTED:
         for (name, colour), dashes in zip(RULES.items(), ("-", "--", "-.", ":", "-", "--"), strict=True):
             lines += panel.plot(*paths[name][k].T, dashes, color=colour, linewidth=2.5, label=name)
         panel.plot(*starts[k, 0], "o", color=THEME.ink, markersize=9)
-        counts = f"{gradient[:, k].min():.0f} steps (Newton: {steps['newton'][k]:.0f})"
-        label(panel, f"fastest gradient rule:\n{winners[k]}, {counts}")
+        label(panel, f"fastest gradient rule:\n{winners[k]}, {min(gradient[:, k]):.0f} steps (Newton: {steps['newton'][k]:.0f})")
     legend(figure, handles=lines[:6], loc="outside lower center", ncols=6)
     if sys.argv[1].endswith(".gif"):
         from PIL import Image  # comes with matplotlib; one palette for all frames keeps the film small
