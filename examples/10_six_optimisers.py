@@ -46,8 +46,8 @@ for name, tried in zip(RULES, [20] * 5 + [1], strict=True):  # rates; the best i
     print(f"{name:23}", *(f"{n:11.0f}" if n < STEPS else "      never" for n in steps[name]))
 
 gradient = np.array([steps[name] for name in RULES if name != "newton"])  # (rules, surfaces)
-winners = [list(RULES)[best] for best in gradient.argmin(axis=0)]
-assert len(set(winners)) >= 3
+winner = [list(RULES)[best] for best in gradient.argmin(axis=0)]
+assert len(set(winner)) >= 3
 assert steps["newton"].max() <= 30 < gradient.max(axis=1).min()  # but each of its steps solves with a Hessian
 assert steps["momentum"][1] < steps["sgd"][1] / 2  # the ravine
 
@@ -61,7 +61,7 @@ if WANTED:
         for (name, colour), dashes in zip(RULES.items(), ("-", "--", "-.", ":", "-", "--"), strict=True):
             lines += panel.plot(*paths[name][k].T, dashes, color=colour, linewidth=2.5, label=name)
         panel.plot(*starts[k, 0], "o", color=THEME.ink, markersize=9)
-        label(panel, f"fastest gradient rule:\n{winners[k]}, {min(gradient[:, k]):.0f} steps (Newton: {steps['newton'][k]:.0f})")
+        label(panel, f"best gradient rule:\n{winner[k]}, {min(gradient[:, k]):g} steps (Newton {steps['newton'][k]:g})")
     legend(figure, handles=lines[:6], loc="outside lower center", ncols=6)
     if sys.argv[1].endswith(".gif"):
         from PIL import Image  # comes with matplotlib; one palette for all frames keeps the film small

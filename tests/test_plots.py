@@ -198,7 +198,7 @@ def test_confusion_writes_each_count_in_its_cell():
         col, row = text.get_position()
         written[row, col] = text.get_text()
     np.testing.assert_array_equal(written, matrix)
-    assert axes.get_title(loc="left") == "141 of 150 right (94.0 %)"
+    assert axes.get_title(loc="left") == "141 of 150 correct (94.0 %)"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
     depth = np.asarray(axes.images[0].get_array())

@@ -18,10 +18,10 @@ LEVELS = 14
 
 
 def landscape(plane: Any, *, title: str = "", theme: str = "light") -> "matplotlib.figure.Figure":
-    """Draws a function over a plane as filled contours, and the parameters in the middle of it as a ring.
+    """Draws a function over a plane as filled contours, with the parameters in the middle as a ring.
 
-    Levels are equally spaced in the logarithm where the values ask for it, as those of a learning curve do. Where the
-    function is not finite nothing is drawn, and a remark says so.
+    Levels are spaced logarithmically if the values need it, as in a learning curve. Where the
+    function is not finite, nothing is drawn, and a remark gives the number of such points.
 
     Args:
         plane: as `curvature.plane` gives it: `xs` (n,), `ys` (m,) and `values` (m, n).
@@ -40,11 +40,11 @@ def landscape(plane: Any, *, title: str = "", theme: str = "light") -> "matplotl
 def landscape_line(
     ts: ArrayLike, values: ArrayLike, *, title: str = "", x_label: str = "step", theme: str = "light"
 ) -> "matplotlib.figure.Figure":
-    """Draws a function along a line, and a ring where the step is 0.
+    """Draws a function along a line, with a ring where the step is 0.
 
     Args:
         ts: (n,), the steps, in ascending order.
-        values: (n,); what is not finite leaves a gap.
+        values: (n,); values that are not finite leave a gap.
         title: over the picture.
         x_label: what the steps are.
         theme: "light" or "dark".
@@ -149,7 +149,7 @@ def _finite_or_masked(values: np.ndarray) -> Any:
     """The array with what is not finite masked; ValueError if that is everything."""
     masked = np.ma.masked_invalid(values)
     if not masked.count():
-        raise ValueError("No value is finite: there is nothing to draw.")
+        raise ValueError("No value is finite, so there is nothing to draw.")
     return masked
 
 

@@ -1,4 +1,4 @@
-"""How far float32 strays: for each update rule, the error of each library against the step."""
+"""The error of float32: for each update rule, the error of each library against the number of steps."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -47,7 +47,7 @@ def ulp_errors(
 ) -> "matplotlib.figure.Figure":
     """Draws errors in ulp against steps, one panel per rule, all on the same two logarithmic axes.
 
-    Where curves coincide, the one that comes first in the legend is on top. If an error is 0, the axis of errors ends
+    Where curves coincide, the one that comes first in the legend is on top. If an error is 0, the error axis ends
     in a line for 0. Errors that are not finite are triangles at the upper edge.
 
     Args:
@@ -91,7 +91,7 @@ def ulp_errors(
 def panels_of(curves: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
     """The curves as arrays; raises as `ulp_errors` does."""
     if not curves:
-        raise ValueError("curves holds no rule: there is nothing to draw.")
+        raise ValueError("curves holds no rule, so there is nothing to draw.")
     for rule, libraries in curves.items():
         if not libraries:
             raise ValueError(f"curves[{rule!r}] holds no library: leave the rule out, or give it a curve.")
