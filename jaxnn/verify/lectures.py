@@ -37,7 +37,7 @@ from jaxnn.objective import Objective
 from jaxnn.optimisers import preset
 from jaxnn.types import OptimiserLike
 from jaxnn.verify.problems import follow
-from jaxnn.verify.table import FAILED, HOLDS, Row, Table, told, unexpected, versions
+from jaxnn.verify.table import FAILED, HOLDS, Row, Table, shown, unexpected, versions
 
 Exact: TypeAlias = str | int | Fraction | Decimal  # a string is a figure as the page prints it
 
@@ -82,7 +82,7 @@ def _fact(
         good = good and min(_distances(figures, slide)) > at_most
     if not good:
         given = ", ".join(f"{figure:.12g}" for figure in figures[:4])
-        why = "; ".join([f"jaxnn gives {given}, {told(worst)} from the right figure", *filter(None, [why])])
+        why = "; ".join([f"jaxnn gives {given}, {shown(worst)} from the right figure", *filter(None, [why])])
     return Row("course", rule, page, how, steps, worst, expected, HOLDS if good else FAILED, why)
 
 
