@@ -384,7 +384,7 @@ def test_a_failed_save_leaves_what_was_there(tmp_path, monkeypatch):
 
 def test_save_says_what_it_can_write(tmp_path):
     figure = plots.learning_curves(loss=[1.0])
-    with pytest.raises(ValueError, match=r"'.*picture\.jpg': end it in \.pdf, \.png, \.svg"):
+    with pytest.raises(ValueError, match=r"must end in one of \.pdf, \.png, \.svg, got '.*picture\.jpg'"):
         plots.save(figure, tmp_path / "picture.jpg")
     with pytest.raises(FileNotFoundError, match="no such folder"):
         plots.save(figure, tmp_path / "nowhere" / "picture.png")

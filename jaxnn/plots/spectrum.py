@@ -45,7 +45,7 @@ def draw_spectrum(
     if not (np.isfinite(grid).all() and np.isfinite(height).all() and np.isfinite(marked).all()):
         raise ValueError("The spectrum cannot be drawn, because the function or its Hessian is not finite.")
     if not (height > 0).any():
-        raise ValueError("The density cannot be drawn, because it is 0 everywhere.")
+        raise ValueError("The density cannot be drawn, because it is nowhere positive.")
     floor = height.max() * 10.0**-DECADES
     drawn = np.maximum(height, floor)
     negative, positive = theme.series[1], theme.series[0]
