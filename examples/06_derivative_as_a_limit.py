@@ -37,7 +37,7 @@ def errors(steps: jax.Array) -> jax.Array:
     return jnp.abs(jnp.stack([forward, central, complex_step]).astype(float) - EXACT) / EXACT
 
 
-# Powers of two, so that x + h and h are exact as long as they fit.
+# Powers of two, so x + h and h are exact as long as they fit.
 spans = {"float32": 2.0 ** -np.arange(1, 24), "float64": 2.0 ** -np.arange(1, 52)}
 found = {name: np.asarray(errors(jnp.asarray(steps, name))) for name, steps in spans.items()}
 print("\nprecision  formula         best error   at h")

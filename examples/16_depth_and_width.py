@@ -23,7 +23,7 @@ def error(depth: jax.Array, width: jax.Array, drawn: tuple, train: tuple, fresh:
     """The share of fresh examples that a network of this depth and width, once trained, puts on the wrong side."""
     in_use = jnp.arange(WIDEST) < width
 
-    # All networks have the shapes of the largest, so that one program trains them all: layers beyond `depth` pass on
+    # All networks have the shapes of the largest, so one program trains them all: layers beyond `depth` pass on
     # what they are given, and units beyond `width` give 0. What is cut off in this way gets no gradient either.
     def predict(params: mlp.Params, x: jax.Array) -> jax.Array:
         layers = list(params)

@@ -23,7 +23,7 @@ ways |= {"dropout": (1.0, 0.0, True), "decay, dropout": (1.0, 0.01, True)}
 
 
 def train(setting: tuple, params: mlp.Params, key: jax.Array, rows: jax.Array) -> tuple[jax.Array, mlp.Params]:
-    """The loss at each step and the network: settings are numbers, so that one program trains all of them."""
+    """The loss at each step and the network: settings are numbers, so one program trains all of them."""
     adaptive, eta, alpha, left, decay, thinned = setting
     rate = schedules.exponential_decay(eta, rate=left, steps=STEPS)
     adam = optimisers.adam(rate, weight_decay=decay)

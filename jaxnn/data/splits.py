@@ -67,7 +67,7 @@ def _codes(labels: Any, n: int) -> np.ndarray:
 def _share_out(sizes: np.ndarray, fractions: np.ndarray) -> np.ndarray:
     """How many rows of each class go to each part, (classes, parts): whole numbers that add up to `sizes`.
 
-    What rounding took from a part in one class is owed to it in the next, so that the parts' totals stay right however
+    What rounding took from a part in one class is owed to it in the next, so the parts' totals stay right however
     many classes are small.
     """
     counts = np.zeros((len(sizes), len(fractions)), np.int64)

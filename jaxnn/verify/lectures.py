@@ -211,7 +211,7 @@ def _derivative_as_a_limit() -> Iterator[Row]:
 
     slopes = jax.jit(jax.vmap(jax.grad(f)))(jnp.array([-1.0, 0.0, 3.0]))
     yield _fact("f' of f(x) = x²", "pages 32-33", "2x at -1, 0, 3: jax.grad", slopes, [-2, 0, 6])
-    widths = 2.0 ** -np.arange(21)  # powers of 2, so that nothing below is rounded
+    widths = 2.0 ** -np.arange(21)  # powers of 2, so nothing below is rounded
     errors = (f(3 + widths) - f(3.0)) / widths - float(slopes[-1])
     how = "(f(x + h) - f(x)) / h - f'(x) = h, h to 2⁻²⁰"
     yield _fact("f' as a limit", "pages 32-33", how, errors, [Fraction(width) for width in widths], at_most=0.0)

@@ -175,7 +175,7 @@ def unlike(rule: str, reference: str, apart: float, why: str, ours: Keywords = N
 
 
 M, L2 = {"momentum": 0.9}, {"weight_decay": 0.1}
-EPS, EPSILON = {"eps": 1e-3}, {"epsilon": 1e-3}  # large, so that its place shows
+EPS, EPSILON = {"eps": 1e-3}, {"epsilon": 1e-3}  # large, so its place shows
 AHEAD = M | {"nesterov": True}
 RATE = "η inside the velocity there, outside here: they part when η changes"
 RATE_HERE = "η inside the velocity here, outside there: they part when η changes"

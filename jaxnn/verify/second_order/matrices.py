@@ -1,6 +1,6 @@
 """Hessians: the structured recursion and the general way against `jax.hessian`, differences and closed forms.
 
-Each part is a function of what it checks, so that a fault can be planted: `structured`, `general`, `closed`,
+Each part is a function of what it checks, so a fault can be planted: `structured`, `general`, `closed`,
 `certified`. All in float64.
 """
 
