@@ -1,9 +1,9 @@
-"""Draws the race: how far J is above the goal, against seconds.
+"""Draws the race: how far J is above its goal, against seconds of running time.
 
 python -m benchmarks --json docs/performance.json
 python -m benchmarks.picture docs/performance.json docs/race.png
 
-A run's steps are taken as equally long, and its seconds are the median of the rounds.
+The picture assumes that all steps of a run take equally long. A run's seconds are the median of its rounds.
 """
 
 import json
@@ -22,35 +22,46 @@ if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
-FLOOR = 1e-8  # relative: what is nearer to the goal is drawn there
+FLOOR = 1e-8  # relative: anything nearer to the goal is drawn here
 
 
 def drawn(report: dict[str, Any], *, theme: str = "light") -> "matplotlib.figure.Figure":
     """A panel for each problem of the race, a curve for each contender.
 
-    A curve ends in a dot where the goal was reached, in a cross where it was not.
+    A curve ends in a dot if the goal was reached, and in a cross if it was not. The title names the fastest.
 
     Raises:
         ValueError: the report has no race in it.
     """
     race = next((question for question in report["questions"] if question["name"] == "race"), None)
     if race is None:
-        raise ValueError("The report has no question 'race' in it: measure it with python -m benchmarks --only race.")
+        raise ValueError("The report does not contain the race. Measure it with python -m benchmarks --only race.")
     colours = style.theme_named(theme)
     figure = style.new_figure(colours, style.SLIDE)
     panels = figure.subplots(1, len(race["problems"]), sharey=True, squeeze=False)[0]
     for axes, problem in zip(panels, race["problems"], strict=True):
         title, _, _ = problem["name"].partition(",")
-        style.dress(
-            axes, colours, title=title, x_label="seconds", y_label="(J - goal) / goal" if axes is panels[0] else ""
-        )
+        label = "J above its goal: (J − goal) / goal" if axes is panels[0] else ""
+        style.dress(axes, colours, title=title, x_label="seconds of running time", y_label=label, pad=34.0)
+        name_winner(axes, colours, problem["contenders"])
         draw_contenders(axes, colours, problem["contenders"])
     panels[0].set_ylim(bottom=FLOOR)  # of all, once all are drawn: no panel grows after that
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside upper left", ncols=5, frameon=False, labelcolor=colours.ink, fontsize=style.SMALL
+        handles, labels, loc="outside lower left", ncols=5, frameon=False, labelcolor=colours.ink, fontsize=style.SMALL
     )
+    title = "Which method reaches its goal first? (dot: reached, cross: not reached)"
+    figure.suptitle(title, x=0.01, ha="left", color=colours.ink, fontsize=style.TITLE)
     return figure
+
+
+def name_winner(axes: "matplotlib.axes.Axes", theme: style.Theme, contenders: list[dict[str, Any]]) -> None:
+    """Writes below the title who reached the goal in the least time, if anyone did."""
+    arrived = {each["name"]: median(each["seconds"]) for each in contenders if each["witness"] <= 1}
+    if arrived:
+        first = min(arrived, key=lambda name: arrived[name])
+        text = f"fastest: {first}, {arrived[first]:.2g} s"
+        axes.text(0, 1.02, text, transform=axes.transAxes, color=theme.ink, fontsize=style.TEXT)
 
 
 def draw_contenders(axes: "matplotlib.axes.Axes", theme: style.Theme, contenders: list[dict[str, Any]]) -> None:

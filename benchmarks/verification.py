@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxnn.optimisers import TABLE
-from jaxnn.verify.table import EQUAL, FAILED, HOLDS, UNEQUAL, Row, Table, told
+from jaxnn.verify.table import EQUAL, FAILED, HOLDS, UNEQUAL, Row, Table, shown
 
 LIBRARIES = {"optax": "optax", "torch": "PyTorch", "keras": "Keras", "sklearn": "scikit-learn"}
 
@@ -69,7 +69,7 @@ def _errors(row: Row) -> tuple[str, str]:
 def _worst(rows: Sequence[Row]) -> str:
     if any(row.verdict == FAILED for row in rows):
         return FAILED
-    return told(max((row.worst for row in rows if row.worst is not None), default=None))
+    return shown(max((row.worst for row in rows if row.worst is not None), default=None))
 
 
 def _agreement(rows: Sequence[Row]) -> str:

@@ -1,4 +1,4 @@
-"""An artificial neuron: a weighted sum, moved by the bias, through an activation (pages 3-7).
+"""An artificial neuron: a weighted sum plus a bias, passed through an activation (pages 3-7).
 
 python examples/01_neuron.py [PICTURE.png] [dark]
 """
@@ -45,7 +45,7 @@ np.testing.assert_allclose(crossing, -biases, atol=0.03)
 np.testing.assert_allclose(moved[0, 200:], moved[1, :-200], atol=1e-6)  # b = -4 is the same curve, 4 to the right
 
 if WANTED:
-    figure, (left, right) = panels("A weight makes the curve steeper", "The bias moves it", sharey=True)
+    figure, (left, right) = panels("A weight makes the curve steeper", "The bias shifts the curve", sharey=True)
     looks = ((ORANGE, "--"), (BLUE, "-"), (GREEN, "-."))
     for steep, shifted, w1, b1, (colour, dashes) in zip(steeper, moved, weights, biases, looks, strict=True):
         look = {"color": colour, "linestyle": dashes, "linewidth": style.LINE}
@@ -53,7 +53,7 @@ if WANTED:
         right.plot(points, shifted, **look)
         right.text(0.3 - b1, 0.45, f"b = {b1:.0f}", color=colour, fontsize=style.TEXT, fontweight="bold")
     left.plot(0, 0.5, "o", color=THEME.ink, markersize=10, zorder=3)
-    left.text(-0.5, 0.55, "b = 0: all pass here", color=THEME.ink, ha="right", fontsize=style.TEXT)
+    left.text(-0.5, 0.55, "b = 0: all meet here", color=THEME.ink, ha="right", fontsize=style.TEXT)
     left.legend(frameon=False, labelcolor=THEME.ink, fontsize=style.TEXT, loc="lower right", handlelength=3)
     right.plot(-biases, [0.5] * 3, "o", color=THEME.ink, markersize=10, zorder=3)
     right.text(-7.9, 0.94, "w = 1", color=THEME.ink, fontsize=style.TEXT)

@@ -1,4 +1,4 @@
-"""Activation functions and their slopes, and the sparse activation that ReLU brings (pages 9-13, 66-67).
+"""Activation functions and their slopes, and the sparse activations of ReLU (pages 9-13, 66-67).
 
 python examples/02_activations.py [PICTURE.png] [dark]
 """
@@ -62,8 +62,8 @@ assert silent["tanh"] == [0, 0]
 
 if WANTED:
     z = np.linspace(-3, 3, 600)  # an even number: 0, where a slope may jump, is not among them
-    titles = ("Sigmoid: slope ≤ ¼", "Tanh: slope ≤ 1", "ReLU: half are silent")
-    titles += ("Leaky ReLU: never flat", "Absolute value: ±1", "SiLU: a smooth ReLU")
+    titles = ("Sigmoid: slope ≤ ¼", "Tanh: slope ≤ 1", "ReLU: 0 for z < 0")
+    titles += ("Leaky ReLU: never flat", "|z|: slope ±1", "SiLU: a smooth ReLU")
     figure, axes = panels(*titles, rows=2, sharex=True, sharey=True, subplot_kw={"ylim": (-1.3, 3.1)})
     for each, name in zip(axes, NAMES, strict=True):
         slope = np.asarray(activations.derivative(name)(z))

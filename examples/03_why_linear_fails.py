@@ -61,13 +61,13 @@ assert 36.3 < fine[network[0].argmin()] < 37.7  # the network has found the heal
 assert np.abs(network[0] - truth)[5:-5].mean() < 0.02 < 0.05 < np.abs(linear[0] - truth)[5:-5].mean()
 
 if WANTED:
-    figure, (axes,) = panels("Risk falls and rises: no linear model follows, eight hidden units do")
+    figure, (axes,) = panels("Risk falls, then rises: a linear model cannot follow, a network can")
     axes.plot(fine, truth, "o", color=THEME.muted, markersize=6)
     axes.plot(fine, linear[0], "--", color=ORANGE, linewidth=style.LINE)
     axes.plot(fine, network[0], "-", color=BLUE, linewidth=style.LINE)
     words = {"fontsize": style.TEXT, "fontweight": "bold"}
-    axes.text(37, 0.105, "linear model: only up, or only down", color=ORANGE, ha="center", **words)
-    axes.text(38.35, 0.26, "one hidden layer", color=BLUE, ha="right", **words)
+    axes.text(37, 0.105, "linear model: can only rise or only fall", color=ORANGE, ha="center", **words)
+    axes.text(38.35, 0.26, "network with 8 hidden units", color=BLUE, ha="right", **words)
     axes.text(35.25, 0.4, "true risk (dots)", color=THEME.muted, **words)
     axes.yaxis.set_major_formatter(lambda risk, _: f"{risk:.0%}")
     label(axes, "body temperature, °C", "risk of a stroke")

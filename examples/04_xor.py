@@ -1,4 +1,4 @@
-"""Exclusive or: what no linear model can do, one hidden layer does, and one sees how (pages 8, 14-19).
+"""Exclusive or: no linear model can learn it, one hidden layer can, and the picture shows how (pages 8, 14-19).
 
 python examples/04_xor.py [PICTURE.png] [dark]
 """
@@ -58,7 +58,7 @@ assert network_loss < 0.02
 assert (sides == 2 * y[:, 0] - 1).all()
 
 if WANTED:
-    figure, axes = panels("Inputs: no line parts them", "Two hidden units: a line does")
+    figure, axes = panels("Inputs: no line separates", "Hidden units: one line does")
     fine, wide = np.linspace(-0.4, 1.4, 200), np.linspace(-1.3, 1.3, 200)
     for each, points, ends in ((axes[0], np.asarray(x), fine), (axes[1], representation, wide)):
         each.grid(False)
@@ -74,6 +74,6 @@ if WANTED:
         axes[1].text(at[0], at[1] + above, words, color=THEME.ink, fontsize=style.TEXT, ha="center", va="center")
     axes[0].set(xticks=[0, 1], yticks=[0, 1])
     axes[1].set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
-    label(axes[0], "x₁", "x₂")
-    label(axes[1], "h₁", "h₂")
+    label(axes[0], "input x₁", "input x₂")
+    label(axes[1], "hidden unit h₁", "hidden unit h₂")
     write(figure)

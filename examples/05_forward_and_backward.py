@@ -1,4 +1,4 @@
-"""The worked example digit for digit: forward, loss, and back by the chain rule (pages 20-25, 28, 34-40).
+"""The lectures' worked example, digit by digit: forward, loss, and back by the chain rule (pages 20-25, 28, 34-40).
 
 python examples/05_forward_and_backward.py [PICTURE.png] [dark]
 """
@@ -55,7 +55,7 @@ for given, weights, right in ((x, w, -0.58), (w, x, -0.116)):
 
 if WANTED:
     figure, (axes,) = panels("")
-    style.bare(axes, THEME, title="Forward in blue; back in orange, each slope the next one times a factor")
+    style.bare(axes, THEME, title="Values forward (blue), then derivatives of the loss backward (orange)")
     axes.set(xlim=(-0.7, 12.7), ylim=(-0.2, 6.6))
     places = {"x₁": (0, 5.4), "x₂": (0, 3), "x₃": (0, 0.6), "z": (4.8, 3), "h": (7.2, 3), "o": (9.6, 3), "L": (12, 3)}
     edges = [(f"x{i}", "z", f"w₁{i} = {w[0, k]:g}", f"{grads[0].w[k, 0]:.4g}") for k, i in enumerate("₁₂₃")]

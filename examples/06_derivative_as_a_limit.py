@@ -37,7 +37,7 @@ def errors(steps: jax.Array) -> jax.Array:
     return jnp.abs(jnp.stack([forward, central, complex_step]).astype(float) - EXACT) / EXACT
 
 
-# Powers of two, so that x + h and h are exact as long as they fit.
+# Powers of two, so x + h and h are exact as long as they fit.
 spans = {"float32": 2.0 ** -np.arange(1, 24), "float64": 2.0 ** -np.arange(1, 52)}
 found = {name: np.asarray(errors(jnp.asarray(steps, name))) for name, steps in spans.items()}
 print("\nprecision  formula         best error   at h")
@@ -63,7 +63,7 @@ for name, unit in (("float32", 2.0**-24), ("float64", 2.0**-53)):
     assert found[name][2][-5:].max() < 4 * unit  # the complex step at h near 0: right to the last digits
 
 if WANTED:
-    figure, axes = panels("float32: rounding soon wins", "float64: it wins far later", sharey=True)
+    figure, axes = panels("float32: rounding limits it early", "float64: much later", sharey=True)
     looks = ((ORANGE, "-o"), (BLUE, "-s"), (GREEN, "-^"))
     for each, name in zip(axes, spans, strict=True):
         for formula, error, (colour, marks) in zip(FORMULAE, found[name], looks, strict=True):
@@ -71,7 +71,7 @@ if WANTED:
             each.loglog(spans[name], seen, marks, color=colour, linewidth=2, markersize=6, label=formula)
         each.invert_xaxis()
         each.minorticks_off()
-        label(each, "step h, shorter to the right", "" if each is axes[1] else "relative error of the slope")
+        label(each, "step size h (decreasing)", "" if each is axes[1] else "relative error of the derivative")
     for at, text, colour in (((1e-4, 3e-4), "slope 1", ORANGE), ((7e-5, 1e-11), "slope 2", BLUE)):
         axes[1].text(*at, text, color=colour, fontsize=style.TEXT, ha="left" if colour == ORANGE else "right")
     axes[1].text(3e-11, 1e-3, "rounding,\nslope -1", color=THEME.ink, fontsize=style.TEXT, ha="center")

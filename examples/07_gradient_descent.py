@@ -1,4 +1,4 @@
-"""The learning rate of gradient descent: too small, right, oscillating, diverging (pages 26-29).
+"""The learning rate of gradient descent: too small, good, oscillating, diverging (pages 26-29).
 
 python examples/07_gradient_descent.py [PICTURE.png] [dark]
 """

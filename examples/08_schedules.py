@@ -1,4 +1,4 @@
-"""The learning rate has to fall, neither too fast nor too slowly: exponential decay on minibatches (pages 29, 41-42).
+"""The learning rate must fall, but neither too fast nor too slowly: exponential decay on minibatches (pages 29, 41-42).
 
 python examples/08_schedules.py [PICTURE.png] [dark]
 """
@@ -57,12 +57,12 @@ assert slow[STEPS // 2 :].mean() > 0.4 * slow[STEPS // 10]  # it has come no nea
 assert right[-1] < 0.01 * least
 
 if WANTED:
-    figure, (axes,) = panels("The rate has to fall: too fast stops early, too slow keeps the noise")
+    figure, (axes,) = panels("Learning rate decay: too fast stops early, too slow stays noisy")
     looks = ((ORANGE, "--", fast), (BLUE, "-", right), (GREEN, "-.", slow))
     for (name, decay), (colour, dashes, curve) in zip(DECAYS.items(), looks, strict=True):
         axes.loglog(np.arange(1, STEPS + 1), curve, color=colour, linestyle=dashes, linewidth=style.LINE)
         text = f"{name}, ρ = {decay}"
         axes.text(2100, curve[-100:].mean(), text, color=colour, fontsize=style.TEXT, fontweight="bold", va="center")
     axes.set_xlim(5, 8000)
-    label(axes, "step (the rate is 0.1 at first, and ρ times as large after every 100 steps)", "loss above the least")
+    label(axes, "step (learning rate starts at 0.1 and is multiplied by ρ every 100 steps)", "loss above its minimum")
     write(figure)

@@ -1,4 +1,4 @@
-"""Momentum in a ravine: what takes gradient descent κ steps takes it about √κ (pages 44, 46-47).
+"""Momentum in a ravine: it needs about √κ steps where gradient descent needs κ (pages 44, 46-47).
 
 python examples/09_momentum.py [PICTURE.png] [dark]
 """
@@ -64,16 +64,16 @@ assert abs(powers["momentum"] - 0.5) < 0.1
 assert counts["gradient descent"][-1] > 10 * counts["momentum"][-1]
 
 if WANTED:
-    figure, (left, right) = panels("Same rate, α = 0 and α = 0.6", "κ steps become about √κ")
+    figure, (left, right) = panels("20 steps in a ravine, κ = 30", "Momentum needs √κ steps, not κ")
     across, along = np.meshgrid(np.linspace(-1.2, 1.2, 200), np.linspace(-0.3, 1.2, 200))
     left.contour(along, across, along**2 + 30 * across**2, levels=[0.5, 3, 8, 16, 28], colors=THEME.grid, linewidths=2)
     for alpha, name, colour, marks in ((0.0, names[0], ORANGE, "--o"), (0.6, names[1], BLUE, "-s")):
         look = {"color": colour, "linewidth": 2, "markersize": 7}
         left.plot(*np.asarray(path(optimisers.momentum(0.06, momentum=alpha), 30.0))[:21].T, marks, **look)
-        right.loglog(kappas, counts[name], marks, label=f"{name}: κ to the power {powers[name]:.2f}", **look)
+        right.loglog(kappas, counts[name], marks, label=f"{name}: steps ~ κ^{powers[name]:.2f}", **look)
     left.plot(0, 0, "*", color=THEME.ink, markersize=20, zorder=3)
-    left.text(-0.25, 1.05, "κ = 30, 20 steps", color=THEME.ink, fontsize=style.TEXT)
+    left.text(-0.25, 1.05, "same learning rate, momentum 0 or 0.6", color=THEME.ink, fontsize=style.TEXT)
     label(left, "θ₁, along the ravine", "θ₂, across it")
-    label(right, "condition number κ", "steps to a thousandth of the distance")
+    label(right, "condition number κ", "steps to 1/1000 of the distance")
     legend(right, loc="upper left")
     write(figure)

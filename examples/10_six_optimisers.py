@@ -1,6 +1,5 @@
-"""Six optimisers on six surfaces, each at its best rate: gradients alone have no winner, curvature has.
+"""Six optimisers on six surfaces: no gradient rule wins everywhere, Newton is always fast (pages 44-53, 69, 70).
 
-Course: pages 44 to 53 (momentum, AdaGrad, RMSProp, Adam), 69 and 70 (Newton). A name that ends in .gif gets a film.
 python examples/10_six_optimisers.py [PICTURE.png or FILM.gif] [dark]
 """
 
@@ -47,13 +46,14 @@ for name, tried in zip(RULES, [20] * 5 + [1], strict=True):  # rates; the best i
     print(f"{name:23}", *(f"{n:11.0f}" if n < STEPS else "      never" for n in steps[name]))
 
 gradient = np.array([steps[name] for name in RULES if name != "newton"])  # (rules, surfaces)
-winners = [list(RULES)[best] for best in gradient.argmin(axis=0)]
-assert len(set(winners)) >= 3
+winner = [list(RULES)[best] for best in gradient.argmin(axis=0)]
+assert len(set(winner)) >= 3
 assert steps["newton"].max() <= 30 < gradient.max(axis=1).min()  # but each of its steps solves with a Hessian
 assert steps["momentum"][1] < steps["sgd"][1] / 2  # the ravine
 
 if WANTED:
-    figure, axes, lines = *panels(*map("{}: {}".format, SURFACES, winners), rows=2), []
+    figure, axes, lines = *panels(*SURFACES, rows=2), []
+    figure.suptitle("Steps to reach J ≤ 0.001, each optimiser at its best learning rate", color=THEME.ink, fontsize=22)
     for panel, k, f, (left, right, low, high) in zip(axes, ks, formulae, windows, strict=True):
         x, y = np.meshgrid(np.linspace(left, right, 200), np.linspace(low, high, 200))
         panel.contour(x, y, f(x, y), np.quantile(f(x, y), np.linspace(0.01, 0.95, 9)), colors=THEME.muted, alpha=0.5)
@@ -61,7 +61,7 @@ if WANTED:
         for (name, colour), dashes in zip(RULES.items(), ("-", "--", "-.", ":", "-", "--"), strict=True):
             lines += panel.plot(*paths[name][k].T, dashes, color=colour, linewidth=2.5, label=name)
         panel.plot(*starts[k, 0], "o", color=THEME.ink, markersize=9)
-        label(panel, f"{gradient[:, k].min():.0f} steps; newton {steps['newton'][k]:.0f}")
+        label(panel, f"best gradient rule:\n{winner[k]}, {min(gradient[:, k]):g} steps (Newton {steps['newton'][k]:g})")
     legend(figure, handles=lines[:6], loc="outside lower center", ncols=6)
     if sys.argv[1].endswith(".gif"):
         from PIL import Image  # comes with matplotlib; one palette for all frames keeps the film small

@@ -55,7 +55,7 @@ np.testing.assert_allclose([raw[-1], paper[-1]], 1, atol=0.02)
 
 if WANTED:
     figure, axes = panels(
-        "RMSProp forgets in\nten steps", "Uncorrected:\nthe first steps leap", "AMSGrad: one large\ngradient may bind"
+        "RMSProp forgets in\nten steps", "No bias correction:\nlarge first steps", "AMSGrad after one\nlarge gradient"
     )
     for k, line, colour, dashes, x, y, words in (
         (0, rate["AdaGrad"], BLUE, "-", 1300, 0.04, "AdaGrad"),

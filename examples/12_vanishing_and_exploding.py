@@ -48,9 +48,9 @@ assert relu["½ Glorot"].max() < 1e-6 < 1e-2 < relu["He"].min() < relu["He"].max
 
 if WANTED:
     titles = (
-        "Sigmoid: vanishes\nfrom any start",
-        "Tanh: Glorot's or\nHe's weights hold",
-        "ReLU: He's hold; all\nlayers fare alike",
+        "Sigmoid: gradients\nalways vanish",
+        "Tanh: stable with\nGlorot or He",
+        "ReLU: the same in\nevery layer",
     )
     figure, axes = panels(*titles, sharey=True)
     lines = dict(zip(GAINS, ((BLUE, "-."), (GREEN, "--"), (INK, "-"), (ORANGE, ":")), strict=True))
@@ -60,6 +60,6 @@ if WANTED:
         panel.plot(np.arange(1, HIDDEN + 2), g, dashes, color=colour, linewidth=3.5, label=name)
         panel.set(yscale="log", xticks=(1, 5, 9, 13, 17))
         label(panel, "layer")
-    label(axes[0], "layer", "gradient of its weights")
+    label(axes[0], "layer", "size of gradient")
     legend(axes[0], loc="upper left")
     write(figure)

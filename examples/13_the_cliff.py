@@ -1,4 +1,4 @@
-"""The cliff: where many equal layers multiply up, one gradient step undoes all before it; clipped, it only turns.
+"""The cliff: where many equal layers multiply, one gradient step undoes all progress. Clipping limits the damage.
 
 Course: page 43 (exploding gradients, the cliff); the surface is that of Pascanu, Mikolov and Bengio (2013), figure 6.
 python examples/13_the_cliff.py [PICTURE.png] [dark]
@@ -71,7 +71,7 @@ if WANTED:
         panel.text(7.2, -2.8, "J ≈ 0.09", color=THEME.ink, fontsize=16)
         label(panel, "weight w")
     label(axes[0], "weight w", "bias b")
-    axes[0].text(5.9, -1.25, "thrown off for good", color=ORANGE, fontsize=16)
+    axes[0].text(5.9, -1.25, "thrown far away", color=ORANGE, fontsize=16)
     axes[1].text(3.2, -3.7, "J ≈ 0.45", color=THEME.ink, fontsize=16)
     axes[1].text(4.3, -1.8, "J ≈ 0 along the foot of the cliff", color=THEME.ink, fontsize=16)
     write(figure)

@@ -1,4 +1,4 @@
-"""Why weights start at random: hidden units that begin alike stay alike, and count as one.
+"""Why weights start at random: hidden units that start equal stay equal, and act as one.
 
 Course: page 62 (of four measures the one that does not help: all weights zero).
 python examples/14_zero_initialisation.py [PICTURE.png] [dark]
@@ -54,8 +54,8 @@ assert spread["Random"] > 1
 assert right["Zero"] < 0.6 < 0.8 < right["Constant"] < 0.95 < 0.99 < right["Random"]
 
 if WANTED:
-    words = ("Zero: nothing moves", "Constant: six as one", "Random: six units")
-    figure, axes = panels(*words, *(f"{share:.0%} right" for share in right.values()), rows=2)
+    words = ("All zero: no learning", "All equal: like 1 unit", "Random: 6 units")
+    figure, axes = panels(*words, *(f"{share:.0%} correct" for share in right.values()), rows=2)
     corners = np.meshgrid(np.linspace(-2.2, 2.2, 200), np.linspace(-2.5, 2.5, 200))
     points = np.stack(corners, axis=-1).reshape(-1, 2)
     for above, below, name in zip(axes[:3], axes[3:], ends, strict=True):
@@ -73,5 +73,5 @@ if WANTED:
         for value, colour, marker in ((0, ORANGE, "o"), (1, BLUE, "^")):
             below.plot(*x[y[:, 0] == value].T, marker, color=colour, markersize=5)
         below.set(xticks=[], yticks=[])
-    label(axes[0], "step", "weights of input 1")
+    label(axes[0], "step", "weights of input x₁")
     write(figure)

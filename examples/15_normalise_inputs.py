@@ -1,4 +1,4 @@
-"""Why inputs are normalised: it makes the valley of the loss round, so that one learning rate suits every weight.
+"""Why inputs are normalised: it makes the valley of the loss round, so one learning rate suits all weights.
 
 Course: page 62 (normalisation helps), with 46, 47 (ill-conditioned surfaces) and 71 (the Hessian).
 python examples/15_normalise_inputs.py [PICTURE.png] [dark]
@@ -60,20 +60,19 @@ assert net[0].min() > 0.95  # J = 1 is what the mean alone gets: saturated units
 assert net[3, -1] < net[:3, -1].min() - 0.02
 
 if WANTED:
-    figure, axes = panels(
-        "Eigenvalues\ndraw together", "Linear model: raw\nwill not arrive", "Network 10-8-1: raw\nlearns nothing"
-    )
+    titles = ("Eigenvalues:\nlargest / smallest", "Linear model:\nonly both is fast", "Network 10-8-1:\nraw fails")
+    figure, axes = panels(*titles)
     styles = ((ORANGE, ":"), (GREEN, "-."), (BLUE, "--"), (INK, "-"))
     for k, (name, (colour, dashes)) in enumerate(zip(tables, styles, strict=True)):
         axes[0].plot(eigenvalues[k], np.full(11, -k), "o", color=colour, markersize=11, alpha=0.8)
-        axes[0].text(2e-3, 0.2 - k, f"{name}: {condition[k]:,.0f} to 1", color=colour, fontsize=16)
+        axes[0].text(2e-3, 0.2 - k, f"{name}: ratio {condition[k]:,.0f}", color=colour, fontsize=16)
         axes[1].plot(line[k], dashes, color=colour, linewidth=3.5, label=name)
         axes[2].plot(net[k], dashes, color=colour, linewidth=3.5, label=name)
     axes[0].set(xscale="log", yticks=[], ylim=(-3.5, 0.7))
     axes[1].set(yscale="log", ylim=(0.005, 1))
     axes[2].set(ylim=(0.3, 1.3))
     label(axes[0], "eigenvalue")
-    label(axes[1], "step, each at its best rate", "J above its least value")
-    label(axes[2], "step, each at its best rate", "J")
+    label(axes[1], "step, each at its best rate", "loss above its minimum")
+    label(axes[2], "step, each at its best rate", "loss")
     legend(axes[2], loc="upper right")
     write(figure)

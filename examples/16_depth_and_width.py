@@ -1,4 +1,4 @@
-"""Depth and width: every pair of the two, on an easy and a hard problem, trained side by side in one program; page 54.
+"""Depth and width: all combinations, on an easy and a hard problem, trained side by side in one program; page 54.
 
 python examples/16_depth_and_width.py [PICTURE.png] [dark]
 """
@@ -23,7 +23,7 @@ def error(depth: jax.Array, width: jax.Array, drawn: tuple, train: tuple, fresh:
     """The share of fresh examples that a network of this depth and width, once trained, puts on the wrong side."""
     in_use = jnp.arange(WIDEST) < width
 
-    # All networks have the shapes of the largest, so that one program trains them all: layers beyond `depth` pass on
+    # All networks have the shapes of the largest, so one program trains them all: layers beyond `depth` pass on
     # what they are given, and units beyond `width` give 0. What is cut off in this way gets no gradient either.
     def predict(params: mlp.Params, x: jax.Array) -> jax.Array:
         layers = list(params)
@@ -74,6 +74,6 @@ if WANTED:
             panel.text(column, row, f"{value:.1f} %", ha="center", va="center", color=ink, fontsize=style.TITLE)
         panel.set_xticks(range(len(WIDTHS)), WIDTHS)
         panel.set_yticks(range(len(DEPTHS)), DEPTHS)
-        words = "units in each hidden layer\n(in the squares: error on fresh examples)"
+        words = "units in each hidden layer\n(squares: error rate on new examples)"
         label(panel, words, "hidden layers" if panel is axes[0] else "")
     write(figure)

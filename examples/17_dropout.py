@@ -1,4 +1,4 @@
-"""Dropout as bagging: the mean of many thinned networks, the one scaled network, and a true ensemble; pages 55-57.
+"""Dropout as bagging: the mean of many thinned networks, one scaled network, and a true ensemble; pages 55-57.
 
 python examples/17_dropout.py [PICTURE.png] [dark]
 """
@@ -64,7 +64,7 @@ for name, spread in spreads.items():
     assert spread[~inside].mean() > 2 * spread[inside].mean(), "uncertainty grows away from the data"
 
 if WANTED:
-    figure, axes = panels("Dropout: unsure away from data", "So are networks trained apart", sharey=True)
+    figure, axes = panels("Dropout: uncertain away from data", "An ensemble: likewise", sharey=True)
     for panel, several, colour, name in zip(axes, (passes, outputs[1, 0]), (BLUE, ORANGE), spreads, strict=True):
         middle, spread = several.mean(axis=0), several.std(axis=0)
         panel.scatter(x, y, s=14, color=THEME.muted, alpha=0.5)
@@ -73,7 +73,7 @@ if WANTED:
         panel.plot(grid[:, 0], middle, color=colour, linewidth=style.LINE)
         panel.plot(grid[:, 0], truth(grid)[:, 0], color=THEME.ink, linestyle="--", linewidth=2)
         panel.text(1.95, 1.1, "truth", color=THEME.ink, fontsize=style.TEXT, ha="right")
-        panel.text(1.95, 3.3, f"{name}:\nmean ± 1 and 2 deviations", color=colour, fontsize=style.TEXT, ha="right")
+        panel.text(1.95, 3.3, f"{name}:\nmean ± 1 and 2 std. deviations", color=colour, fontsize=style.TEXT, ha="right")
         panel.set(xlim=(-2, 2), ylim=(-4, 4))
         label(panel, "x")
     write(figure)

@@ -62,12 +62,12 @@ assert all(a < p for a, p in zip(*lost.values(), strict=True)), "curved codes be
 assert (codes[0, :, 2:] == 0).all()
 
 if WANTED:
-    figure, (left, right) = panels("Ten digits in two numbers", "What comes back out", width_ratios=(1, 1.1))
+    figure, (left, right) = panels("Each digit as two numbers", "Digits as reconstructed", width_ratios=(1, 1.1))
     answers = digits.y[rows.validation]
     for digit in range(10):
         left.scatter(*codes[0, answers == digit, :2].T, s=90, marker=f"${digit}$", color=THEME.series[digit % 7])
     left.locator_params(nbins=6)
-    label(left, "first number of the code", "second")
+    label(left, "first number of the code", "second number of the code")
     some = [int(np.flatnonzero(answers == digit)[0]) for digit in (0, 2, 3, 4, 6, 7)]
     shown = {"input": fresh, "2 numbers": rebuilt[0], "2 by PCA": linear[0]}
     shown |= {"4 numbers": rebuilt[-1], "4 by PCA": linear[-1]}

@@ -23,7 +23,7 @@ ways |= {"dropout": (1.0, 0.0, True), "decay, dropout": (1.0, 0.01, True)}
 
 
 def train(setting: tuple, params: mlp.Params, key: jax.Array, rows: jax.Array) -> tuple[jax.Array, mlp.Params]:
-    """The loss at each step and the network: settings are numbers, so that one program trains all of them."""
+    """The loss at each step and the network: settings are numbers, so one program trains all of them."""
     adaptive, eta, alpha, left, decay, thinned = setting
     rate = schedules.exponential_decay(eta, rate=left, steps=STEPS)
     adam = optimisers.adam(rate, weight_decay=decay)
@@ -67,13 +67,13 @@ assert (np.abs(mean[:, 4] / mean[:, 2] - 1) < 0.07).all()
 assert best > worst
 
 if WANTED:
-    figure, (left, right) = panels("Regularisation decides, not the rule", "Adam fits fastest", width_ratios=(1.5, 1))
+    figure, (left, right) = panels("Regularisation matters, not the rule", "Adam fits fastest", width_ratios=(1.5, 1))
     for k, (colour, marker, dash) in enumerate(((BLUE, "o", ":"), (ORANGE, "s", "--"), (GREEN, "D", "-"))):
         at = np.arange(len(ways)) + 0.15 * (k - 1)
         left.errorbar(at, mean[k], spread[k], fmt=marker, color=colour, markersize=11, linewidth=3, label=names[k])
         right.plot(np.arange(0, STEPS, 20), smooth[k], dash, color=colour, linewidth=3)
     left.set_xticks(range(len(ways)), [way.replace(" ", "\n") for way in ways])
-    label(left, "", "loss on fresh patients")
-    label(right, "step at a fixed rate", "loss in training")
+    label(left, "", "loss on new patients")
+    label(right, "step at a fixed learning rate", "training loss")
     legend(left)
     write(figure)

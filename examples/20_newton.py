@@ -1,4 +1,4 @@
-"""Newton's method: one step solves a quadratic, digits double near a minimum, a saddle needs care; pages 69-70.
+"""Newton's method: one step solves a quadratic, correct digits double near a minimum, saddles need care; pages 69-70.
 
 python examples/20_newton.py [PICTURE.png] [dark]
 """
@@ -56,13 +56,13 @@ for name, points in paths.items():
 assert list(verdicts.values()) == ["saddle", "minimum", "minimum"]
 
 if WANTED:
-    figure, (left, right) = panels("Newton doubles the right digits", "Unguarded, it walks to the saddle")
+    figure, (left, right) = panels("Newton doubles the correct digits", "Pure Newton ends at the saddle")
     for (name, row), colour, marker, place in zip(
         digits.items(), (BLUE, ORANGE), "os", ((4.0, 9), (6, 1.5)), strict=True
     ):
         left.plot(row, color=colour, marker=marker, markersize=10, linewidth=style.LINE)
         left.text(*place, name, ha="right", color=colour, fontsize=style.TEXT, fontweight="bold")
-    label(left, "step", r"right digits of the minimum of $e^θ - 2θ$")
+    label(left, "step", r"correct digits of the minimum of $e^θ - 2θ$")
     ground = curvature.plane(lambda p: hills(p, None), jnp.zeros(2), jnp.array([1.0, 0]), jnp.array([0, 1.0]), 1.6, 161)
     right.contour(ground.xs, ground.ys, ground.values, levels=np.linspace(-0.2, 1.6, 10), colors=THEME.muted, alpha=0.5)
     names_at = ((0.4, -0.05), (-0.56, 0.52), (0.4, 1.1))

@@ -57,5 +57,5 @@ assert rise[20, 27] > 5 * rise[27, 20]
 
 if WANTED:
     theme = "dark" if THEME is style.DARK else "light"
-    title = f"{n} weights, 3 directions with curvature"
+    title = f"{n} weights, but the loss curves in only 3 directions"
     write(plots.curvature_report(density, ground, eigenvalues=eigenvalues, title=title, theme=theme))

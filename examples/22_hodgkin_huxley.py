@@ -56,7 +56,7 @@ assert rates[currents > threshold].min() > 45  # it starts with a leap, not from
 assert (np.diff(rates[rates > 0]) >= 0).all()
 
 if WANTED:
-    figure, (spike, gates, curve) = panels("All or nothing", "What opens and shuts", "Silent, then fast")
+    figure, (spike, gates, curve) = panels("Spike: all or nothing", "Open gates", "Firing rate")
     looks = ((ORANGE, "--"), (BLUE, "-"), (GREEN, "-."))
     for trace, (colour, dashes), name in ((weak, looks[0], "pulse of 5 µA/cm²"), (strong, looks[1], "10 µA/cm²")):
         spike.plot(trace.time, trace.voltage, dashes, color=colour, linewidth=style.LINE, label=name)
@@ -67,8 +67,8 @@ if WANTED:
     curve.plot(currents, rates, "-o", color=BLUE, linewidth=style.LINE, markersize=8)
     curve.text(threshold + 1, 20, f"threshold\n{threshold:.1f} µA/cm²", color=THEME.ink, fontsize=style.TEXT)
     label(spike, "time, ms", "voltage, mV")
-    label(gates, "time, ms", "share of gates open")
-    label(curve, "current, µA/cm²", "spikes a second")
+    label(gates, "time, ms", "fraction of gates open")
+    label(curve, "current, µA/cm²", "spikes per second")
     spike.set_ylim(-82, 75)
     gates.set(ylim=(0, 1.35), yticks=[0, 0.5, 1])
     legend(spike, loc="upper right")

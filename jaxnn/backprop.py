@@ -2,12 +2,12 @@
 
 With the forward pass zₖ = hₖ₋₁ Wₖ + bₖ, hₖ = σ(zₖ), o = h_{L-1} W_L + b_L, and ḡ for ∂J/∂g:
 
-    ō  given                                the gradient of the loss by the outputs
+    ō  given                                the gradient of the loss with respect to the outputs
     W̄ₖ = hₖ₋₁ᵀ z̄ₖ,   b̄ₖ = Σ_batch z̄ₖ        (z̄_L = ō)
     h̄ₖ₋₁ = z̄ₖ Wₖᵀ
     z̄ₖ₋₁ = h̄ₖ₋₁ ⊙ σ'(zₖ₋₁)                  σ elementwise
 
-Nothing here calls `jax.grad`; the tests hold it equal to `jax.grad` to rounding.
+Nothing here calls `jax.grad`; tests check that both agree up to rounding.
 
 Reference:
     Rumelhart, Hinton & Williams, Learning representations by back-propagating errors, 1986.
@@ -24,7 +24,7 @@ from jaxnn.types import Activation, Params
 
 
 class Adjoints(NamedTuple):
-    """What the backward pass computed on its way: the gradient of J by every intermediate of the forward pass."""
+    """The results of the backward pass: the gradient of J with respect to every intermediate of the forward pass."""
 
     outputs: Array  # ō, (batch, n_out)
     pre_activations: tuple[Array, ...]  # z̄₁ … z̄_{L-1}, one per hidden layer
@@ -38,7 +38,7 @@ def backward(
     *,
     activation: Activation | Sequence[Activation] = jax.nn.relu,
 ) -> Params:
-    """The gradient of J by every parameter.
+    """The gradient of J with respect to every parameter.
 
     Args:
         params: a tuple of layers, as from `mlp.init`.
@@ -52,7 +52,7 @@ def backward(
     Raises:
         ValueError: `grad_outputs` of another shape than the outputs; an activation that is not elementwise (softmax);
             a sequence of another length than there are hidden layers.
-        TypeError: an activation is no function.
+        TypeError: an activation is not a function.
     """
     return reverse(params, intermediates, grad_outputs, activation=activation)[0]
 
@@ -79,7 +79,7 @@ def reverse(
     sigmas = mlp.per_layer(activation, len(params) - 1)
     if jax.nn.softmax in sigmas:
         raise ValueError(
-            "softmax mixes its inputs: h̄ ⊙ σ' is not its rule. Use jax.grad, or an elementwise activation."
+            "softmax mixes its inputs, so h̄ ⊙ σ' does not apply. Use jax.grad, or an elementwise activation."
         )
     slopes = [activations.derivative(sigma) for sigma in sigmas]
 

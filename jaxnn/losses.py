@@ -9,11 +9,10 @@ Written per example with outputs o₁ … oₖ and targets y₁ … yₖ:
     sigmoid_cross_entropy    -Σⱼ yⱼ log σ(oⱼ) + (1 - yⱼ) log σ(-oⱼ)
     poisson                  Σⱼ eᵒʲ - yⱼ oⱼ         -log likelihood of counts of rate eᵒ, less the constant log y!
 
-Outputs are raw: the last layer is linear, and what turns it into probabilities or rates is inside the loss, where it
-can be computed without overflow. The mean over a batch, and weights, belong to `Objective`.
+Outputs are raw: the last layer is linear. The function that turns outputs into probabilities or rates is part of the
+loss, where it can be computed without overflow. The mean over a batch, and weights, belong to `Objective`.
 
-Outputs come first, as they do in the formula's code. Shapes must agree exactly: (n, 1) against (n,) would broadcast to
-(n, n) without a word, and is refused.
+Outputs come first. Shapes must agree exactly: (n, 1) against (n,) would silently broadcast to (n, n), so it is refused.
 """
 
 from types import MappingProxyType
@@ -73,7 +72,7 @@ def softmax_cross_entropy(outputs: ArrayLike, targets: Any) -> PerExample:
         targets: (batch,) integers in [0, k), or (batch, k) probabilities (one-hot or soft).
 
     Raises:
-        ValueError: shapes that do not fit; a label outside [0, k), where the labels are known (not traced).
+        ValueError: shapes do not fit; a label is outside [0, k), if labels are known (not traced).
         TypeError: (batch,) targets that are not integers.
     """
     labels, outputs, targets = targets, jnp.asarray(outputs), jnp.asarray(targets)
@@ -107,7 +106,7 @@ def sigmoid_cross_entropy(outputs: ArrayLike, targets: Any) -> PerExample:
         targets: like the outputs; booleans, 0 and 1, or probabilities between.
 
     Raises:
-        ValueError: the shapes differ; a target outside [0, 1], where the targets are known (not traced).
+        ValueError: the shapes differ; a target is outside [0, 1], if targets are known (not traced).
     """
     given = targets
     outputs, targets = _alike(outputs, given)
@@ -118,10 +117,10 @@ def sigmoid_cross_entropy(outputs: ArrayLike, targets: Any) -> PerExample:
 
 
 def poisson(outputs: ArrayLike, targets: Any) -> PerExample:
-    """Σ eᵒ - y o: counts y ≥ 0 of rate eᵒ, so that the network predicts the logarithm of a rate.
+    """Σ eᵒ - y o: counts y ≥ 0 of rate eᵒ, so the network predicts the logarithm of a rate.
 
     Raises:
-        ValueError: the shapes differ; a negative target, where the targets are known (not traced).
+        ValueError: the shapes differ; a target is negative, if targets are known (not traced).
     """
     given = targets
     outputs, targets = _alike(outputs, given)
@@ -145,7 +144,7 @@ def get(loss: str | LossFunction) -> LossFunction:
     """The loss of that name; a function is returned as it is.
 
     Raises:
-        ValueError: unknown name; the nearest known one is offered.
+        ValueError: unknown name; the message suggests the nearest known one.
     """
     return checks.function_or_name(loss, TABLE, "loss")
 
@@ -164,7 +163,7 @@ def _alike(outputs: Any, targets: Any) -> tuple[Array, Array]:
             f"outputs and targets must have the same shape, (batch,) or (batch, k), "
             f"got {outputs.shape} and {targets.shape}.{hint}"
         )
-    # The dtype of the outputs, or a float's if they are whole: targets of 0.5 must not be cut to 0.
+    # The dtype of the outputs, or a float dtype if they are integers: a target of 0.5 must not be cut to 0.
     return outputs, targets.astype(jnp.result_type(outputs, float))
 
 
@@ -183,7 +182,7 @@ def _labels_in_range(labels: Any, classes: int) -> None:
 
 
 def _in_range(given: Any, dtype: Any, low: float, high: float, rule: str) -> None:
-    """Looks at targets as they were given: those cast by jax are not known where the outputs are traced."""
+    """Checks targets as they were given: once cast by jax, their values are unknown if the outputs are traced."""
     known = _known(given)
     if known is not None and known.size:
         known = known.astype(dtype)

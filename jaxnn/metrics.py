@@ -1,4 +1,4 @@
-"""Metrics: what a prediction is worth, in the numbers that people report.
+"""Metrics: how good predictions are, in the numbers that people report.
 
 With weights wᵢ (1 by default) and Σ over the rows:
 
@@ -9,14 +9,15 @@ With weights wᵢ (1 by default) and Σ over the rows:
     roc_auc           P(score of a positive > score of a negative) + ½ P(equal); the mean over classes if several
     confusion_matrix  Cᵢⱼ = Σ w [y = i] [ŷ = j]
     rmse, mae         √(Σ w (y - ŷ)² / Σ w),  Σ w |y - ŷ| / Σ w
-    r2                1 - Σ w (y - ŷ)² / Σ w (y - ȳ)²; of a constant y, 1 if it is met exactly and else 0
+    r2                1 - Σ w (y - ŷ)² / Σ w (y - ȳ)²; for a constant y, 1 if predicted exactly, else 0
 
-`rmse`, `mae` and `r2` of several outputs are the mean over the outputs. The numbers are scikit-learn's, and so is the
-order of the arguments: targets first, then predictions (losses take outputs first). Class targets are codes 0, 1, 2, ….
+With several outputs, `rmse`, `mae` and `r2` are the mean over the outputs. The numbers and the order of the arguments
+are those of scikit-learn: targets first, then predictions (losses take outputs first). Class targets are codes 0, 1, 2,
+….
 
-Given numpy arrays they are computed in float64 and returned as Python floats. Given JAX arrays they are computed by
-jax.numpy in the arrays' dtype (float32 or wider) and work inside jit; what can only be seen in values, such as a NaN,
-is then checked only where there are values to see. Shapes must agree exactly: nothing broadcasts.
+Metrics of NumPy arrays are computed in float64 and returned as Python floats. Metrics of JAX arrays are computed by
+jax.numpy in the arrays' dtype (float32 or wider) and work inside jit, where values, such as a NaN, cannot be checked.
+Shapes must agree exactly: nothing broadcasts.
 """
 
 import functools
@@ -43,7 +44,7 @@ HIGHER_IS_BETTER: dict[str, bool] = {
 
 
 def accuracy(targets: Any, predictions: Any, *, weight: Any = None) -> Any:
-    """The fraction of labels that are right.
+    """The fraction of labels that are correct.
 
     Args:
         targets: labels (n,) of any kind.
@@ -58,7 +59,7 @@ def accuracy(targets: Any, predictions: Any, *, weight: Any = None) -> Any:
 
 
 def top_k_accuracy(targets: Any, scores: Any, *, k: int = 2, weight: Any = None) -> Any:
-    """The fraction of rows whose class is among the k with the highest scores; of equal scores the later class wins.
+    """The fraction of rows whose class is among the k with the highest scores; among equal scores the later class wins.
 
     Args:
         targets: class codes (n,).
@@ -139,7 +140,7 @@ def roc_auc(targets: Any, scores: Any, *, weight: Any = None) -> Any:
         present = np.bincount(np.asarray(rows.targets), np.asarray(rows.weight), minlength=n_classes)
         if not present.all():
             raise ValueError(
-                f"roc_auc needs rows of every class, and class {int(np.argmin(present))} has none (or no weight)."
+                f"roc_auc needs rows of every class, but class {int(np.argmin(present))} has none (or no weight)."
             )
     if rows.predictions.ndim == 1:
         return _result(rows, _area(rows, rows.targets == 1, rows.predictions))
@@ -180,7 +181,7 @@ def confusion_matrix(targets: Any, predictions: Any, *, n_classes: int | None = 
 
 
 def rmse(targets: Any, predictions: Any, *, weight: Any = None) -> Any:
-    """The root of the mean squared error, in the targets' units; of several outputs the mean of their roots.
+    """The root of the mean squared error, in the targets' units; for several outputs, the mean of their roots.
 
     Args:
         targets: numbers (n,) or (n, k).
@@ -207,7 +208,7 @@ def r2(targets: Any, predictions: Any, *, weight: Any = None) -> Any:
     """
     rows = _number_rows(targets, predictions, weight)
     if len(rows.targets) < 2:
-        raise ValueError("r2 needs at least two rows: one has no variance to explain.")
+        raise ValueError("r2 needs at least two rows, because a single row has no variance.")
     xp = rows.xp
     unexplained = _mean(rows, (rows.targets - rows.predictions) ** 2)
     variance = _mean(rows, (rows.targets - _mean(rows, rows.targets)) ** 2)
@@ -222,11 +223,11 @@ def from_outputs(name: str, **options: Any) -> Callable[..., Any]:
 
     Outputs (n, k), k ≥ 2, with class codes (n,) or one-hot targets (n, k) go through argmax or softmax; outputs (n, 1)
     or (n,) with targets 0 and 1 of either shape are logits of class 1; numbers are taken as they are. Rows of weight 0
-    do not count, whatever they hold.
+    are ignored, whatever they hold.
 
     Args:
         name: a key of `HIGHER_IS_BETTER`.
-        **options: further words for the metric, such as `k` for "top_k_accuracy".
+        **options: further arguments of the metric, such as `k` for "top_k_accuracy".
 
     Raises:
         ValueError: the name is unknown.
@@ -363,7 +364,7 @@ def _number_rows(targets: Any, predictions: Any, weight: Any) -> _Rows:
     rows = _rows(targets, predictions, weight)
     if rows.targets.shape != rows.predictions.shape or rows.targets.ndim > 2:
         raise ValueError(
-            f"Targets and predictions must have one shape, (n,) or (n, k),"
+            f"Targets and predictions must have the same shape, (n,) or (n, k),"
             f" got {rows.targets.shape} and {rows.predictions.shape}."
         )
     dtype = _float_dtype(rows.xp, rows.predictions)
@@ -389,18 +390,18 @@ def _eps(probabilities: Any) -> float:
 
 def _check_weight(weight: np.ndarray) -> None:
     if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
-        raise ValueError("weight must be finite and ≥ 0, and not zero throughout.")
+        raise ValueError("weight must be finite and ≥ 0, and not all zero.")
 
 
 def _check_finite(name: str, values: Any) -> None:
     values = np.asarray(values)
     if jnp.issubdtype(values.dtype, jnp.floating) and not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values).reshape(len(values), -1).all(axis=1)))
-        raise ValueError(f"{name} must be finite, and row {row + 1} of {len(values)} is not.")
+        raise ValueError(f"{name} must be finite, but row {row + 1} of {len(values)} is not.")
 
 
 def _check_codes(name: str, codes: Any, n_classes: int, concrete: bool) -> None:
-    """Refuses labels that are no codes 0 … n_classes - 1."""
+    """Refuses labels that are not codes 0 … n_classes - 1."""
     if codes.dtype.kind not in "biuf":
         raise ValueError(f"{name} must be class codes 0, 1, 2, …, got {codes.dtype}: encode labels first.")
     if concrete:
@@ -418,7 +419,9 @@ def _check_probabilities(rows: _Rows) -> None:
     if p.min() < 0 or p.max() > 1:
         raise ValueError(f"Probabilities must be in [0, 1], got {p.min():.6g} to {p.max():.6g}.")
     if p.ndim == 2 and (abs(p.sum(axis=1) - 1) > 1e-3).any():
-        raise ValueError("The probabilities of each row must add up to 1: are these raw outputs, or scores?")
+        raise ValueError(
+            "The probabilities of each row must add up to 1. Raw outputs or scores must be converted first."
+        )
 
 
 # Arithmetic ------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
     Nernst potential     E = -(R T / z F) ln(cᵢ / cₒ)       the voltage at which an ion no longer flows
 
     Hodgkin and Huxley   C V̇ = I - ḡ_Na m³h (V - E_Na) - ḡ_K n⁴ (V - E_K) - ḡ_L (V - E_L)
-                         ẋ = αₓ(V) (1 - x) - βₓ(V) x        x = m, h, n: the share of gates that are open
+                         ẋ = αₓ(V) (1 - x) - βₓ(V) x        x = m, h, n: the fraction of gates that are open
 
 The rates of opening, α, and closing, β, in 1/ms, V in mV:
 
@@ -12,7 +12,8 @@ The rates of opening, α, and closing, β, in 1/ms, V in mV:
     α_h = 0.07 e^(-(V + 65)/20)                         β_h = 1 / (1 + e^(-(V + 35)/10))
     α_n = (V + 55)/100 / (1 - e^(-(V + 55)/10))         β_n = e^(-(V + 65)/80) / 8
 
-The paper counts voltages from rest and downwards; these are today's, inside against outside, with the rest at -65 mV.
+The paper measures voltages downwards from rest. Here they are as usual today: inside minus outside, with rest at -65
+mV.
 
 References:
     Nernst 1889; McCulloch & Pitts, A logical calculus of the ideas immanent in nervous activity, 1943.
@@ -41,7 +42,7 @@ SERIES = 0.1  # below it x / (1 - e⁻ˣ) by its series: its derivative loses di
 
 
 def artificial_neuron(x: ArrayLike, w: ArrayLike, b: ArrayLike = 0.0, *, activation: Activation = jax.nn.relu) -> Array:
-    """σ(w · x + b): a weighted sum of inputs, moved by the bias, through an activation.
+    """σ(w · x + b): a weighted sum of inputs plus a bias, passed through an activation.
 
     Args:
         x: inputs, (..., n_in).
@@ -53,7 +54,7 @@ def artificial_neuron(x: ArrayLike, w: ArrayLike, b: ArrayLike = 0.0, *, activat
         The neuron's output for each row, (...).
 
     Raises:
-        ValueError: the inputs are not as many as the weights.
+        ValueError: there are not as many inputs as weights.
     """
     x, w = jnp.asarray(x), jnp.asarray(w)
     if w.ndim != 1 or x.ndim < 1 or x.shape[-1] != w.shape[0]:
@@ -64,7 +65,7 @@ def artificial_neuron(x: ArrayLike, w: ArrayLike, b: ArrayLike = 0.0, *, activat
 def nernst_potential(
     inside: ArrayLike, outside: ArrayLike, *, valence: ArrayLike = 1, temperature: ArrayLike = BODY_TEMPERATURE
 ) -> Array:
-    """The equilibrium potential of an ion, in volts, inside against outside.
+    """The equilibrium potential of an ion, in volts, inside minus outside.
 
     Args:
         inside: concentration within the cell, > 0, in mol/m³ (the same number as mmol/l); only the ratio matters.
@@ -104,7 +105,7 @@ class Trace(NamedTuple):
     """The membrane at the end of each time step."""
 
     time: Float[Array, " steps"]  # ms
-    voltage: Float[Array, " steps"]  # mV, inside against outside
+    voltage: Float[Array, " steps"]  # mV, inside minus outside
     m: Float[Array, " steps"]  # sodium's gates that open
     h: Float[Array, " steps"]  # sodium's gates that shut
     n: Float[Array, " steps"]  # potassium's gates
@@ -118,18 +119,18 @@ def hodgkin_huxley(
     membrane: Membrane = SQUID,
     voltage: ArrayLike = REST,
 ) -> Trace:
-    """The squid's axon under a current: the classical Runge-Kutta method in one scan, to be jitted, vmapped, derived.
+    """The squid's axon under a current, by the classical Runge-Kutta method in one scan, for jit, vmap and grad.
 
     Args:
-        current: I in µA/cm², inwards: one number, or one for each time step, (steps,), which is held throughout it.
+        current: I in µA/cm², inwards: one number, or one for each time step, (steps,), which stays constant during it.
         duration: how long, a number of ms.
         time_step: likewise. At 0.01 a spike's peak is within 1e-4 mV of the exact one.
         membrane: conductances, potentials and capacitance.
-        voltage: at the start, mV; the gates are those that would stand still there.
+        voltage: at the start, mV; the gates start at their steady state for it.
 
     Returns:
-        A `Trace` of round(duration / time_step) steps. From a step on that was too long for what the membrane did, all
-        is NaN: where the call is not within a transformation of JAX's, that raises instead.
+        A `Trace` of round(duration / time_step) steps. If a time step was too long for the membrane's
+        dynamics, all later values are NaN; outside JAX transformations, this raises an error instead.
 
     Raises:
         ValueError: a time step too long, or longer than the duration; a current of another length than there are steps;
@@ -137,9 +138,7 @@ def hodgkin_huxley(
     """
     for name, given in (("duration", duration), ("time_step", time_step)):
         if isinstance(given, jax.core.Tracer):
-            raise ValueError(
-                f"{name} must be a number of Python's: how many steps there are cannot depend on an array."
-            )
+            raise ValueError(f"{name} must be a Python number, because the number of steps cannot depend on an array.")
     checks.positive(duration=duration, time_step=time_step)
     _each("capacitance", membrane.capacitance, "> 0 and finite", lambda value: (value > 0) & np.isfinite(value))
     for name in ("sodium", "potassium", "leak"):
@@ -167,8 +166,8 @@ def hodgkin_huxley(
     if not isinstance(ys, jax.core.Tracer) and bool(jnp.isnan(ys[-1, 0])):
         since = float(time_step * jnp.argmax(jnp.isnan(ys[:, 0])))
         raise ValueError(
-            f"time_step = {time_step} ms is too long for what the membrane does after {since:.4g} ms, or what it was "
-            "given is not finite: try 0.01 ms."
+            f"time_step = {time_step} ms is too long for the membrane's dynamics after {since:.4g} ms, or an input is "
+            "not finite: try 0.01 ms."
         )
     return Trace(time_step * jnp.arange(1, steps + 1), *ys.T)
 
@@ -244,7 +243,7 @@ def _fastest(y: Array, membrane: Membrane) -> Array:
 
 
 def _standing(voltage: Array) -> Array:
-    """(V, m, h, n) whose gates stand still: x = α / (α + β)."""
+    """(V, m, h, n) with gates in their steady state: x = α / (α + β)."""
     opening, closing = rates(voltage)
     return jnp.concatenate([voltage[None], opening / (opening + closing)])
 

@@ -225,7 +225,7 @@ def test_currents_are_one_for_each_step():
 
 
 def test_steps_are_counted_before_anything_is_traced():
-    with pytest.raises(ValueError, match="time_step must be a number of Python's"):
+    with pytest.raises(ValueError, match="time_step must be a Python number"):
         jax.jit(lambda step: neuron.hodgkin_huxley(10.0, time_step=step))(0.01)
 
 

@@ -198,7 +198,7 @@ def test_confusion_writes_each_count_in_its_cell():
         col, row = text.get_position()
         written[row, col] = text.get_text()
     np.testing.assert_array_equal(written, matrix)
-    assert axes.get_title(loc="left") == "141 of 150 right (94.0 %)"
+    assert axes.get_title(loc="left") == "141 of 150 correct (94.0 %)"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
     depth = np.asarray(axes.images[0].get_array())
@@ -245,12 +245,12 @@ def test_examples_are_the_most_confident_mistakes():
     assert axes.get_title(loc="left") == "3 of 4 wrong; the 2 most confident"
     for image, row in zip(axes.images, [3, 2], strict=True):
         np.testing.assert_array_equal(image.get_array(), images[row])
-    assert words(axes) == ["is 0\nsaid 1, 95 %", "is 1\nsaid 0, 80 %"]
+    assert words(axes) == ["true: 0\nsaid: 1, 95 %", "true: 1\nsaid: 0, 80 %"]
 
 
 def test_examples_from_class_numbers_keep_their_order():
     axes = all_axes(plots.examples(np.zeros((3, 2, 2)), [0, 1, 2], [1, 1, 0], class_names=["cat", "dog", "cow"]))[0]
-    assert words(axes) == ["is cat\nsaid dog", "is cow\nsaid cat"]
+    assert words(axes) == ["true: cat\nsaid: dog", "true: cow\nsaid: cat"]
 
 
 def test_examples_without_a_mistake_say_so():
@@ -384,7 +384,7 @@ def test_a_failed_save_leaves_what_was_there(tmp_path, monkeypatch):
 
 def test_save_says_what_it_can_write(tmp_path):
     figure = plots.learning_curves(loss=[1.0])
-    with pytest.raises(ValueError, match=r"'.*picture\.jpg': end it in \.pdf, \.png, \.svg"):
+    with pytest.raises(ValueError, match=r"must end in one of \.pdf, \.png, \.svg, got '.*picture\.jpg'"):
         plots.save(figure, tmp_path / "picture.jpg")
     with pytest.raises(FileNotFoundError, match="no such folder"):
         plots.save(figure, tmp_path / "nowhere" / "picture.png")

@@ -160,7 +160,7 @@ def test_a_library_looks_the_same_whichever_others_are_there():
         alone = plots.ulp_errors({"adam": {name: everything[name]}})
         assert look(alone, name) == look(whole, name)
         assert entries(alone) == [name]
-    assert entries(whole) == ["jaxnn", "optax", "torch", "keras", "floor of float32 state"]
+    assert entries(whole) == ["jaxnn", "optax", "torch", "keras", "least possible error"]
 
 
 def test_all_libraries_differ_in_colour_and_in_line_or_mark():
@@ -193,7 +193,8 @@ def test_the_picture_has_its_theme_and_everything_written_is_within_it(theme, tm
     np.testing.assert_allclose(pixels[0, 0, :3], to_rgb(style.THEMES[theme].background), atol=1 / 255)
     texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
     written = {text.get_text() for text in texts}
-    assert {*RULES, *TYPICAL, "not finite", "Error of the displacement", "error in ulp", "step"} - written == {"floor"}
+    labels = {"not finite", "Error of the displacement", "error (units in the last place)", "optimiser steps"}
+    assert {*RULES, *TYPICAL, *labels} - written == {"floor"}
     boxes = [text.get_window_extent() for text in texts]
     for box in boxes:
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1

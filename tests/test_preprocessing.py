@@ -167,7 +167,7 @@ def test_images_have_one_scale():
 def test_a_constant_column_is_left_out_and_told(value):
     p = preprocessing.fit({"k": [value] * 9, "x": np.arange(9) + 0.1, "y": np.arange(9) + 0.5}, "y")
     assert p.input_names == ("x",)
-    assert p.notes[0].startswith("one value only in the training rows, left out: 'k'")
+    assert p.notes[0].startswith("left out, because the training rows hold a single value: 'k'")
     assert preprocessing.from_spec(p.to_spec()) == p
     table = {"x": np.arange(4.0)}
     for other in ({}, {"k": [1e30] * 4}, {"k": ["strange"] * 4}, {"k": [None] * 4}):
@@ -274,7 +274,7 @@ def test_no_rows_give_no_inputs():
 
 MANY = np.array([f"word {j % 110}" for j in range(1000)], object)
 FIT_REFUSED = {
-    "constant target": ({"x": np.arange(9.0), "y": np.full(9, 2.5)}, "y", {}, "'y' has one value only .*, 2.5"),
+    "constant target": ({"x": np.arange(9.0), "y": np.full(9, 2.5)}, "y", {}, "'y' holds a single value .*, 2.5"),
     "large target": ({"x": [1, 2, 3], "y": [0.5, 1e300, 1.5]}, "y", {}, r"'y' is 1e\+300 in row 2 of 3"),
     "large input": (TABLE | {"age": np.r_[1.0, 1e300, np.ones(58)]}, "state", {}, r"'age' is 1e\+300 in row 2 of 60"),
     "thousands or decimals": (
@@ -314,8 +314,8 @@ FIT_REFUSED = {
         {},
         r"row 1 of 60 \(and 1 more\)",
     ),
-    "one class": (TABLE | {"state": ["a"] * N}, "state", {}, "one class only, 'a'"),
-    "text as numbers": (TABLE, "state", {"problem": "numbers"}, "is the text"),
+    "one class": (TABLE | {"state": ["a"] * N}, "state", {}, "only one class, 'a'"),
+    "text as numbers": (TABLE, "state", {"problem": "numbers"}, "holds the text"),
     "dates to predict": ({"x": [1.0, 2.0], "y": ["2020-01-01"] * 2}, "y", {}, "holds dates"),
     "unknown problem": (TABLE, "state", {"problem": "class"}, 'must be "classes" or "numbers"'),
     "rows out of range": (TABLE, "state", {"rows": np.array([0, N])}, r"0\.\.59"),
@@ -323,15 +323,15 @@ FIT_REFUSED = {
     "endless name": ({"x" * 10_001: [1.0, 2.0], "y": [0.5, 1.5]}, "y", {}, "10001 characters"),
     "endless category": ({"x": ["a" * 10_001, "b"], "y": [0.5, 1.5]}, "y", {}, "10001 characters"),
     "endless class": ({"x": [1.0, 2.0], "y": ["a" * 10_001, "b"]}, "y", {}, "10001 characters"),
-    "huge classes": ({"x": [1.0] * 4, "y": [2**53, 2**53 + 1] * 2}, "y", {}, "too large to be told apart"),
+    "huge classes": ({"x": [1.0] * 4, "y": [2**53, 2**53 + 1] * 2}, "y", {}, "float64 cannot tell apart"),
     "infinite classes": ({"x": [1.0] * 4, "y": [1, np.inf] * 2}, "y", {}, "infinite in row 2"),
-    "nothing left but constants": ({"x": [1.0] * 4, "y": [0, 1] * 2}, "y", {}, "one value only .*'x'"),
-    "called both": (TABLE, "state", {"category": "age", "number": "age"}, "'age' is called both"),
+    "nothing left but constants": ({"x": [1.0] * 4, "y": [0, 1] * 2}, "y", {}, "holds a single value.*'x'"),
+    "called both": (TABLE, "state", {"category": "age", "number": "age"}, "'age' is declared both"),
     "unknown category": (TABLE, "state", {"category": ["agee"]}, "Did you mean 'age'"),
     "unknown number": (TABLE, "state", {"number": ["agee"]}, "Did you mean 'age'"),
     "no mark": (TABLE, "state", {"decimal": ";"}, "decimal must be"),
-    "target called another": (TABLE, "state", {"number": "state", "problem": "classes"}, "called a number, and"),
-    "a word as a number": (TABLE, "state", {"number": "town"}, "'town' is the text '.*' in row 1 of 60"),
+    "target called another": (TABLE, "state", {"number": "state", "problem": "classes"}, "declared a number, but"),
+    "a word as a number": (TABLE, "state", {"number": "town"}, "'town' holds the text '.*' in row 1 of 60"),
     "a date as a number": (TABLE | {"d": ["2020-02-03"] * N}, "state", {"number": "d"}, "'d' holds dates"),
     "too many classes": ({"x": np.ones(1500), "y": np.arange(1500)}, "y", {"problem": "classes"}, "1500 different"),
 }
@@ -348,17 +348,17 @@ def test_fit_refuses(case):
 def test_a_number_column_with_one_slip_is_told_from_an_identifier():
     column = [f"{value:.3f}" for value in np.random.default_rng(0).normal(size=N)]
     column[16] = "1_0"
-    with pytest.raises(ValueError, match="'x' holds numbers, but '1_0' in row 17 of 60"):
+    with pytest.raises(ValueError, match="'x' holds numbers, but also '1_0' in row 17 of 60"):
         preprocessing.fit({"x": column, "y": TABLE["price"]}, "y")
 
 
 INPUTS_REFUSED = {
     "absent": (without(TABLE, "age") | {"agee": TABLE["age"]}, "lacks the columns 'age'.*'agee'"),
-    "text": (TABLE | {"age": ["1"] * 4 + ["old"] + ["3"] * 55}, "'age' is the text 'old' in row 5 of 60"),
-    "text of numbers": (TABLE | {"age": ["1"] * N}, "'age' is the text '1'"),
-    "missing number": (TABLE | {"age": GAPS["age"]}, "'age' is missing a value in row 4 of 60"),
-    "missing category": (TABLE | {"town": GAPS["town"]}, "'town' is missing a value in row 5 of 60"),
-    "missing boolean": (TABLE | {"smoker": GAPS["smoker"]}, "'smoker' is missing a value in row 12 of 60"),
+    "text": (TABLE | {"age": ["1"] * 4 + ["old"] + ["3"] * 55}, "'age' holds the text 'old' in row 5 of 60"),
+    "text of numbers": (TABLE | {"age": ["1"] * N}, "'age' holds the text '1'"),
+    "missing number": (TABLE | {"age": GAPS["age"]}, "'age' has a missing value in row 4 of 60"),
+    "missing category": (TABLE | {"town": GAPS["town"]}, "'town' has a missing value in row 5 of 60"),
+    "missing boolean": (TABLE | {"smoker": GAPS["smoker"]}, "'smoker' has a missing value in row 12 of 60"),
     "infinite": (TABLE | {"age": np.r_[1.0, -np.inf, np.ones(58)]}, "'age' is infinite in row 2 of 60"),
     "far": (TABLE | {"age": np.r_[1.0, 1e200, np.ones(58)]}, "'age' is 1e.200 in row 2 of 60, too far"),
     "no boolean": (TABLE | {"smoker": [0, 1, 2] * 20}, "'smoker' is 2 in row 3 of 60"),
@@ -379,9 +379,9 @@ def test_inputs_refuse(case):
     [
         (np.zeros((3, 7)), "7 columns, the model was trained on 8"),
         (np.zeros(8), r"x.reshape\(1, -1\)"),
-        (np.where(np.arange(16).reshape(2, 8) == 13, np.nan, 1.0), "Column 'x5' is missing a value in row 2 of 2"),
+        (np.where(np.arange(16).reshape(2, 8) == 13, np.nan, 1.0), "Column 'x5' has a missing value in row 2 of 2"),
         (np.where(np.arange(16).reshape(2, 8) == 3, np.inf, 1.0), "Column 'x3' is infinite in row 1 of 2"),
-        (np.full((2, 8), "a"), "Column 'x0' is the text 'a'"),
+        (np.full((2, 8), "a"), "Column 'x0' holds the text 'a'"),
     ],
 )
 def test_arrays_refuse(x, told):
@@ -416,7 +416,7 @@ def test_fit_arrays_refuses(words, told):
 def test_targets_and_outputs_refuse():
     classes, numbers = fitted(), preprocessing.fit(TABLE, "price")
     for call, told in [
-        (lambda: classes.targets(["ill", "sick"]), "'sick' in row 2 of 2, which is none of the classes"),
+        (lambda: classes.targets(["ill", "sick"]), "'sick' in row 2 of 2, which is not one of the classes"),
         (lambda: classes.targets(["ill", None]), "missing in row 2 of 2"),
         (lambda: classes.labels([0, 2]), r"0\.\.1"),
         (lambda: classes.labels([-1]), r"0\.\.1"),
@@ -531,5 +531,5 @@ def test_categories_may_hold_digits(texts):
 
 
 def test_a_constant_target_of_the_training_rows_is_refused_whatever_the_others_hold():
-    with pytest.raises(ValueError, match="one value only in the training rows, 4: "):
+    with pytest.raises(ValueError, match="holds a single value in the training rows, 4, "):
         preprocessing.fit({"x": np.arange(4.0), "y": [4.0, 4.0, 4.0, 0.5]}, "y", rows=[0, 1, 2])

@@ -1,7 +1,7 @@
-"""Curvature of a function at its parameters: the spectrum of its Hessian without the matrix, and its landscape.
+"""The curvature of a function at its parameters: the spectrum of its Hessian, without forming it, and its landscape.
 
-Each works on any pytree, in float32 and float64, and inside `jit` and `vmap`. What is asked of a function takes
-`(f, params)` with f(params) a scalar, or `(objective, params, batch)`; calls with the same f are compiled once.
+All functions work on any pytree, in float32 and float64, and inside `jit` and `vmap`. Most take `(f, params)` with
+f(params) a scalar, or `(objective, params, batch)`. Calls with the same f are compiled once.
 """
 
 from jaxnn.curvature.density import Density, spectral_density

@@ -3,8 +3,8 @@
     ρ(λ) = (1/n) Σᵢ δ(λ - λᵢ) ≈ mean over probes v of Σⱼ (y₁ⱼ)² δ(λ - θⱼ),   T y = θ y
 
 Lanczos' process from a random v of length 1 gives the nodes θ and weights y₁² of Gauss' quadrature for the measure that
-v sees: exact for polynomials of degree up to 2 steps - 1, so that the mean of θᵖ is the mean of vᵀ Hᵖ v. Each node is
-then drawn as a bell of one width.
+v sees: it is exact for polynomials of degree up to 2 steps - 1, so the mean of θᵖ is the mean of vᵀ Hᵖ v. Each node is
+then widened to a bell curve, all of one width.
 
 References:
     Ubaru, Chen & Saad, Fast estimation of tr(f(A)) via stochastic Lanczos quadrature, 2017.
@@ -29,7 +29,7 @@ REACH = 6.0  # widths that the grid reaches beyond the nodes: the bells end ther
 
 
 class Density(NamedTuple):
-    """How a symmetric matrix's eigenvalues are spread."""
+    """The distribution of a symmetric matrix's eigenvalues."""
 
     grid: Float[Array, " points"]  # λ, equally spaced
     density: Float[Array, " points"]  # ρ(λ); its integral over the grid is 1
@@ -41,7 +41,7 @@ class Density(NamedTuple):
         return jnp.sum(jnp.where((self.nodes > low) & (self.nodes < high), self.weights, 0))
 
     def negative_share(self, within: float = 1e-6) -> Array:
-        """The share of the eigenvalues below 0 by more than `within` of the largest magnitude, as rounding is not."""
+        """The share of eigenvalues that are below 0 by more than rounding: `within` times the largest magnitude."""
         return self.share(high=-within * jnp.max(jnp.abs(self.nodes)))
 
 
@@ -60,14 +60,14 @@ def spectral_density(
 
     Args:
         f: a scalar function of a pytree; or with a batch an objective, J(params, batch).
-        params: where.
+        params: where the Hessian is taken.
         batch: (inputs, targets) or (inputs, targets, weight).
-        key: of the probes, `jax.random.rademacher(key, (probes, n))`.
+        key: draws the probes, `jax.random.rademacher(key, (probes, n))`.
         probes: random vectors; the error falls as 1/√(probes · n).
-        steps: of Lanczos' process for each probe, as many as there are parameters at most.
-        points: of the grid, 2 or more.
-        width: the standard deviation of the bells; if None, a 150th of the range of the nodes, or of their magnitude
-            where all are equal. Narrower than a few spacings of the grid they are no longer seen whole.
+        steps: of Lanczos' process for each probe; at most the number of parameters.
+        points: number of grid points, 2 or more.
+        width: the standard deviation of the bells; if None, 1/150 of the range of the nodes, or of their magnitude
+            if all are equal. A width below a few grid spacings is not resolved.
 
     Returns:
         The density on a grid that reaches beyond all nodes.

@@ -1,12 +1,12 @@
-"""Eigenvalues at the ends of the spectrum, with their vectors and an error bound for each.
+"""The extreme eigenvalues of a spectrum, with their vectors and an error bound for each.
 
 Lanczos' process with thick restarts: when the space is full, the Ritz vectors worth keeping become its first rows, and
-the process goes on from where it was. Once all that is wanted has converged, it starts anew from a random vector
-orthogonal to it, until that finds nothing better: a single start vector sees one vector of each eigenspace only.
+the process goes on from where it was. Once all wanted pairs have converged, it starts again from a random vector
+orthogonal to them, until that finds nothing better: a single start vector sees only one vector of each eigenspace.
 
 For a symmetric matrix some eigenvalue lies within ‖H x - θ x‖ of θ, whatever the unit vector x: the residuals, computed
-from one more product each, are bounds. That nothing lies further out is as certain as random vectors make it; see
-`outside`.
+from one more product each, are bounds. With random vectors, one cannot be certain that no eigenvalue lies further out:
+`outside` gives the probability.
 
 References:
     Wu & Simon, Thick-restart Lanczos method for large symmetric eigenvalue problems, 2000.
@@ -49,7 +49,7 @@ class Eigenpairs(NamedTuple):
 
 
 class Extremes(NamedTuple):
-    """Both ends of the spectrum of a symmetric matrix."""
+    """The smallest and the largest eigenvalue of a symmetric matrix."""
 
     smallest: Eigenpair
     largest: Eigenpair
@@ -86,17 +86,17 @@ def eigenpairs(
         product: v -> H v on vectors (n,), H symmetric.
         n: the size of the matrix.
         k: how many, from 1 to n.
-        key: of the start vectors.
+        key: draws the start vectors.
         dtype: of the vectors; JAX's default float if None.
         which: "largest", "smallest", "magnitude", or "both" (smallest, largest, second smallest, …).
-        steps: the vectors kept in memory, more than k or n; the least of n and 2 k + 60 if None. With n of them
-            everything is found in one sweep.
+        steps: the vectors kept in memory, more than k or n; the smaller of n and 2 k + 60 if None. With n of them,
+            one sweep finds everything.
         tolerance: the residual to reach, relative to the largest eigenvalue by magnitude; eps^⅔ if None, which is
             4e-11 in float64 and 2e-5 in float32.
-        sweeps: how often the space is filled at most. The residuals say what has been reached by then.
+        sweeps: how often the space is filled at most. The residuals show the accuracy reached by then.
 
     Returns:
-        The pairs. Where H v is not finite, neither are they.
+        The pairs. They are not finite if H v is not.
 
     Raises:
         ValueError: an argument is out of range.
@@ -137,14 +137,14 @@ def extreme_eigenpairs(
     Args:
         product: v -> H v on vectors (n,), H symmetric.
         n: the size of the matrix.
-        key: of the start vectors.
+        key: draws the start vectors.
         dtype: as for `eigenpairs`, like the rest.
         steps: likewise.
         tolerance: likewise.
         sweeps: likewise.
 
     Returns:
-        Both ends; the same pair twice where n is 1.
+        Both pairs; the same pair twice if n is 1.
     """
     both = eigenpairs(
         product,
@@ -162,11 +162,11 @@ def extreme_eigenpairs(
 
 
 def outside(n: int, steps: int, *, failure: float = 1e-6) -> float:
-    """How far beyond the Ritz values the spectrum may reach, as a share of its width.
+    """How far the spectrum may extend beyond the Ritz values, as a fraction of its width.
 
     After `steps` of Lanczos' process from a random vector the largest Ritz value θ obeys
-    λ_max - θ ≤ ε (λ_max - λ_min) but with probability 1.648 √n exp(-√ε (2 steps - 1)); this is that ε, and the same
-    holds at the other end. Restarts can only better it.
+    λ_max - θ ≤ ε (λ_max - λ_min), except with probability 1.648 √n exp(-√ε (2 steps - 1)); this is that ε, and the same
+    holds at the other end. Restarts can only improve it.
 
     Args:
         n: the size of the matrix.
@@ -184,12 +184,12 @@ def outside(n: int, steps: int, *, failure: float = 1e-6) -> float:
 
 def _order_by(which: str, m: int) -> Callable[[Array], Array]:
     """From ascending values (m,) to their places, the most wanted first."""
-    ends = [end for pair in zip(range(m), reversed(range(m)), strict=True) for end in pair][:m]
+    alternating = [place for pair in zip(range(m), reversed(range(m)), strict=True) for place in pair][:m]
     orders: dict[str, Callable[[Array], Array]] = {
         "smallest": lambda values: jnp.arange(m),
         "largest": lambda values: jnp.arange(m)[::-1],
         "magnitude": lambda values: jnp.argsort(-jnp.abs(values)),
-        "both": lambda values: jnp.asarray(np.array(ends)),
+        "both": lambda values: jnp.asarray(np.array(alternating)),
     }
     return orders[which]
 

@@ -1,4 +1,4 @@
-"""Lanczos' process: the ends of a symmetric matrix's spectrum, from products with vectors alone.
+"""Lanczos' process: the extreme eigenvalues of a symmetric matrix, from products with vectors alone.
 
     H Vᵀ = Vᵀ T + βₘ v_{m+1} eₘᵀ,   V Vᵀ = I       T tridiagonal: α on its diagonal, β beside it
     ‖H x - θ x‖ = βₘ |yₘ|                           of a Ritz pair, T y = θ y, x = Vᵀ y
@@ -6,9 +6,9 @@
 Without care the rows of V lose their orthogonality as soon as a Ritz pair converges, and copies of it appear. Here each
 new vector is made orthogonal to all rows before it, twice, which costs 4 j n operations in step j and is enough.
 
-A β that is rounding says that the vectors so far span an invariant space. It is set to 0, and the process goes on with
-a fresh random vector orthogonal to that space: T falls into blocks, which is what H does, and repeated eigenvalues are
-found that one start vector cannot see.
+If β is only rounding, the vectors so far span an invariant space. It is set to 0, and the process goes on with
+a fresh random vector orthogonal to that space: T falls into blocks, as H does, and repeated eigenvalues
+are found that one start vector cannot see.
 
 References:
     Lanczos, An iteration method for the solution of the eigenvalue problem, 1950.
@@ -29,7 +29,7 @@ Product: TypeAlias = Callable[[Any], Any]  # v -> H v, both (n,); H symmetric
 
 
 class Lanczos(NamedTuple):
-    """What m steps leave behind."""
+    """The result of m steps."""
 
     alphas: Float[Array, " m"]  # the diagonal of T
     betas: Float[Array, " m"]  # beside it; the last one is the norm of what is left over
@@ -52,7 +52,7 @@ def lanczos(product: Product, start: Float[Array, " n"], steps: int, *, key: Any
         product: v -> H v on vectors (n,), H symmetric.
         start: (n,), not 0; its length does not matter.
         steps: m, from 1 to n.
-        key: of the random vectors after a breakdown; `jax.random.key(0)` if None.
+        key: draws the random vectors after a breakdown; `jax.random.key(0)` if None.
 
     Returns:
         T and V. Where β is 0 the process broke down, and what follows belongs to another invariant space.
@@ -97,7 +97,7 @@ def extend(product: Product, space: Space, filled: Any, drawn: Float[Array, " n"
         direction = jnp.where(broken, numerics.ratio(fresh, tree.norm(fresh)), numerics.ratio(rest, beta))
         return Space(basis, projected, space.betas.at[j].set(jnp.where(broken, 0, beta)), direction)
 
-    # A GPU's short cuts in products of matrices would cost the orthogonality, and with it all that is said above.
+    # A GPU's reduced precision in matrix products would destroy the orthogonality, and all results with it.
     with jax.default_matmul_precision("highest"):
         return jax.lax.fori_loop(filled, m, step, space)
 

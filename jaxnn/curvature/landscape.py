@@ -2,9 +2,9 @@
 
     φ(t) = f(θ + t u),   φ(x, y) = f(θ + x u + y v)
 
-A network of rectifiers is the same function after w₁ → a w₁, b₁ → a b₁, w₂ → w₂ / a, but a step of one length means
-little to large weights and much to small ones. A direction is filter-normalised if the part of it that leads into each
-unit has the length of that unit's own weights: the picture is then the same for both networks.
+A ReLU network computes the same function after w₁ → a w₁, b₁ → a b₁, w₂ → w₂ / a, but a step of a given length changes
+large weights little and small ones a lot. In a filter-normalised direction, the part that belongs to each unit is as
+long as that unit's weights. The picture is then the same for both networks.
 
 References:
     Goodfellow, Vinyals & Saxe, Qualitatively characterizing neural network optimization problems, 2015 (lines).
@@ -31,7 +31,7 @@ class Plane(NamedTuple):
 
     xs: Float[Array, " n"]  # steps along the first direction
     ys: Float[Array, " m"]  # along the second
-    values: Float[Array, "m n"]  # values[i, j] = f(θ + xs[j] u + ys[i] v), whatever it is: infinity and NaN stay
+    values: Float[Array, "m n"]  # values[i, j] = f(θ + xs[j] u + ys[i] v); may be infinite or NaN
 
 
 def line(f: Callable[[Params], Any], params: Params, direction: Params, ts: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -53,7 +53,7 @@ def interpolation(f: Callable[[Params], Any], a: Params, b: Params, ts: Float[Ar
         f: a scalar function of a pytree.
         a: parameters.
         b: parameters of the same shapes.
-        ts: where between (or beyond) them.
+        ts: the positions between (or beyond) them.
     """
     return _between(f, a, b, jnp.asarray(ts))
 
@@ -81,7 +81,7 @@ def plane(
     """
     checks.positive(extent=extent)
     checks.whole(2, n=n)
-    # From whole numbers, so that the middle is 0 and not a rounding.
+    # From whole numbers, so the middle is exactly 0.
     steps = extent * (2 * jnp.arange(n) - (n - 1)) / (n - 1)
     return Plane(steps, steps, _over_plane(f, params, u, v, steps))
 
@@ -90,8 +90,8 @@ def random_directions(key: Any, params: Params, filter_normalised: bool = True) 
     """Two random directions, like the parameters.
 
     Args:
-        key: of the normally distributed entries.
-        params: where.
+        key: draws the normally distributed entries.
+        params: the parameters to start from.
         filter_normalised: each unit's part has the length of its own weights: each column of an array (…, n_out) of
             two or more dimensions. Biases, the arrays of fewer, do not move, unless there is nothing else; then each
             array is one filter. If False, the whole direction has length 1.
@@ -107,12 +107,12 @@ def eigen_directions(
 
     Args:
         f: a scalar function of a pytree; or with a batch an objective, J(params, batch).
-        params: where.
+        params: the parameters to start from.
         batch: (inputs, targets) or (inputs, targets, weight).
-        key: of the start vectors.
+        key: draws the start vectors.
 
     Raises:
-        ValueError: as `top_eigenpairs`, and if there is one parameter only.
+        ValueError: as `top_eigenpairs`, and if there is only one parameter.
     """
     vectors = top_eigenpairs(f, params, 2, batch, key=key, which="magnitude").vectors
     unravel = flat.unravel(params)

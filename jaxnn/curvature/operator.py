@@ -1,4 +1,4 @@
-"""A function's Hessian as a product with vectors, and as all that a spectrum needs."""
+"""A function's Hessian as a product with vectors, which is all that a spectrum needs."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ AT_ONCE = 8  # products computed side by side where several are asked for: a few
 
 
 class Operator(NamedTuple):
-    """A symmetric matrix that is known by what it does to vectors."""
+    """A symmetric matrix, given by its product with vectors."""
 
     product: Callable[[Array], Array]  # v -> H v, both (n,)
     n: int
@@ -38,18 +38,18 @@ def hessian_of(f: Callable[..., Any], params: Params, batch: Batch | None = None
 
     Args:
         f: a scalar function of a pytree, twice differentiable; or with a batch an objective, J(params, batch).
-        params: where.
+        params: where the Hessian is taken.
         batch: (inputs, targets) or (inputs, targets, weight).
 
     Raises:
-        ValueError: f is no real scalar, or the parameters are no floating-point numbers.
+        ValueError: f is not a real scalar, or the parameters are not floating-point numbers.
     """
     params = flat.floating(params)
     value = f if batch is None else lambda at: evaluate(f, at, batch)
     out = jax.eval_shape(value, params)
     if not isinstance(out, jax.ShapeDtypeStruct) or out.shape != () or not jnp.issubdtype(out.dtype, jnp.floating):
-        told = f"{out.dtype} of shape {out.shape}" if isinstance(out, jax.ShapeDtypeStruct) else type(out).__name__
-        raise ValueError(f"f must return one real number, got {told}: return the mean over the examples alone.")
+        got = f"{out.dtype} of shape {out.shape}" if isinstance(out, jax.ShapeDtypeStruct) else type(out).__name__
+        raise ValueError(f"f must return one real number, got {got}: return only the mean over the examples.")
     unravel, start = flat.unravel(params), flat.ravel(params)
     _, product = jax.linearize(lambda vector: flat.ravel(jax.grad(value)(unravel(vector))), start)
     return Operator(product, start.shape[0], start.dtype, unravel)

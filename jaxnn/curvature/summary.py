@@ -1,4 +1,4 @@
-"""Curvature in a few numbers: the sharpest directions, the condition, and where in the network they are."""
+"""Curvature in a few numbers: the sharpest directions, the condition number, and the curvature of each layer."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ from jaxnn.curvature.operator import Operator, hessian_of
 from jaxnn.curvature.trace import trace_of
 from jaxnn.types import Batch, Params
 
-DENSE = 256  # rows of a block that are worth fewer products than Lanczos' process
+DENSE = 256  # a block of at most so many rows is cheaper to form than to estimate
 
 
 class LayerCurvature(NamedTuple):
@@ -50,10 +50,10 @@ def top_eigenpairs(
 
     Args:
         f: a scalar function of a pytree; or with a batch an objective, J(params, batch).
-        params: where.
+        params: where the Hessian is taken.
         k: how many, from 1 to the number of parameters.
         batch: (inputs, targets) or (inputs, targets, weight).
-        key: of the start vectors.
+        key: draws the start vectors.
         which: "largest", "smallest", "magnitude", or "both" (smallest, largest, second smallest, …).
         steps: as for `eigenpairs`, like the rest.
         tolerance: likewise.
@@ -70,9 +70,9 @@ def top_eigenpairs(
 
 
 @partial(jax.jit, static_argnames=("f", "k", "which", "steps", "tolerance", "sweeps"))
-def _top(f: Any, params: Params, batch: Any, key: Any, *, k: int, **words: Any) -> Eigenpairs:
+def _top(f: Any, params: Params, batch: Any, key: Any, *, k: int, **options: Any) -> Eigenpairs:
     operator = hessian_of(f, params, batch)
-    return eigenpairs(operator.product, operator.n, k, key=key, dtype=operator.dtype, **words)
+    return eigenpairs(operator.product, operator.n, k, key=key, dtype=operator.dtype, **options)
 
 
 @partial(jax.jit, static_argnames=("f",))
@@ -81,9 +81,9 @@ def extremes(f: Callable[..., Any], params: Params, batch: Batch | None = None, 
 
     Args:
         f: a scalar function of a pytree; or with a batch an objective, J(params, batch).
-        params: where.
+        params: where the Hessian is taken.
         batch: (inputs, targets) or (inputs, targets, weight).
-        key: of the start vectors.
+        key: draws the start vectors.
 
     Raises:
         ValueError: as `hessian_of`.
@@ -97,13 +97,13 @@ def sharpness(f: Callable[..., Any], params: Params, batch: Batch | None = None,
 
     Gradient descent on a quadratic multiplies the error along each eigenvector by 1 - η λᵢ in each step, and so
     diverges where the learning rate η exceeds 2 / λ; with momentum μ, where it exceeds (2 + 2 μ) / λ. On networks,
-    gradient descent with full batches is seen to sharpen the loss until λ hovers about 2 / η.
+    full-batch gradient descent typically sharpens the loss until λ hovers around 2 / η.
 
     Args:
         f: a scalar function of a pytree; or with a batch an objective, J(params, batch).
-        params: where.
+        params: where the Hessian is taken.
         batch: (inputs, targets) or (inputs, targets, weight).
-        key: of the start vector.
+        key: draws the start vector.
 
     Raises:
         ValueError: as `hessian_of`.
@@ -121,13 +121,13 @@ def condition_number(
 
     Args:
         f: a scalar function of a pytree; or with a batch an objective, J(params, batch).
-        params: where.
+        params: where the Hessian is taken.
         batch: (inputs, targets) or (inputs, targets, weight).
-        key: of the start vectors.
+        key: draws the start vectors.
 
     Returns:
-        The quotient; infinity where the smallest eigenvalue cannot be told from 0 or is negative, which is what a
-        saddle or a flat direction has.
+        The quotient; infinity if the smallest eigenvalue is negative or cannot be distinguished from 0, as at a
+        saddle or along a flat direction.
 
     Raises:
         ValueError: as `hessian_of`.
@@ -135,29 +135,29 @@ def condition_number(
     return condition_of(extremes(f, params, batch, key=key))
 
 
-def condition_of(ends: Extremes) -> Float[Array, ""]:
-    """The condition number from both ends of a spectrum."""
-    value = ends.smallest.value
-    rounding = jnp.finfo(value.dtype).eps * jnp.abs(ends.largest.value)
-    definite = value > jnp.maximum(ends.smallest.residual, rounding)
+def condition_of(extreme: Extremes) -> Float[Array, ""]:
+    """The condition number from the smallest and the largest eigenvalue."""
+    value = extreme.smallest.value
+    rounding = jnp.finfo(value.dtype).eps * jnp.abs(extreme.largest.value)
+    definite = value > jnp.maximum(extreme.smallest.residual, rounding)
     unknown = ~jnp.isfinite(value)
-    quotient = jnp.where(definite, ends.largest.value / jnp.where(definite, value, 1), jnp.inf)
+    quotient = jnp.where(definite, extreme.largest.value / jnp.where(definite, value, 1), jnp.inf)
     return jnp.where(unknown, jnp.nan, quotient)
 
 
 def layer_curvature(
     f: Callable[..., Any], params: Params, batch: Batch | None = None, *, key: Any, products: int = 60
 ) -> tuple[LayerCurvature, ...]:
-    """Trace and both ends of the spectrum of each diagonal block of the Hessian of f.
+    """The trace, smallest and largest eigenvalue of each diagonal block of the Hessian of f.
 
-    A block belongs to one top-level part of the parameters: a layer of an MLP, an entry of a dictionary. What couples
-    the parts is left out. By Cauchy's interlacing no block reaches beyond the whole spectrum.
+    A block belongs to one top-level part of the parameters: a layer of an MLP, an entry of a dictionary. Coupling
+    between parts is left out. By Cauchy's interlacing theorem, no block's spectrum exceeds that of the whole Hessian.
 
     Args:
         f: a scalar function of a pytree; or with a batch an objective, J(params, batch).
-        params: where.
+        params: where the Hessian is taken.
         batch: (inputs, targets) or (inputs, targets, weight).
-        key: of the random vectors.
+        key: draws the random vectors.
         products: for the trace of a block of more than 256 parameters; smaller blocks are computed whole.
 
     Returns:
@@ -176,7 +176,7 @@ def layer_curvature(
 
 
 def parts_of(params: Params) -> tuple[Params, ...]:
-    """The top-level parts of the parameters that hold anything: the layers of an MLP."""
+    """The top-level parts of the parameters that are not empty: the layers of an MLP."""
     return tuple(piece for piece in _parts(params)[0] if jax.tree.leaves(piece))
 
 
@@ -192,13 +192,13 @@ def _layer(f: Any, params: Params, batch: Any, key: Any, index: int, products: i
     if operator.n <= DENSE:
         return _whole(operator)
     estimate = trace_of(operator, jax.random.fold_in(key, 1), products, "xtrace")
-    ends = extreme_eigenpairs(operator.product, operator.n, key=key, dtype=operator.dtype)
+    extreme = extreme_eigenpairs(operator.product, operator.n, key=key, dtype=operator.dtype)
     return LayerCurvature(
         estimate.value,
         estimate.standard_error,
-        ends.smallest.value,
-        ends.largest.value,
-        jnp.maximum(ends.smallest.residual, ends.largest.residual),
+        extreme.smallest.value,
+        extreme.largest.value,
+        jnp.maximum(extreme.smallest.residual, extreme.largest.residual),
     )
 
 

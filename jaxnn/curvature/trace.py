@@ -4,12 +4,12 @@
     hutch++       tr H = tr QᵀHQ + tr (I - QQᵀ) H (I - QQᵀ), the second by hutchinson; Q spans H S      error ∝ 1 / m
     xtrace        hutch++ with every ω in turn left out of Q, and the mean over all           smaller by a constant
 
-Where eigenvalues fall quickly, as a network's do, Q takes nearly all of the trace and little is left to chance. All
+Where eigenvalues fall quickly, as a network's do, Q captures nearly all of the trace and little is left to chance. All
 are unbiased, and the last two are exact for a matrix of lower rank than Q has columns.
 
 XTrace in k products for Y = H Ω = Q R and k more for H Q. Leaving column i out of Y leaves P = Q (I - s sᵀ) Qᵀ of the
 projection QQᵀ, where s is column i of R⁻ᵀ scaled to length 1, for that is orthogonal to all other columns of R. With
-G = QᵀHQ, w = Qᵀω, r = R eᵢ = QᵀHω, σ = s·w and u = w - σ s, so that P ω = Q u,
+G = QᵀHQ, w = Qᵀω, r = R eᵢ = QᵀHω, σ = s·w and u = w - σ s, so P ω = Q u,
 
     estimate i = tr G - sᵀGs + c (-w·r + 2 σ r·s + uᵀGu),   c = (n - k + 1) / (n - ‖u‖²)
 
@@ -55,15 +55,16 @@ def trace(
 
     Args:
         f: a scalar function of a pytree; or with a batch an objective, J(params, batch).
-        params: where.
+        params: where the Hessian is taken.
         batch: (inputs, targets) or (inputs, targets, weight).
-        key: of the random vectors.
-        products: with the Hessian, at most; 6 or more. As many as there are parameters give the exact trace, which is
-            then what is computed.
-        method: "xtrace", "hutch++", "hutchinson" or "exact" (one product for each parameter, no chance).
+        key: draws the random vectors.
+        products: the most products with the Hessian, 6 or more. If there are at least as many as parameters, the exact
+            trace is computed.
+        method: "xtrace", "hutch++", "hutchinson" or "exact" (one product for each parameter, not random).
 
     Returns:
-        The estimate with its standard error. XTrace's, from estimates that share most of their vectors, is rough.
+        The estimate with its standard error. That of XTrace is rough, because its estimates share most of their
+        vectors.
 
     Raises:
         ValueError: as `hessian_of`; an argument out of range.

@@ -46,8 +46,8 @@ def load(name: str) -> Dataset:
     """
     target_name, description, source = ABOUT[name]
     sklearn = checks.require("sklearn.datasets", extra="sklearn", purpose=f"for the data set {name!r}")
-    words: dict[str, Any] = {"scaled": False} if name == "diabetes" else {}
-    bunch = getattr(sklearn, f"load_{name}")(**words)
+    options: dict[str, Any] = {"scaled": False} if name == "diabetes" else {}
+    bunch = getattr(sklearn, f"load_{name}")(**options)
     numbers = name == "diabetes"
     return Dataset(
         name=name,

@@ -1,4 +1,4 @@
-"""What every named data set is: inputs, targets and the words that go with them."""
+"""What every named data set is: inputs, targets and their description."""
 
 from typing import Literal, NamedTuple
 

@@ -1,7 +1,7 @@
 """Fashion-MNIST from the files that Debian's package dataset-fashion-mnist installs.
 
 The files are IDX, gzipped: two zero bytes, the type 8 (unsigned byte), the number of dimensions, the dimensions as
-big-endian 32-bit numbers, then the bytes. A header is not believed before what it promises has been checked.
+big-endian 32-bit numbers, then the bytes. What a header promises is checked before it is used.
 
 Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms" (2017).
 """
@@ -69,12 +69,12 @@ def fashion_mnist(*, folder: str | os.PathLike[str] = FOLDER) -> Dataset:
 
 
 def _part(path: Path, *, dimensions: int) -> np.ndarray:
-    """Reads one file, and says where it would come from when it is not there."""
+    """Reads one file; if it is absent, the error says how to get it."""
     try:
         return read_idx(path, dimensions=dimensions)
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"{os.fspath(path)!r} is not there: apt install dataset-fashion-mnist, or name the folder that has it."
+            f"{os.fspath(path)!r} is not there: run apt install dataset-fashion-mnist, or pass the folder that has it."
         ) from None
 
 
@@ -83,22 +83,22 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int) -> np.ndarray:
 
     Raises:
         OSError: the system refuses, or the file is not gzip.
-        ValueError: the header promises something else, more than `LARGEST` bytes, or not what follows it.
+        ValueError: the header promises something else, more than `LARGEST` bytes, or other data than follow.
     """
     name = os.fspath(path)
     try:
         with gzip.open(path, "rb") as file:
             header = file.read(4 + 4 * dimensions)
             if len(header) < 4 + 4 * dimensions or header[:4] != bytes((0, 0, 8, dimensions)):
-                raise ValueError(f"{name!r} is no IDX file of unsigned bytes with {dimensions} dimensions.")
+                raise ValueError(f"{name!r} is not an IDX file of unsigned bytes with {dimensions} dimensions.")
             shape = tuple(int(size) for size in np.frombuffer(header, ">u4", offset=4))
             size = math.prod(shape)
             if size > LARGEST:
                 raise ValueError(f"{name!r} promises {size} bytes, more than the {LARGEST} that are accepted.")
             body = file.read(size + 1)
     except (EOFError, zlib.error) as error:
-        raise ValueError(f"{name!r} is damaged or cut short ({error}): install it again.") from None
+        raise ValueError(f"{name!r} is damaged or cut short ({error}): reinstall it.") from None
     if len(body) != size:
         held = "more" if len(body) > size else f"{len(body)}"
-        raise ValueError(f"{name!r} promises {size} bytes and holds {held}: install it again.")
+        raise ValueError(f"{name!r} promises {size} bytes but holds {held}: reinstall it.")
     return np.frombuffer(body, np.uint8).reshape(shape)

@@ -12,7 +12,7 @@ SOURCE = "made by jaxnn.data.generators"
 
 
 def xor(*, n: int = 400, seed: int = 0, noise: float = 0.2) -> Dataset:
-    """Four clouds around (±1, ±1): class 1 where the signs differ, so that no single line separates the classes.
+    """Four clouds around (±1, ±1): class 1 where the signs differ, so no single line separates the classes.
 
     Args:
         n: rows, ≥ 4; as equally many per cloud as can be.
@@ -64,16 +64,16 @@ def spirals(*, n: int = 400, seed: int = 0, noise: float = 0.02) -> Dataset:
 
 
 def stroke_risk(*, n: int = 5_000, seed: int = 0) -> Dataset:
-    """Invented patients whose true risk is known: what a model says can be compared with the truth, not only with luck.
+    """Invented patients whose true risk is known, so predictions can be compared with the truth itself.
 
     The risk is the logistic function of
 
         logit = -5.2 + 0.06 (age - 60) + 0.025 (pressure - 130) + 1.2 (temperature - 37)²
                 + 0.7 smoker + 0.8 diabetes + 0.3 male + 0.5 smoker · [pressure > 140]
 
-    so that temperature acts in the shape of a U, which no linear model can follow, and smoking and pressure act
-    together. Age is uniform; pressure and diabetes rise with age. The coefficients were made up for teaching: they
-    are no medical knowledge.
+    Temperature acts in the shape of a U, which no linear model can follow, and smoking and pressure interact. Age is
+    uniform; pressure and diabetes rise with age. The coefficients were made up for teaching: they are not medical
+    knowledge.
 
     Args:
         n: rows, ≥ 4.

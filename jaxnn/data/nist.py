@@ -1,6 +1,6 @@
 """Regressions with certified answers: the format of NIST's Statistical Reference Datasets, nonlinear regression.
 
-The header of such a file says which of its lines hold what:
+The header of such a file says which lines hold what:
 
     Starting Values   (lines 41 to  43)        b1 =   0.1    0.15    1.6657666537E-01  3.8303286810E-02
     Certified Values  (lines 41 to  48)        Residual Sum of Squares:                 5.1304802941E+02
@@ -64,7 +64,7 @@ def read_nist(path: str | os.PathLike[str]) -> Nist:
         path: such as `NIST["Chwirut2"]`, one of those that come with jaxnn.
 
     Raises:
-        ValueError: it is no such file, or one that contradicts itself; the message names the file and the line.
+        ValueError: it is not such a file, or it contradicts itself; the message names the file and the line.
         OSError: it cannot be read.
     """
     file = _File(os.fspath(path), _text(path))
@@ -75,10 +75,10 @@ def read_nist(path: str | os.PathLike[str]) -> Nist:
     rows = file.table(data, first_row, at_least=2, what="a response and a predictor")
     observations, line = file.one_of(r"(\d+)\s+Observations")
     if int(observations) != len(rows):
-        raise file.error(line, f"{observations} observations are stated, and lines of data are {len(rows)}")
+        raise file.error(line, f"{observations} observations are stated, but there are {len(rows)} lines of data")
     stated, line = file.one_of(r"(\d+)\s+Parameters?\b")
     if int(stated) != len(table):
-        raise file.error(line, f"{stated} parameters are stated, and lines of starting values are {len(table)}")
+        raise file.error(line, f"{stated} parameters are stated, but there are {len(table)} lines of starting values")
     sum_line = file.one_of(r"Residual Sum of Squares:\s*(\S+)")[1]
     begin, end = line, next((n for n in range(line, first_parameter) if "tarting" in file.line(n)), first_parameter)
     return Nist(
@@ -101,12 +101,12 @@ class _File:
     def __init__(self, path: str, text: str) -> None:
         self.path, self.lines = path, text.splitlines()
 
-    def error(self, line: int, told: str) -> ValueError:
-        return ValueError(f"{self.path!r}, line {line}: {told}.")
+    def error(self, line: int, problem: str) -> ValueError:
+        return ValueError(f"{self.path!r}, line {line}: {problem}.")
 
     def line(self, n: int) -> str:
         if n > len(self.lines):
-            raise self.error(len(self.lines), f"the file ends here, and its header speaks of line {n}")
+            raise self.error(len(self.lines), f"the file ends here, but its header refers to line {n}")
         return self.lines[n - 1]
 
     def one_of(self, pattern: str) -> tuple[str, int]:
@@ -115,8 +115,10 @@ class _File:
             found = re.search(pattern, line)
             if found:
                 return found.group(1).strip(), n
-        said = re.sub(r"\(.*?\)|\\[a-z]\S?|[*+?]", " ", pattern)
-        raise self.error(1, f"no line says {' '.join(said.split())!r}, as files of NIST's nonlinear regressions do")
+        wanted = re.sub(r"\(.*?\)|\\[a-z]\S?|[*+?]", " ", pattern)
+        raise self.error(
+            1, f"no line contains {' '.join(wanted.split())!r}, as files of NIST's nonlinear regressions do"
+        )
 
     def stated(self, part: str) -> range:
         """The numbers of the lines that the header gives to a part."""
@@ -134,7 +136,7 @@ class _File:
         words = rest.split()
         wrong = next((word for word in words if not NUMBER.fullmatch(word)), None if words else rest)
         if wrong is not None:
-            raise self.error(n, f"a number was expected, and here is {wrong[:40]!r}")
+            raise self.error(n, f"a number was expected, got {wrong[:40]!r}")
         values = [float(word.upper().replace("D", "E")) for word in words]
         if not np.isfinite(values).all():
             raise self.error(n, "a number is too large for double precision")
@@ -143,10 +145,10 @@ class _File:
     def table(self, rows: Sequence[list[float]], first: int, *, at_least: int, what: str) -> np.ndarray:
         """The rows as an array; all must have as many numbers as the first."""
         if len(rows[0]) < at_least:
-            raise self.error(first, f"at least {at_least} numbers were expected ({what}), and there are {len(rows[0])}")
+            raise self.error(first, f"at least {at_least} numbers were expected ({what}), got {len(rows[0])}")
         for n, row in enumerate(rows, first):
             if len(row) != len(rows[0]):
-                raise self.error(n, f"{len(rows[0])} numbers were expected, as above, and there are {len(row)}")
+                raise self.error(n, f"{len(rows[0])} numbers were expected, as above, got {len(row)}")
         return np.array(rows, np.float64)
 
 
@@ -155,6 +157,6 @@ def _text(path: str | os.PathLike[str]) -> str:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST or b"\0" in content:
         raise ValueError(
-            f"{os.fspath(path)!r} is no file of NIST's nonlinear regressions: it is too large, or no text."
+            f"{os.fspath(path)!r} is not a file of NIST's nonlinear regressions: it is too large, or not text."
         )
     return content.decode("utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Which rows train, which choose between models, and which judge the one chosen."""
+"""Splits rows into those that train, those that choose between models, and those that test the chosen one."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ from jaxnn import checks
 
 
 class Split(NamedTuple):
-    """Row indices of three parts, int64, without overlap and together all rows; an unwanted part is empty."""
+    """Row indices (int64) of three parts that do not overlap and together hold all rows; a part may be empty."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -18,9 +18,9 @@ class Split(NamedTuple):
 def split(n: int, *, validation: float = 0.2, test: float = 0.0, seed: int, stratify: Any = None) -> Split:
     """Splits n rows at random, the same way for the same seed.
 
-    Every part that is wanted gets at least one row. With `stratify` each class is shared out in the same proportions,
-    and is present in every part if it has a row for each and the parts are large enough for all classes; a rarer class
-    goes to training and the test before validation.
+    Every part that is wanted gets at least one row. With `stratify` each class is split in the same proportions.
+    It is present in every part if it has enough rows and the parts are large enough for all classes; a rarer class
+    goes to training and test before validation.
 
     Args:
         n: the number of rows.
@@ -50,7 +50,7 @@ def split(n: int, *, validation: float = 0.2, test: float = 0.0, seed: int, stra
         members = order[label[order] == code]
         for part, rows in zip(parts, np.split(members, np.cumsum(count)[:-1]), strict=True):
             part.append(rows)
-    # Shuffled again, so that a part does not stand sorted by class.
+    # Shuffled again, so a part is not sorted by class.
     train, test_rows, validation_rows = (rng.permutation(np.concatenate(part)) for part in parts)
     return Split(train, validation_rows, test_rows)
 
@@ -67,7 +67,7 @@ def _codes(labels: Any, n: int) -> np.ndarray:
 def _share_out(sizes: np.ndarray, fractions: np.ndarray) -> np.ndarray:
     """How many rows of each class go to each part, (classes, parts): whole numbers that add up to `sizes`.
 
-    What rounding took from a part in one class is owed to it in the next, so that the parts' totals stay right however
+    What rounding took from a part in one class is owed to it in the next, so the parts' totals stay right however
     many classes are small.
     """
     counts = np.zeros((len(sizes), len(fractions)), np.int64)

@@ -8,8 +8,8 @@ only if it looks like one: `1_0` and `2 # x` do not. A column becomes
     bool              if every cell is `true` or `false` in any case (with missing cells: objects, None among them)
     text              otherwise: objects, str or None
 
-Dates stay text, and so do `$120`, `45%` and `1,045`, of which `preprocessing.fit` judges: what cannot be used is
-refused where it would be used, so that the column can be dropped first.
+Dates stay text, and so do `$120`, `45%` and `1,045`: `preprocessing.fit` decides what they are. Values that cannot be
+used are refused only there, so you can drop the column first.
 """
 
 import codecs
@@ -83,15 +83,15 @@ def read_table(
     Args:
         path: a file of delimited text (UTF-8, or UTF-16 with its mark), or Parquet.
         delimiter: one of comma, semicolon, tab and bar; None finds out from the first lines.
-        missing: cells that stand for a missing value. `None` is not among them by default: it is a common answer. A
-            table for a model that was fitted with `missing` of its own is to be read with the same.
+        missing: cells that stand for a missing value. `None` is not among them by default: it is a common answer. If
+            a model was fitted with its own `missing`, read its tables with the same.
         decimal: the decimal mark, "." or ","; None decides column by column. With a comma, numbers with marks stay
-            text, of which `preprocessing.fit(…, decimal=",")` judges.
+            text, which `preprocessing.fit(…, decimal=",")` then reads.
         text: names of columns that stay text, such as `Preprocessing.as_text` of a model; others are ignored.
         number: names of columns in which a leading zero does not make a code; others are ignored.
 
     Raises:
-        ValueError: the file is no such table; the message names the file, the line and the remedy.
+        ValueError: the file is not such a table; the message names the file, the line and the remedy.
         OSError: the system refuses to open it.
         ImportError: Parquet, and narwhals or pyarrow is not installed.
     """
@@ -123,7 +123,7 @@ def read_table(
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    """Opens for reading; a pipe that nobody writes to would wait for ever."""
+    """Opens for reading without blocking: a pipe that nobody writes to would block forever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -149,9 +149,9 @@ class _Kinds(NamedTuple):
 
 
 def _read_delimited(name: str, encoding: str, delimiter: str | None, missing: frozenset[str], kinds: _Kinds) -> Table:
-    """Reads text some lines at a time, each column by the first of the readers that understands all of it.
+    """Reads text some lines at a time, each column by the first reader that can read all of it.
 
-    A column that its reader stops understanding in later lines is read again from the start by the next reader.
+    If a reader fails in later lines, the next reader reads the column again from the start.
     """
     delimiter = delimiter or _find_delimiter(name, encoding)
     header = _header(name, encoding, delimiter)
@@ -179,7 +179,7 @@ def _read_delimited(name: str, encoding: str, delimiter: str | None, missing: fr
             n_rows += len(rows)
         unread = again
     if n_rows == 0:
-        raise ValueError(f"{name!r} has a line of names and no rows.")
+        raise ValueError(f"{name!r} has a line of names but no rows.")
     commas = tuple(header[j] for j in columns if readers[j][reader_of[j]] is _comma_numbers)
     return Table({header[j]: _joined(parts) for j, parts in columns.items()}, n_rows, name, commas)
 
@@ -194,8 +194,12 @@ def _lines(name: str, encoding: str, delimiter: str) -> Iterator[tuple[int, list
                 row = next(reader, None)
             except csv.Error as error:
                 if reader.line_num > first or "unexpected end" in str(error):
-                    raise ValueError(f"{name!r}, line {first}: unclosed quote; are the quotes in pairs?") from None
-                raise ValueError(f"{name!r}, line {reader.line_num}: {error}; are the quotes in pairs?") from None
+                    raise ValueError(
+                        f"{name!r}, line {first}: unclosed quote; check that quotes come in pairs"
+                    ) from None
+                raise ValueError(
+                    f"{name!r}, line {reader.line_num}: {error}; check that quotes come in pairs"
+                ) from None
             if row is None:
                 return
             if row:
@@ -235,7 +239,7 @@ def _header(name: str, encoding: str, delimiter: str) -> list[str]:
     if "" in header:
         raise ValueError(
             f"{where} column {header.index('') + 1} has no name (row numbers that another program wrote?):"
-            " name it, and drop it where it is of no use."
+            " name it, and drop it if it is useless."
         )
     if len(set(header)) < len(header):
         twice = next(each for each in header if header.count(each) > 1)
@@ -360,7 +364,7 @@ def _categorical_for_pandas(schema: Any) -> set[str]:
 
 
 def _parquet_column(series: Any, categorical: bool) -> np.ndarray:
-    """A narwhals series: numbers as float64, categories as text, the rest as objects, of which preprocessing judges."""
+    """A narwhals series: numbers as float64, categories as text, the rest as objects for preprocessing."""
     if categorical or type(series.dtype).__name__ in ("Categorical", "Enum"):
         values = np.empty(len(series), object)
         values[:] = [None if each is None else str(each) for each in series.to_list()]

@@ -1,4 +1,4 @@
-"""Derivatives of a scalar function of a pytree, and whether they are right."""
+"""Derivatives of a scalar function of a pytree, and checks that they are correct."""
 
 from jaxnn.derivatives.budget import MemoryBudgetError
 from jaxnn.derivatives.dense import hessian, hessian_blocks, hessian_diagonal

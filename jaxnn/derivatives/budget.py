@@ -1,4 +1,4 @@
-"""Is there memory for an n × n matrix? Asked before it is allocated: the answer is a sentence, not a crash."""
+"""Checks that an n × n matrix fits into memory before it is allocated, to give a clear error instead of a crash."""
 
 import os
 from typing import Any
@@ -11,7 +11,7 @@ class MemoryBudgetError(ValueError):
 
 
 def machine_memory() -> int | None:
-    """The bytes of this machine's memory; None where the system does not tell."""
+    """The bytes of this machine's memory; None if the system does not report it."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -26,7 +26,7 @@ def check_square(what: str, n: int, dtype: Any, memory_bytes: int | None, instea
         n: the number of rows.
         dtype: of its entries.
         memory_bytes: the budget; half of this machine's memory if None.
-        instead: what needs no such matrix.
+        instead: alternatives that need no such matrix.
 
     Raises:
         MemoryBudgetError: n² entries take more than `memory_bytes`.

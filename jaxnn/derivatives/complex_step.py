@@ -1,7 +1,7 @@
-"""The complex step: φ'(0) = Im φ(ih) / h + O(h²), in which nothing cancels, so that h may be 1e-30.
+"""The complex step: φ'(0) = Im φ(ih) / h + O(h²), in which nothing cancels, so h may be 1e-30.
 
-It needs φ to be analytic, and gives a wrong number without a word where it is not: |θ| of a complex number is real, a
-maximum compares real parts. The function's jaxpr says whether it does such a thing.
+φ must be analytic. If it is not, the result is silently wrong: |θ| of a complex number is real, and a maximum compares
+real parts. The function's jaxpr shows whether it contains such operations.
 
 Reference:
     Squire & Trapp, Using complex variables to estimate derivatives of real functions, 1998, SIAM Review 40.
@@ -50,7 +50,7 @@ def complex_step(f: Callable[[Params], Any], params: Params, directions: Params,
 
     Args:
         f: a real scalar function.
-        params: where; a pytree of real arrays.
+        params: where the slopes are taken; a pytree of real arrays.
         directions: like the parameters, with a leading axis.
         sizes: of the parameters that each direction moves, (directions,).
 

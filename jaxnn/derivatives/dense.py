@@ -1,9 +1,9 @@
-"""The exact Hessian of any scalar function: the whole of it, its diagonal blocks, its diagonal.
+"""The exact Hessian of any scalar function: the whole matrix, its diagonal blocks, or its diagonal.
 
     H eᵢ = d/dt ∇f(θ + t eᵢ) at t = 0       column i: one tangent of the gradient
 
 The gradient is linearised once, and tangents are pushed through it a few at a time. `jax.hessian` pushes all n of them
-together, and holds n copies of everything that the gradient computes on its way.
+together, and holds n copies of all intermediate results of the gradient.
 
     Hessian      n tangents, n² numbers           hessian
     blocks       n tangents, Σ n_b² numbers       hessian_blocks
@@ -38,14 +38,14 @@ def hessian(
 
     Args:
         f: a real scalar function of a pytree, twice differentiable by jax.
-        params: where; a pytree of n floating-point numbers.
-        block_bytes: what the intermediate results of the tangents that are pushed together may take; None: those of
+        params: where the Hessian is taken; a pytree of n floating-point numbers.
+        block_bytes: the memory for the intermediate results of the tangents that are pushed together; if None, those of
             16 tangents, but at most 256 MiB.
-        memory_bytes: what the matrix may take; half of this machine's memory if None.
+        memory_bytes: the most memory for the matrix; half of this machine's memory if None.
 
     Returns:
-        ½ (H + Hᵀ), rows and columns in ravel order, in the widest dtype of the parameters and at least float32. Where f
-        has a kink it is what automatic differentiation makes of it.
+        ½ (H + Hᵀ), rows and columns in ravel order, in the widest dtype of the parameters and at least float32. At a
+        kink of f, it is what automatic differentiation returns.
 
     Raises:
         ValueError: parameters that are not floating point, none, or f not a real scalar.
@@ -69,7 +69,7 @@ def hessian_blocks(
         f: as for `hessian`.
         params: likewise.
         block_bytes: likewise.
-        memory_bytes: what each block may take.
+        memory_bytes: the most memory for each block.
 
     Returns:
         For each part, in the tree's order, a symmetric matrix of its entries in ravel order; (0, 0) for a part of none.
@@ -96,8 +96,8 @@ def hessian_diagonal(
 ) -> Float[Array, " n"]:
     """The diagonal of the Hessian, exact, in ravel order, without the matrix.
 
-    It takes the time of the whole Hessian, a tangent for each entry. That of a network comes at the price of a few
-    gradients from `mlp_hessian_diagonal`.
+    It takes the time of the whole Hessian, a tangent for each entry. For a network, `mlp_hessian_diagonal`
+    needs only the time of a few gradients.
 
     Args:
         f: as for `hessian`.

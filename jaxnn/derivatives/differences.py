@@ -1,8 +1,8 @@
-"""Is a gradient right? Differences of the function say so, and how sure they are.
+"""Checks a gradient by differences of the function, with an error estimate.
 
-Along a direction v, φ(h) = f(θ + h v) has the slope φ'(0) = ∇f · v. Differences of φ estimate it, with an error that is
-estimated too (`extrapolation`), and the gradient is judged against that: it is wrong if it is farther off than the
-differences can be, and not decidable if they are not sure to a fiftieth of it.
+Along a direction v, φ(h) = f(θ + h v) has the slope φ'(0) = ∇f · v. Differences of φ estimate it, and
+`extrapolation` estimates their error. The gradient is wrong if it is farther off than the differences can be. The check
+is not decidable if the differences are less accurate than 1/50 of the gradient.
 """
 
 import math
@@ -52,7 +52,7 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class GradientCheck:
-    """What `check_gradient` found, and the place that decided it. `print(report)` says it in words."""
+    """The result of `check_gradient`, and the place that decided it; `print` it."""
 
     verdict: str  # AGREES, DISAGREES, KINK, UNDECIDED or NOT_FINITE
     why: str  # in a sentence
@@ -61,7 +61,7 @@ class GradientCheck:
     numerical: float  # that of differences; NaN where there are none
     error: float  # |stated - numerical| over `scale`
     step: float  # that gave it: the longest of the extrapolation
-    resolution: float  # over `scale`: a smaller error would not be noticed
+    resolution: float  # over `scale`: a smaller error cannot be detected
     scale: float  # the steepest entry of the leaf; for directions, the length of the gradient
     directions: int  # how many were compared
     every_coordinate: bool  # whether they were all entries
@@ -72,7 +72,7 @@ class GradientCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether the gradient was found right; what could not be decided was not."""
+        """Whether the gradient is correct; False if that could not be decided."""
         return self.verdict == AGREES
 
     def __str__(self) -> str:
@@ -84,7 +84,7 @@ class GradientCheck:
                 f"compared      {compared}, in {self.dtype}",
                 f"worst         {self.where}: stated {self.stated:.10g}, by differences {self.numerical:.10g}",
                 f"error         {self.error:.2g} of {self.scale:.3g}, at step {self.step:.2g}",
-                f"resolution    {self.resolution:.2g}: a smaller error would not be noticed",
+                f"resolution    {self.resolution:.2g}: a smaller error cannot be detected",
                 f"complex step  {exact}",
             ]
         return "\n".join(lines)
@@ -123,7 +123,7 @@ def check_gradient(
     params = _floating(params, "params")
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     if count == 0:
-        raise ValueError("params must have at least one entry, got none: there is nothing to differentiate by.")
+        raise ValueError("params must have at least one entry, got none, so there is nothing to differentiate.")
     # Overflow at a long step is no error here; and what a GPU multiplies in TF32 is checked in full.
     with jax.debug_nans(False), jax.debug_infs(False), jax.default_matmul_precision("highest"):
         lines = Lines(f, params)
@@ -148,7 +148,7 @@ def _floating(tree: Any, name: str) -> Params:
             got = type(leaf).__name__ if kind is None else kind
             raise TypeError(
                 f"{name}{jax.tree_util.keystr(path)} must be real floating-point numbers, got {got}: "
-                "convert it, or close over what is not to be differentiated by."
+                "convert it, or close over what is not a parameter."
             )
         return jnp.asarray(leaf, jax.dtypes.canonicalize_dtype(kind))  # not weakly typed: each has its own precision
 
@@ -163,7 +163,8 @@ def _gradient(lines: Lines, grad: Any) -> Params:
             return jax.jit(by_jax)(lines.params) if lines.traceable else by_jax(lines.params)
         except LOOKS_AT_VALUES:
             raise ValueError(
-                "jax.grad cannot differentiate f, which turns its argument into NumPy or Python numbers: give grad=."
+                "jax.grad cannot differentiate f, because f converts its"
+                " argument to NumPy or Python numbers. Pass grad=."
             ) from None
     stated = grad(lines.params) if callable(grad) else grad
     expected, got = str(jax.tree.structure(lines.params)), str(jax.tree.structure(stated))
@@ -229,17 +230,17 @@ def _compare(lines: Lines, gradient: Params, directions: Params, entries: Sequen
     sizes = lines.sizes(directions)
     lengths = np.maximum(sizes, 1.0)
     scale = _scale(gradient, np.fmax(np.abs(stated), np.abs(found.slope)), entries)
-    # A function that hardly changes has slope 0, rather than one that cannot be decided.
+    # A function that hardly changes has slope 0, not an undecidable one.
     noise = 4 * math.sqrt(lines.eps) * np.abs(values.centre[:, 0]) / lengths
-    drowned = noise > scale
+    below_noise = noise > scale
     scale = np.maximum(scale, noise)
     scale = np.where(scale > 0, scale, 1.0)
 
     bound = _SAFETY * found.error + _ROUNDINGS * lines.eps * scale
     bound = np.maximum(bound, np.abs(found.jump))
     apart = np.abs(stated - found.slope)
-    # A slope that is stated and drowns in the rounding of f has not been confirmed: its sign may be wrong.
-    unsure = ~(bound <= _DECIDABLE * scale) | (drowned & (apart > 0.5 * np.abs(stated)) & (stated != 0))
+    # A given slope below the rounding noise of f is not confirmed: its sign may be wrong.
+    unsure = ~(bound <= _DECIDABLE * scale) | (below_noise & (apart > 0.5 * np.abs(stated)) & (stated != 0))
     kink = unsure & (found.jump != 0)
     wrong = apart > bound
 
@@ -251,7 +252,7 @@ def _compare(lines: Lines, gradient: Params, directions: Params, entries: Sequen
         doubtful = ~(np.abs(exact - found.slope) <= bound)
         if doubtful.any():
             i = int(np.argmax(doubtful))
-            refusal = f"gives {exact[i]:.6g} where differences give {found.slope[i]:.6g}: not believed"
+            refusal = f"gives {exact[i]:.6g} where differences give {found.slope[i]:.6g}, so it is ignored"
         else:
             complex_error = float((np.abs(stated - exact) / scale).max())
             allowed = _COMPLEX_ROUNDINGS * (lines.eps * scale + found.rounding / lengths)
@@ -273,18 +274,18 @@ def _compare(lines: Lines, gradient: Params, directions: Params, entries: Sequen
     error, resolution = float(apart[i] / scale[i]), float(bound[i] / scale[i])
     where = _direction(i, gradient) if entries is None else flat.entry(gradient, entries[i])
     why = {
-        DISAGREES: f"at {where}, {'the complex step' if not wrong[i] else 'differences'} say otherwise",
-        KINK: f"at {where} the slopes on the two sides differ by {abs(found.jump[i]):.3g}: there is no derivative",
-        NOT_FINITE: f"f is not finite on both sides of {where}: there are no central differences",
+        DISAGREES: f"at {where}, {'the complex step disagrees' if not wrong[i] else 'differences disagree'}",
+        KINK: f"at {where} the slopes on the two sides differ by {abs(found.jump[i]):.3g}, so there is no derivative",
+        NOT_FINITE: f"f is not finite on both sides of {where}, so there are no central differences",
         UNDECIDED: (
-            f"at {where} differences are sure to {resolution:.2g} of the gradient at best, in {lines.dtype}: "
+            f"at {where} differences in {lines.dtype} are accurate to {resolution:.2g} of the gradient at best: "
             + (
                 "try float64, with jax.enable_x64(True)"
                 if lines.eps > 1e-15
                 else "f is too rough, or its scales too far apart"
             )
         ),
-        AGREES: f"the worst differs by {error:.2g}, where {resolution:.2g} would be noticed",
+        AGREES: f"the worst differs by {error:.2g}; {resolution:.2g} would be detected",
     }[verdict]
     return GradientCheck(
         verdict=verdict,

@@ -1,13 +1,13 @@
-"""The slope of φ at 0 from its values at steps that halve, and how sure it is.
+"""The slope of φ at 0 from its values at successively halved steps, with an error estimate.
 
     forward        (φ(h) - φ(0)) / h                        error ½ φ'' h    + ε |φ| / h
     central        C₀(h) = (φ(h) - φ(-h)) / 2h              error ⅙ φ''' h²  + ε |φ| / h
     extrapolated   C₁(h) = (4 C₀(h/2) - C₀(h)) / 3          error O(h⁴)      + ε |φ| / h    Richardson
     and so on      Cⱼ(h) = (4ʲ Cⱼ₋₁(h/2) - Cⱼ₋₁(h)) / (4ʲ - 1)                              Ridders' tableau
 
-The entry is taken whose error is likely to be least: how far it is from the two it was made of and from its neighbour
-of half the step, plus the rounding of φ over h. That rounding is measured: φ(h) + φ(-h) - 2 φ(0) is even in h and knows
-nothing of the slope, and what is left of it without its h² and h⁴ is rounding, or a kink.
+The entry with the smallest estimated error is taken. The estimate is its distance from the two entries it was made of
+and from its neighbour at half the step, plus the rounding of φ over h. That rounding is measured: φ(h) + φ(-h) - 2 φ(0)
+is even in h and independent of the slope, and what remains after removing its h² and h⁴ terms is rounding, or a kink.
 
 References:
     Ridders, Accurate computation of F'(x) and F'(x)F''(x), 1982, Advances in Engineering Software 4.
@@ -27,10 +27,10 @@ _RUN = 6  # halvings in a row that are no accident
 
 
 class Slopes(NamedTuple):
-    """What differences say along each direction; arrays of shape (directions,) or (directions, steps)."""
+    """The slopes by differences along each direction; arrays of shape (directions,) or (directions, steps)."""
 
     slope: np.ndarray
-    error: np.ndarray  # likely, of `slope`; infinite where nothing could be told
+    error: np.ndarray  # estimate, of `slope`; infinite if it could not be determined
     step: np.ndarray  # the longest that `slope` was made from
     rounding: np.ndarray  # of φ there
     jump: np.ndarray  # the slope on the right less that on the left; 0 without a kink within the steps that were used
@@ -49,7 +49,7 @@ def slopes(values: Values, eps: float) -> Slopes:
         changes = np.abs(np.concatenate([plus - centre, minus - centre], axis=1))
         quantum = _quantum(changes)[:, None]
         rounding = np.maximum(np.maximum(_measured(even), floor), quantum)
-        # What drowns in it is no rounding but a function that changes within a step: its slope is not to be had there.
+        # If it is not small beside the changes of φ, φ varies within a step, and its slope cannot be found there.
         variation = np.max(changes, axis=1, where=np.isfinite(changes), initial=0.0)[:, None]
         resolved = rounding <= np.maximum(_RESOLVED * variation, _NOTICEABLE * floor)
         column = (plus - minus) / (2 * steps)

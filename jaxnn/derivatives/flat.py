@@ -29,13 +29,13 @@ def floating(params: Params) -> Params:
         if not jnp.issubdtype(kind, jnp.floating):
             raise ValueError(
                 f"params{jax.tree_util.keystr(path)} must be real floating-point numbers, got {kind}: "
-                "convert it, or close over what is not to be differentiated by."
+                "convert it, or close over what is not a parameter."
             )
         return jnp.asarray(leaf)
 
     params = jax.tree_util.tree_map_with_path(one, params)
     if tree.size(params) == 0:
-        raise ValueError("params must have at least one entry, got none: there is nothing to differentiate by.")
+        raise ValueError("params must have at least one entry, got none, so there is nothing to differentiate.")
     return params
 
 
@@ -54,10 +54,10 @@ def unravel(params: Params) -> Callable[[Array], Params]:
     """The function that makes a tree like the parameters, leaf dtypes included, of a vector (n,)."""
     leaves, structure = jax.tree.flatten(params)
     shapes = [(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves]
-    ends = list(accumulate(jnp.size(leaf) for leaf in leaves))
+    stops = list(accumulate(jnp.size(leaf) for leaf in leaves))
 
     def back(vector: Array) -> Params:
-        parts = jnp.split(vector, ends[:-1])
+        parts = jnp.split(vector, stops[:-1])
         shaped = [part.reshape(shape).astype(kind) for part, (shape, kind) in zip(parts, shapes, strict=True)]
         return jax.tree.unflatten(structure, shaped)
 

@@ -52,12 +52,12 @@ def gauss_newton_matrix(
     that is convex; and the Hessian itself where the outputs are linear in the parameters, or fit every example.
 
     Args:
-        objective: an `Objective`, whose predict takes each row on its own.
+        objective: an `Objective` whose predict treats each row on its own.
         params: a pytree of n floating-point numbers.
         batch: (inputs, targets) or (inputs, targets, weight), rows first.
-        key: for a `predict` that names it; the rows are then taken all at once, as they are drawn for.
-        block_bytes: what the Jacobian of the rows that are taken together may be; 64 MiB if None.
-        memory_bytes: what the matrix may take; half of this machine's memory if None.
+        key: for a `predict` with that argument; all rows are then taken at once, since they share a draw.
+        block_bytes: the most memory for the Jacobian of the rows that are taken together; 64 MiB if None.
+        memory_bytes: the most memory for the matrix; half of this machine's memory if None.
 
     Returns:
         The matrix in ravel order, symmetric to the last bit, in float32 or wider.
@@ -112,7 +112,7 @@ def fisher(
     information = next((known for loss, known in _INFORMATION.items() if loss is objective.loss), None)
     if information is None:
         raise ValueError(
-            f"fisher needs a loss whose distribution it knows, one of {', '.join(map(_name, _INFORMATION))}; got "
+            f"fisher needs a loss with a known distribution, one of {', '.join(map(_name, _INFORMATION))}; got "
             f"{_name(objective.loss)}: use gauss_newton_matrix or empirical_fisher."
         )
 

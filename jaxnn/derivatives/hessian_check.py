@@ -1,12 +1,12 @@
-"""Is a Hessian right? Differences of the gradient, products with vectors, symmetry and the trace say so.
+"""Checks a Hessian by differences of the gradient, products with vectors, symmetry and the trace.
 
     differences    H v ≈ (∇f(θ + h v) - ∇f(θ - h v)) / 2h      error ⅙ h² ∇⁴f v³, then Richardson's; by `extrapolation`
     products       H v = d/dt ∇f(θ + t v), to rounding          random v
     symmetry       Hᵢⱼ = Hⱼᵢ, to rounding
     trace          Σ Hᵢᵢ = Σ qᵢᵀ (H qᵢ) for any orthonormal q   I - 2 u uᵀ with a random unit vector u, by products
 
-Differences need nothing but the gradient, and see errors down to their own: some 1e-9 in float64, 1e-3 in float32. The
-other three see errors of a few roundings in either, but believe the derivatives of the gradient that jax takes.
+Differences need only the gradient, and detect errors down to their own: about 1e-9 in float64, 1e-3 in float32. The
+other three detect errors of a few roundings in either, but rely on jax's derivatives of the gradient.
 """
 
 import functools
@@ -39,7 +39,7 @@ _FACTOR = 1e-3  # the rest that is left of a Hessian which is a multiple of the 
 
 @dataclass(frozen=True, eq=False)
 class HessianCheck:
-    """What `check_hessian` found, and the entry that decided it. `print(report)` says it in words.
+    """The result of `check_hessian`, and the entry that decided it; `print` it.
 
     Errors are over `scale`, the largest entry of the same leaf by the same leaf.
     """
@@ -65,7 +65,7 @@ class HessianCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether the Hessian was found right; what could not be decided was not."""
+        """Whether the Hessian is correct; False if that could not be decided."""
         return self.verdict == AGREES
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class HessianCheck:
                 f"compared      {compared} with differences of gradients, in {self.dtype}; {slope}",
                 f"worst         {self.where}: stated {self.stated:.10g}, by differences {self.numerical:.10g}",
                 f"error         {self.error:.2g} of {self.scale:.3g}, at step {self.step:.2g}",
-                f"resolution    {self.resolution:.2g}: differences would not notice a smaller error",
+                f"resolution    {self.resolution:.2g}: differences cannot detect a smaller error",
                 f"products      {self.product_error:.2g}, with random vectors",
                 f"asymmetry     {self.asymmetry:.2g}",
                 f"trace         {self.trace_error:.2g}, in a random orthonormal basis",
@@ -90,7 +90,7 @@ def check_hessian(f: Callable[[Params], Any], params: Params, *, hessian: Any = 
     """Compares a Hessian with differences of gradients, with products, with its transpose, and its trace.
 
     Args:
-        f: a real scalar function of the parameters, that jax can differentiate.
+        f: a real scalar function of the parameters, which jax can differentiate.
         params: a pytree of n floating-point arrays: where the Hessian is checked.
         hessian: (n, n) in ravel order, or a function of the parameters that gives it; `derivatives.hessian` if None.
         key: a PRNG key for the random vectors; jax.random.key(0) if None.
@@ -119,7 +119,7 @@ def check_hessian(f: Callable[[Params], Any], params: Params, *, hessian: Any = 
         rows = np.eye(n) if every else _unit(jax.random.normal(key, (DIRECTIONS, n)))
         found = evidence.differences(lines, rows)
         products = evidence.products(f, params, stated, key)
-        return _judge(lines, gradient, stated, rows, found, products, every)
+        return _report(lines, gradient, stated, rows, found, products, every)
 
 
 def _stated(f: Callable[[Params], Any], params: Params, hessian: Any, n: int) -> np.ndarray:
@@ -145,7 +145,7 @@ class _Finding(NamedTuple):
     row: int | None  # of the Hessian, in which an entry is wrong that these comparisons do not show
 
 
-def _judge(
+def _report(
     lines: Lines,
     gradient: np.ndarray,
     stated: np.ndarray,
@@ -174,7 +174,7 @@ def _judge(
         where += f" × {flat.entry(lines.params, int(d)) if every else f'random direction {d}'}"
     why = f"at {where}, {finding.why}"
     if finding.verdict == AGREES:
-        why = f"the worst entry differs by {error:.2g}, where {resolution:.2g} would be noticed"
+        why = f"the worst entry differs by {error:.2g}; {resolution:.2g} would be detected"
     return HessianCheck(
         verdict=finding.verdict,
         why=why,
@@ -206,35 +206,37 @@ def _find(
     products: evidence.Products,
     every: bool,
 ) -> _Finding:
-    """What is wrong comes first, what cannot be decided last."""
+    """Errors come first, undecidable entries last."""
     rounding = evidence.ROUNDINGS * lines.eps
     shape, anywhere = compared.apart.shape, compared.apart >= 0
     wrong = compared.apart > compared.bound
     if wrong.any():
         row = None if every else int(np.argmax((compared.apart / compared.scale * wrong).max(axis=0)))
-        return _Finding(DISAGREES, f"differences of gradients say otherwise{_multiple(compared)}", wrong, row)
+        return _Finding(DISAGREES, f"differences of gradients disagree{_multiple(compared)}", wrong, row)
     if products.error > rounding:
-        why = "products with random vectors say otherwise, too little for differences to see"
+        why = "products with random vectors differ, by too little for finite differences to detect"
         return _Finding(DISAGREES, why, anywhere, products.row)
     if skew.max() > rounding:
         row = int(np.argmax(skew.max(axis=1)))
-        return _Finding(DISAGREES, f"it is not symmetric: the two differ by {skew.max():.2g}", anywhere, row)
+        return _Finding(
+            DISAGREES, f"the matrix is not symmetric: mirrored entries differ by {skew.max():.2g}", anywhere, row
+        )
     if products.trace_error > rounding:
         why = f"its trace is {np.trace(stated):.10g}, by products {products.trace:.10g}"
         return _Finding(DISAGREES, why, anywhere, None)
-    small = compared.drowned & (compared.apart > 0.5 * np.abs(compared.stated)) & (compared.stated != 0)
+    small = compared.below_noise & (compared.apart > 0.5 * np.abs(compared.stated)) & (compared.stated != 0)
     unsure = ~(compared.bound <= _DECIDABLE * compared.scale) | small
     kink = unsure & (found.jump.reshape(shape) != 0)
     if kink.any():
-        why = "the gradient's slopes on the two sides differ: there is no second derivative"
+        why = "the gradient's slopes on the two sides differ, so there is no second derivative"
         return _Finding(KINK, why, kink, None)
     blank = ~np.isfinite(found.central).any(axis=1).reshape(shape)
     if blank.any():
-        why = "the gradient is not finite on both sides: there are no differences"
+        why = "the gradient is not finite on both sides, so there are no differences"
         return _Finding(NOT_FINITE, why, blank, None)
     if unsure.any():
         remedy = "try float64, with jax.enable_x64(True)" if lines.eps > 1e-15 else "the gradient is too rough"
-        why = f"differences of gradients are not sure enough in {lines.dtype}: {remedy}"
+        why = f"differences of gradients are not accurate enough in {lines.dtype}: {remedy}"
         return _Finding(UNDECIDED, why, unsure, None)
     return _Finding(AGREES, "", anywhere, None)
 
@@ -244,7 +246,7 @@ def _multiple(compared: evidence.Compared) -> str:
     factor = np.nansum(compared.stated * compared.numerical) / (np.nansum(compared.numerical**2) or 1.0)
     rest = np.abs(compared.stated - factor * compared.numerical).max(where=np.isfinite(compared.numerical), initial=0.0)
     same = abs(factor - 1) > _FACTOR and rest <= _FACTOR * np.abs(compared.stated).max()
-    return f"; all of it is {factor:.4g} times what they give" if same else ""
+    return f"; the whole Hessian is {factor:.4g} times what they give" if same else ""
 
 
 def _curve(found: Slopes, i: int, stated: float) -> Curve:

@@ -1,6 +1,6 @@
-"""What there is to say of a stated Hessian: differences of gradients along directions, and products with vectors.
+"""The evidence on a given Hessian: differences of gradients along directions, and products with vectors.
 
-`hessian_check` has the formulae, and judges by these.
+`hessian_check` has the formulae and draws the conclusions.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _SAFETY = 16.0  # an error of differences is at most so many times its estimate
 
 
 class Products(NamedTuple):
-    """What products with vectors say of the stated Hessian."""
+    """Comparison of the given Hessian with products with vectors."""
 
     error: float
     row: int  # of the worst entry of H v
@@ -97,7 +97,7 @@ class Compared(NamedTuple):
     apart: np.ndarray
     bound: np.ndarray  # what `apart` is at most if H is right
     scale: np.ndarray
-    drowned: np.ndarray  # the entry is less than what the rounding of the gradient makes of it
+    below_noise: np.ndarray  # the entry is below the rounding noise of the differences
 
 
 def compare(
@@ -117,11 +117,11 @@ def compare(
     steepest = np.array([np.abs(gradient[leaf == k]).max(initial=0.0) for k in range(leaf.max() + 1)])[leaf]
     lengths = np.maximum(lines.sizes(_tree_of(lines.params, rows)), 1.0)
     noise = 4 * np.sqrt(lines.eps) * steepest / lengths[:, None]
-    drowned = noise > scale
+    below_noise = noise > scale
     scale = np.maximum(scale, noise)
     scale = np.where(scale > 0, scale, 1.0)
     bound = np.maximum(_SAFETY * error + 64 * lines.eps * scale, np.abs(jump))
-    return Compared(along, slope, np.abs(along - slope), bound, scale, drowned)
+    return Compared(along, slope, np.abs(along - slope), bound, scale, below_noise)
 
 
 def order(found: Slopes, compared: Compared) -> float:

@@ -23,14 +23,14 @@ _FORWARD = 4  # so many tangents cost what one cotangent does: measured on NIST'
 
 
 def needs_split(objective: Any, who: str) -> Objective:
-    """The objective, if it keeps its prediction and its loss apart.
+    """The objective, if it has a separate prediction and loss.
 
     Args:
         objective: what was given.
         who: the method that asks, as the message names it.
 
     Raises:
-        ValueError: a plain function, from which the outputs cannot be told.
+        ValueError: a plain function, whose outputs are hidden.
     """
     if isinstance(objective, Objective):
         return objective
@@ -39,10 +39,10 @@ def needs_split(objective: Any, who: str) -> Objective:
 
 
 def output_jacobian(objective: Objective, params: Params, batch: Batch, key: Any = None) -> Float[Array, "n outputs"]:
-    """The raw outputs' derivatives by the parameters, transposed.
+    """The derivatives of the raw outputs with respect to the parameters, transposed.
 
     Args:
-        objective: whose predict takes each row on its own, so that an example's outputs depend on no other's.
+        objective: its predict treats each row on its own, so an example's outputs depend on no other example.
         params: a pytree of n numbers.
         batch: (inputs, targets) or (inputs, targets, weight); the inputs any pytree of arrays, rows first.
         key: for a `predict` that names it, one draw for the whole batch.
@@ -56,7 +56,7 @@ def output_jacobian(objective: Objective, params: Params, batch: Batch, key: Any
     x = split(batch)[0]
     shape = jax.eval_shape(lambda p: objective.outputs(p, x, key), params)
     outputs = width(shape)
-    drawn = key is not None and names(objective.predict, "key")  # for the batch as a whole: rows alone differ
+    drawn = key is not None and names(objective.predict, "key")  # for the batch as a whole: rows alone would differ
     by_rows = not drawn and tree.size(params) > _FORWARD * outputs
     return (_reverse if by_rows else _forward)(lambda p, x: objective.outputs(p, x, key), params, x, outputs)
 
@@ -137,5 +137,5 @@ def example_curvature(
 
 
 def shares(rows: int, weight: Any, dtype: Any) -> Float[Array, " batch"]:
-    """What each example counts for in the mean: wᵢ / Σ w, or 1 / rows; 0 where all weights are 0."""
+    """The weight of each example in the mean: wᵢ / Σ w, or 1 / rows; 0 where all weights are 0."""
     return jax.grad(weighted_mean)(jnp.zeros(rows, dtype), weight)

@@ -24,7 +24,7 @@ def hvp(f: Callable[[Params], Any], params: Params, v: Params) -> Params:
 
     Args:
         f: a scalar function of a pytree.
-        params: where.
+        params: where the Hessian is taken.
         v: like params.
 
     Returns:
@@ -40,7 +40,7 @@ def gauss_newton_vp(objective: Any, params: Params, batch: Batch, v: Params, key
 
     Args:
         objective: an `Objective`.
-        params: where.
+        params: where the Hessian is taken.
         batch: (inputs, targets) or (inputs, targets, weight).
         v: like params.
         key: for a `predict` that names it.

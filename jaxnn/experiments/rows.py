@@ -8,7 +8,7 @@ from jaxnn import data, preprocessing
 from jaxnn.experiments.problems import PROBLEMS, Problem
 from jaxnn.experiments.sources import Source
 from jaxnn.experiments.text import counted
-from jaxnn.preprocessing.raw import Values, read_column, reads_as_number, rows_told
+from jaxnn.preprocessing.raw import Values, read_column, reads_as_number, rows_named
 
 LEAST_ROWS = 10
 
@@ -133,7 +133,7 @@ def _weight(source: Source, split: data.Split) -> np.ndarray | None:
         row = int(np.argmax(wrong))
         told = "missing" if read.missing[row] else repr(np.asarray(read.values, object)[row])
         raise ValueError(
-            f"{what}: the column must hold finite numbers ≥ 0 in every row, and is {told} in {rows_told(wrong)}."
+            f"{what}: the column must hold finite numbers ≥ 0 in every row, and is {told} in {rows_named(wrong)}."
         )
     weight = np.asarray(source.weight, np.float64)
     weight = weight / (weight.max() or 1)  # so that sums of the largest numbers are finite

@@ -1,4 +1,4 @@
-"""Pictures of training and of what was learnt, readable from the last row of a lecture hall.
+"""Pictures of training and its results, readable from the last row of a lecture hall.
 
 Each function takes arrays and returns a `matplotlib.figure.Figure`; `save` writes it. No window system, no pyplot and
 no global state: pictures can be made in threads and on machines without a screen. Needs the extra `plot`.

@@ -12,7 +12,7 @@ from jaxnn.plots import inputs, style
 if TYPE_CHECKING:
     import matplotlib.figure
 
-MARKERS = "osD^vPX*"  # as many as not to repeat with the seven colours before 56 classes
+MARKERS = "osD^vPX*"  # with the seven colours, no pair repeats before 56 classes
 
 
 def decision_boundary(
@@ -28,17 +28,17 @@ def decision_boundary(
     """Draws the regions that `predict` gives to each class, the boundary between them, and the data.
 
     Args:
-        predict: takes points (m, 2); returns class numbers (m,), or a column of scores per class (m, classes), of
-            which the largest wins. Scores make a smoother boundary than class numbers.
+        predict: takes points (m, 2); returns class numbers (m,), or a column of scores per class (m, classes), where
+            the largest wins. Scores give a smoother boundary than class numbers.
         x: (n, 2).
         y: (n,), class numbers.
-        class_names: one name per class; "class 0", ... without.
+        class_names: one name per class; "class 0", ... by default.
         input_names: two names.
-        resolution: points along each side at which `predict` is asked.
+        resolution: points along each side of the grid on which `predict` is called.
         theme: "light" or "dark".
 
     Raises:
-        ValueError: shapes do not fit together, or `predict` returns another shape.
+        ValueError: shapes do not fit together, or `predict` returns a wrong shape.
     """
     colours = style.theme_named(theme)
     checks.whole(2, resolution=resolution)
@@ -100,10 +100,10 @@ def decision_boundary(
 
 
 def scores_of(predict: Callable[[np.ndarray], Any], points: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """What `predict` says of points (m, 2), as one column per class.
+    """The predictions for points (m, 2), as one column of scores per class.
 
     Raises:
-        ValueError: it returns another shape, or too few columns for the labels.
+        ValueError: `predict` returns a wrong shape, or too few columns for the labels.
     """
     answer = np.asarray(predict(points))
     if len(answer) != len(points) or answer.ndim not in (1, 2):
@@ -116,7 +116,7 @@ def scores_of(predict: Callable[[np.ndarray], Any], points: np.ndarray, labels: 
         return np.eye(1 + max(taken_for.max(), labels.max()))[taken_for]
     if labels.max() >= answer.shape[1]:
         raise ValueError(
-            f"y reaches class {labels.max()}, but predict returns {answer.shape[1]} column(s); "
+            f"y contains class {labels.max()}, but predict returns {answer.shape[1]} column(s); "
             "for one probability p, return [1 - p, p]."
         )
     return answer.astype(np.float64)

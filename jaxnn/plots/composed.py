@@ -29,7 +29,7 @@ def demo(
     title: str = "",
     theme: str = "light",
 ) -> "matplotlib.figure.Figure":
-    """Draws on one slide how a classifier of images learnt, what it learnt, and where it is still wrong.
+    """Draws on one slide how a classifier of images learnt, its weights, and its remaining mistakes.
 
     Args:
         loss: (epochs,).
@@ -37,7 +37,7 @@ def demo(
         validation_accuracy: (epochs,), in [0, 1].
         test_accuracy: name -> accuracy in [0, 1], drawn as lines: this network's and those of its baselines.
         weights: (height · width, n_hidden), of the first layer.
-        images: (n, height, width), of the test.
+        images: (n, height, width), of the test set.
         labels: (n,), their class numbers.
         predictions: (n, classes), the network's probabilities.
         best_epoch: the one whose parameters were kept, 1 first; the least validation loss if None.
@@ -106,7 +106,7 @@ def training_report(
     colours = style.theme_named(theme)
     for_numbers = targets is not None and predictions is not None
     if (matrix is not None) == for_numbers or (targets is None) != (predictions is None):
-        raise ValueError("Give either matrix, for classes, or targets with predictions, for numbers.")
+        raise ValueError("Give either `matrix` (for classes) or both `targets` and `predictions` (for numbers).")
     panels = list(curves.panels_of(loss, validation_loss, metrics=metrics).items())[:2]
     best = curves.best_epoch_of(panels[0][1], best_epoch)
     figure, (left, right) = slide(colours, title, 1.15)
@@ -125,7 +125,7 @@ def training_report(
 
 
 def slide(theme: style.Theme, title: str, right_to_left: float) -> tuple["matplotlib.figure.Figure", list[Any]]:
-    """An empty slide, and the two parts that fill it side by side, `right_to_left` the ratio of their widths."""
+    """An empty slide, and its two halves side by side; `right_to_left` is the ratio of their widths."""
     figure = style.new_figure(theme, style.SLIDE)
     if title:
         figure.suptitle(title, x=0.01, ha="left", color=theme.ink, fontsize=style.TITLE + 4, fontweight="bold")

@@ -1,4 +1,4 @@
-"""The confusion matrix: which class is taken for which."""
+"""The confusion matrix: which class was mistaken for which."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -17,17 +17,18 @@ COUNTS_UP_TO = 20  # classes; beyond, the numbers would be too small to read
 def confusion(
     matrix: ArrayLike, class_names: Iterable[object] | None = None, *, theme: str = "light"
 ) -> "matplotlib.figure.Figure":
-    """Draws a confusion matrix: what is right in blue, what is wrong in orange, each cell with its count.
+    """Draws a confusion matrix: correct predictions in blue, wrong ones in orange, each cell with its count.
 
-    Colours are as deep as the root of the cell's share of its row, so that one mistake in a hundred is still seen.
+    The depth of a colour is the square root of the cell's share of its row, so one mistake in a hundred is still
+    visible.
 
     Args:
-        matrix: (classes, classes); entry i, j counts examples of class i taken for class j.
-        class_names: one name per class; their numbers without.
+        matrix: (classes, classes); entry i, j counts examples of class i predicted as class j.
+        class_names: one name per class; class numbers by default.
         theme: "light" or "dark".
 
     Raises:
-        ValueError: the matrix is not square, holds anything but counts, or counts no example; or names or theme do not
+        ValueError: the matrix is not square, holds anything but counts, or is all zero; or names or theme do not
             fit.
     """
     colours = style.theme_named(theme)
@@ -54,7 +55,7 @@ def draw_confusion(parent: Any, theme: style.Theme, counts: np.ndarray, class_na
     style.dress(
         axes,
         theme,
-        title=f"{right:,.5g} of {total:,.5g} right ({100 * right / total:.1f} %)",
+        title=f"{right:,.5g} of {total:,.5g} correct ({100 * right / total:.1f} %)",
         x_label="predicted",
         y_label="true",
         grid=False,

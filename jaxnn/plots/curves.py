@@ -1,4 +1,4 @@
-"""Learning curves: what training did to the loss, the metrics, the learning rate and the gradient, epoch by epoch."""
+"""Learning curves: the loss, the metrics, the learning rate and the gradient norm, epoch by epoch."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -29,7 +29,7 @@ def learning_curves(
 ) -> "matplotlib.figure.Figure":
     """Draws the history of a training run, one value per epoch in each array, epoch 1 first.
 
-    An axis is logarithmic where all its values are positive and the largest is five times their median or a thousand
+    An axis is logarithmic if all its values are positive and the largest is five times their median or a thousand
     times the smallest. Values that are not finite leave gaps.
 
     Args:
@@ -38,8 +38,8 @@ def learning_curves(
         learning_rate: (epochs,).
         gradient_norm: (epochs,).
         metrics: name -> (epochs,); `validation_accuracy` shares a panel with `accuracy`.
-        best_epoch: the one whose parameters were kept, 1 first. None: the least validation loss, or without one the
-            least loss.
+        best_epoch: the one whose parameters were kept, 1 first. None: the epoch of the least validation loss, or,
+            without validation, of the least loss.
         theme: "light" or "dark".
 
     Raises:
@@ -139,7 +139,7 @@ def draw_panel(
         title: the quantity; begins with a capital when drawn.
         curves: name -> (epochs,), "training" and "validation" or one of them.
         best: the epoch to mark, 1 first.
-        name_best: whether to write which epoch that is.
+        name_best: whether to label it with its number.
         lines: name -> constant to compare with, dashed.
     """
     colours = {TRAINING: theme.series[0], VALIDATION: theme.series[1]}
@@ -182,7 +182,7 @@ def mark_best(
     monitored: np.ndarray | None,
     named: bool,
 ) -> None:
-    """Marks an epoch by a dotted line and a ring on the curve, and names it above the line."""
+    """Marks an epoch by a dotted line and a ring on the curve, and labels it above the line."""
     axes.axvline(best, color=theme.muted, linewidth=1.5, linestyle=":", zorder=0.5)
     if monitored is not None:
         axes.plot(
@@ -214,7 +214,7 @@ def mark_best(
 
 
 def use_logarithm(axes: "matplotlib.axes.Axes", ratio: float) -> None:
-    """Makes the values' axis logarithmic, its labels plain decimals: 1, 2 and 5 of each decade where there is room."""
+    """Makes the y axis logarithmic with plain decimal labels: 1, 2 and 5 of each decade if there is room."""
     ticker = checks.require("matplotlib.ticker", extra="plot", purpose="to draw")
     axes.set_yscale("log")
     room = style.size_in_points(axes)[1] / (2 * style.SMALL)  # labels
@@ -225,7 +225,7 @@ def use_logarithm(axes: "matplotlib.axes.Axes", ratio: float) -> None:
 
 
 def asks_for_logarithm(values: np.ndarray) -> bool:
-    """Whether a linear axis would hide the small values: most are small, or some are very small.
+    """Whether a linear axis would hide small values, because most are small or some are very small.
 
     An accuracy that rises from 0.1 to 0.9 spans as much as a loss that falls from 0.9 to 0.1, but most of its values
     are large: it stays on a linear axis.

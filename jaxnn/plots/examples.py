@@ -1,4 +1,4 @@
-"""The examples a classifier is most surely wrong about: the fastest way to see what it has not understood."""
+"""The mistakes a classifier is most confident of: the fastest way to see what it has not learnt."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,10 +25,10 @@ def examples(
     """Draws the mistakes of a classifier of images, the most confident first.
 
     Args:
-        images: (n, height, width), one brightness per pixel; the largest is drawn as ink.
+        images: (n, height, width), one brightness per pixel; the largest is drawn darkest (lightest in the dark theme).
         labels: (n,), the true class numbers.
         predictions: (n, classes), probabilities; or (n,), class numbers: then mistakes keep the given order.
-        class_names: a name for each class; their numbers without.
+        class_names: a name for each class; class numbers by default.
         most: how many to show at most.
         theme: "light" or "dark".
 
@@ -42,7 +42,7 @@ def examples(
 
 
 class Answers(NamedTuple):
-    """What a classifier said: classes (n,), and how sure it was of each (n,), in [0, 1] or nan for unknown."""
+    """Predicted classes (n,), and the confidence in each (n,), in [0, 1], or nan if unknown."""
 
     taken_for: np.ndarray
     sure: np.ndarray
@@ -113,8 +113,8 @@ def draw_examples(
 
 
 def caption(true: str, taken_for: str, sure: float) -> str:
-    """What it is, what it was taken for and how surely; a short name shares its line with the per cent."""
+    """The true class, the predicted class and its confidence, which shares a line with a short name."""
     if np.isnan(sure):
-        return f"is {true}\nsaid {taken_for}"
+        return f"true: {true}\nsaid: {taken_for}"
     join = ", " if len(taken_for) <= 3 else "\n"
-    return f"is {true}\nsaid {taken_for}{join}{100 * sure:.0f} %"
+    return f"true: {true}\nsaid: {taken_for}{join}{100 * sure:.0f} %"

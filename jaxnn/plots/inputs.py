@@ -1,4 +1,4 @@
-"""Checks of the arrays that pictures are made from; all are copied to plain numpy."""
+"""Checks of the arrays from which pictures are made; all are copied to plain NumPy arrays."""
 
 from collections.abc import Iterable
 
@@ -29,7 +29,7 @@ def column(name: str, values: ArrayLike) -> np.ndarray:
     """
     array = numbers(name, values, np.ndim(values) if np.ndim(values) == 2 else 1)
     if array.ndim == 2 and array.shape[1] != 1:
-        raise ValueError(f"{name} has {array.shape[1]} columns; one at a time can be drawn: pass {name}[:, j].")
+        raise ValueError(f"{name} has {array.shape[1]} columns, but only one can be drawn: pass {name}[:, j].")
     return array.reshape(-1)
 
 
@@ -41,7 +41,7 @@ def class_numbers(name: str, values: ArrayLike) -> np.ndarray:
     """
     array = numbers(name, values, 1)
     if not (np.isfinite(array).all() and (array >= 0).all() and (array == np.floor(array)).all()):
-        raise ValueError(f"{name} must be class numbers: whole, 0 first.")
+        raise ValueError(f"{name} must be class numbers: whole numbers, starting at 0.")
     return array.astype(np.int64)
 
 
@@ -50,7 +50,7 @@ def same_length(**arrays: np.ndarray) -> None:
     rows = {name: len(array) for name, array in arrays.items()}
     if len(set(rows.values())) > 1:
         given = ", ".join(f"{name} {count}" for name, count in rows.items())
-        raise ValueError(f"There must be equally many rows in each array, got {given}.")
+        raise ValueError(f"All arrays must have the same number of rows, got {given}.")
 
 
 def plain(name: object) -> str:

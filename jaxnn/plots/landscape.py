@@ -18,10 +18,10 @@ LEVELS = 14
 
 
 def landscape(plane: Any, *, title: str = "", theme: str = "light") -> "matplotlib.figure.Figure":
-    """Draws a function over a plane as filled contours, and the parameters in the middle of it as a ring.
+    """Draws a function over a plane as filled contours, with the parameters in the middle as a ring.
 
-    Levels are equally spaced in the logarithm where the values ask for it, as those of a learning curve do. Where the
-    function is not finite nothing is drawn, and a remark says so.
+    Levels are spaced logarithmically if the values need it, as in a learning curve. Where the
+    function is not finite, nothing is drawn, and a remark gives the number of such points.
 
     Args:
         plane: as `curvature.plane` gives it: `xs` (n,), `ys` (m,) and `values` (m, n).
@@ -40,11 +40,11 @@ def landscape(plane: Any, *, title: str = "", theme: str = "light") -> "matplotl
 def landscape_line(
     ts: ArrayLike, values: ArrayLike, *, title: str = "", x_label: str = "step", theme: str = "light"
 ) -> "matplotlib.figure.Figure":
-    """Draws a function along a line, and a ring where the step is 0.
+    """Draws a function along a line, with a ring where the step is 0.
 
     Args:
         ts: (n,), the steps, in ascending order.
-        values: (n,); what is not finite leaves a gap.
+        values: (n,); values that are not finite leave a gap.
         title: over the picture.
         x_label: what the steps are.
         theme: "light" or "dark".
@@ -108,12 +108,14 @@ def draw_landscape(parent: Any, theme: style.Theme, plane: Any, title: str) -> N
     middle = np.flatnonzero(ys == 0), np.flatnonzero(xs == 0)
     if all(map(len, middle)):
         _ring(axes, theme, 0.0, 0.0)
+        box = {"facecolor": theme.background, "edgecolor": "none", "framealpha": 0.8}
+        axes.legend(loc="lower left", labelcolor=theme.ink, fontsize=style.SMALL, **box)
     style.dress(axes, theme, title=title, x_label="first direction", y_label="second direction", grid=False)
     bar = parent.colorbar(filled, ax=axes, ticks=levels[:: max(1, len(levels) // 6)], pad=0.03)
     bar.ax.set_yticklabels([f"{level:.3g}" for level in bar.get_ticks()])
     bar.ax.tick_params(colors=theme.muted, labelcolor=theme.ink, labelsize=style.SMALL, length=0)
     bar.ax.minorticks_off()
-    bar.ax.set_title("loss", color=theme.ink, fontsize=style.SMALL, loc="left")
+    bar.ax.set_ylabel("loss", color=theme.ink, fontsize=style.TEXT)  # beside it: above, it would run into the title
     bar.outline.set_visible(False)
     lost = int(np.ma.getmaskarray(masked).sum())
     if lost:
@@ -147,7 +149,7 @@ def _finite_or_masked(values: np.ndarray) -> Any:
     """The array with what is not finite masked; ValueError if that is everything."""
     masked = np.ma.masked_invalid(values)
     if not masked.count():
-        raise ValueError("No value is finite: there is nothing to draw.")
+        raise ValueError("No value is finite, so there is nothing to draw.")
     return masked
 
 

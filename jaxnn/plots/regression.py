@@ -53,7 +53,7 @@ def finite_pairs(targets: ArrayLike, predictions: ArrayLike) -> Pairs:
     inputs.same_length(targets=measured, predictions=predicted)
     finite = np.isfinite(measured) & np.isfinite(predicted)
     if not finite.any():
-        raise ValueError("No pair of target and prediction is finite: there is nothing to draw.")
+        raise ValueError("No pair of target and prediction is finite, so there is nothing to draw.")
     return Pairs(measured[finite], predicted[finite], int((~finite).sum()))
 
 

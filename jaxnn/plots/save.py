@@ -1,4 +1,4 @@
-"""Writing a picture to a file, whole or not at all."""
+"""Writing a picture to a file, completely or not at all."""
 
 import io
 import os
@@ -38,7 +38,7 @@ def save(figure: "matplotlib.figure.Figure", path: str | os.PathLike[str], dpi: 
     path, picture = Path(path), io.BytesIO()
     suffix = path.suffix.lower()
     if suffix not in METADATA:
-        raise ValueError(f"Cannot tell the format of the picture {str(path)!r}: end it in {', '.join(METADATA)}.")
+        raise ValueError(f"The name of the picture must end in one of {', '.join(METADATA)}, got {str(path)!r}.")
     figure.savefig(
         picture,
         format=suffix[1:],

@@ -1,4 +1,4 @@
-"""The spectrum of a Hessian: where its eigenvalues are dense, and where single ones stand."""
+"""The spectrum of a Hessian: the density of its eigenvalues, and marks for single ones."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ def spectrum(
 
     Args:
         density: as `curvature.spectral_density` gives it: `grid` and `density`, both (points,).
-        eigenvalues: (k,), those to mark one by one, such as both ends.
+        eigenvalues: (k,), those to mark individually, such as the smallest and the largest.
         title: over the picture.
         theme: "light" or "dark".
 
@@ -43,9 +43,9 @@ def draw_spectrum(
     marked = np.empty(0) if eigenvalues is None else inputs.numbers("eigenvalues", eigenvalues, 1)
     inputs.same_length(grid=grid, density=height)
     if not (np.isfinite(grid).all() and np.isfinite(height).all() and np.isfinite(marked).all()):
-        raise ValueError("The spectrum must be finite to be drawn: the function or its Hessian is not.")
+        raise ValueError("The spectrum cannot be drawn, because the function or its Hessian is not finite.")
     if not (height > 0).any():
-        raise ValueError("The density must be > 0 somewhere to be drawn.")
+        raise ValueError("The density cannot be drawn, because it is nowhere positive.")
     floor = height.max() * 10.0**-DECADES
     drawn = np.maximum(height, floor)
     negative, positive = theme.series[1], theme.series[0]

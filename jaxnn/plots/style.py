@@ -1,4 +1,4 @@
-"""One look for every picture: two themes, one palette, large type, no more ink than the data need.
+"""One look for every picture: two themes, one palette, large type, little ink.
 
 The colours are the palette of Okabe and Ito, which readers with any of the common colour deficiencies can tell apart;
 each theme puts those first that stand out from its background. Styles are given to each artist and never to

@@ -1,4 +1,4 @@
-"""How far float32 strays: for each update rule, the error of each library against the step."""
+"""The error of float32: for each update rule, the error of each library against the number of steps."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 LIBRARIES = ("jaxnn", "optax", "torch", "keras")  # each looks the same in every picture, whichever others are there
-FLOOR, FLOOR_IN_WORDS = "floor", "floor of float32 state"
+FLOOR, FLOOR_IN_WORDS = "floor", "least possible error"
 NOT_FINITE = "not finite"
 DASHES = ((0, ()), (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (4, 1.2, 1.2, 1.2)), (0, (8, 1.5)))  # in widths of the line
 MARKERS = ("o", "s", "D", "v", "P", "X", "*")  # one per colour; the triangle that points up is for what is not finite
@@ -47,7 +47,7 @@ def ulp_errors(
 ) -> "matplotlib.figure.Figure":
     """Draws errors in ulp against steps, one panel per rule, all on the same two logarithmic axes.
 
-    Where curves coincide, the one that comes first in the legend is on top. If an error is 0, the axis of errors ends
+    Where curves coincide, the one that comes first in the legend is on top. If an error is 0, the error axis ends
     in a line for 0. Errors that are not finite are triangles at the upper edge.
 
     Args:
@@ -91,7 +91,7 @@ def ulp_errors(
 def panels_of(curves: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
     """The curves as arrays; raises as `ulp_errors` does."""
     if not curves:
-        raise ValueError("curves holds no rule: there is nothing to draw.")
+        raise ValueError("curves holds no rule, so there is nothing to draw.")
     for rule, libraries in curves.items():
         if not libraries:
             raise ValueError(f"curves[{rule!r}] holds no library: leave the rule out, or give it a curve.")
@@ -242,8 +242,8 @@ def mark_not_finite(axes: "matplotlib.axes.Axes", curve: Curve, colour: str) -> 
 
 def write_around(part: Any, theme: style.Theme, order: Iterable[str]) -> None:
     """Writes what all panels of a figure or subfigure share: the names of the axes, and a legend in the given order."""
-    part.supxlabel("step", color=theme.ink, fontsize=style.TEXT)
-    part.supylabel("error in ulp", color=theme.ink, fontsize=style.TEXT)
+    part.supxlabel("optimiser steps", color=theme.ink, fontsize=style.TEXT)
+    part.supylabel("error (units in the last place)", color=theme.ink, fontsize=style.TEXT)
     handles: dict[str, Any] = {}
     for axes in part.axes:
         drawn, labels = axes.get_legend_handles_labels()

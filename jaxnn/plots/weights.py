@@ -1,4 +1,4 @@
-"""What the first layer learnt: each hidden unit's weights as an image, or each input's weights as a bar."""
+"""The weights of the first layer: one image per hidden unit, or one bar per input."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ def first_layer(
     checks.whole(1, most=most)
     matrix = inputs.numbers("weights", weights, 2)
     if not np.isfinite(matrix).all():
-        raise ValueError("weights must be finite; training diverged, so draw the best parameters.")
+        raise ValueError("weights must be finite. Training diverged, so draw the best parameters.")
     if image_shape is not None:
         figure = style.new_figure(colours, style.LOW)
         draw_units(figure, colours, matrix, image_shape, most)
@@ -65,7 +65,7 @@ def draw_units(parent: Any, theme: style.Theme, matrix: np.ndarray, image_shape:
     """Draws the strongest hidden units as images with one symmetric scale.
 
     Raises:
-        ValueError: an image of that shape has not n_in pixels.
+        ValueError: an image of that shape does not have n_in pixels.
     """
     if image_shape[0] * image_shape[1] != len(matrix):
         raise ValueError(
@@ -77,7 +77,7 @@ def draw_units(parent: Any, theme: style.Theme, matrix: np.ndarray, image_shape:
     axes = parent.add_subplot()
     hidden = matrix.shape[1]
     shown = f"{len(units)} of {hidden}" if len(units) < hidden else f"{hidden}"
-    style.bare(axes, theme, title=f"First layer, {shown} units")
+    style.bare(axes, theme, title=f"First-layer weights, {shown} units")
     tiles.draw_tiles(
         axes,
         theme,
@@ -130,5 +130,5 @@ def add_scale(parent: Any, axes: "matplotlib.axes.Axes", theme: style.Theme, lim
     )
     bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"+{limit:.2g}"])
     bar.ax.tick_params(colors=theme.muted, labelcolor=theme.ink, labelsize=style.SMALL)
-    bar.ax.set_title("weight", color=theme.ink, fontsize=style.SMALL)
+    bar.ax.set_ylabel("weight", color=theme.ink, fontsize=style.SMALL)
     bar.outline.set_edgecolor(theme.grid)

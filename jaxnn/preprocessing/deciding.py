@@ -1,8 +1,8 @@
-"""What a raw column is, number or category: the one place where it is decided, and said in words where it was a choice.
+"""Decides whether a raw column holds numbers or categories, and notes each decision that could have gone otherwise.
 
-In this order: what the caller says (`Words`); what the column's dtype says; how its texts are written. Text becomes
-numbers only where all cells are numbers in one notation; a column that is numbers but for a few cells, or in which a
-comma may mean two things, is refused with what settles it, because a category for each number is never what was meant.
+What the caller says (`ColumnOptions`) comes first, then the column's dtype, then how its texts are written. Text
+becomes numbers only if all cells are numbers in one notation. If only a few cells are not numbers, or if a comma could
+mean two things, the column is refused and the message says how to settle it: nobody wants a category for each number.
 """
 
 import shlex
@@ -15,14 +15,14 @@ from jaxnn import checks
 from jaxnn.preprocessing import written
 from jaxnn.preprocessing.dates import are_dates, are_days
 from jaxnn.preprocessing.notes import Note
-from jaxnn.preprocessing.raw import Values, numbers_of, refuse_infinite, rows_told, text_of
+from jaxnn.preprocessing.raw import Values, numbers_of, refuse_infinite, rows_named, text_of
 from jaxnn.preprocessing.written import Notation
 
 FEW = 20  # different plain numbers at most for text to stay categories
 Kind = Literal["number", "category"]
 
 
-class Words(NamedTuple):
+class ColumnOptions(NamedTuple):
     """What the caller says about columns.
 
     Attributes:
@@ -38,7 +38,7 @@ class Words(NamedTuple):
     missing: tuple[str, ...] = ()
 
     def kind(self, name: str) -> Kind | None:
-        """What the column was said to be."""
+        """The kind that the caller declared, or None."""
         return "category" if name in self.category else "number" if name in self.number else None
 
 
@@ -56,35 +56,37 @@ class Decided(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
-def words_for(table: Mapping[str, Any], category: Any, number: Any, decimal: str | None, missing: Any) -> Words:
-    """The caller's words, checked.
+def column_options(
+    table: Mapping[str, Any], category: Any, number: Any, decimal: str | None, missing: Any
+) -> ColumnOptions:
+    """The caller's options, checked.
 
     Raises:
-        ValueError: a column does not exist or was called both, or the decimal mark is no mark.
+        ValueError: a column does not exist or was declared both, or the decimal mark is neither.
     """
-    words = Words(_names(category), _names(number), decimal, _names(missing))
-    for kind, names in (("category", words.category), ("number", words.number)):
+    options = ColumnOptions(_names(category), _names(number), decimal, _names(missing))
+    for kind, names in (("category", options.category), ("number", options.number)):
         for name in names:
             checks.one_of(name, table, f"{kind} column")
-    both = sorted({*words.category} & {*words.number})
+    both = sorted({*options.category} & {*options.number})
     if both:
-        raise ValueError(f"Column {both[0]!r} is called both a category and a number: choose one.")
+        raise ValueError(f"Column {both[0]!r} is declared both a category and a number: choose one.")
     if decimal not in (None, ".", ","):
         raise ValueError(f'decimal must be ".", "," or None, got {decimal!r}.')
-    return words
+    return options
 
 
 def decide(name: str, read: Values, wanted: Kind | None = None, decimal: str | None = None) -> Decided:
     """Decides what a column is.
 
     Args:
-        name: the column's name, for what is told.
+        name: the column's name, for messages.
         read: its values, of all rows.
-        wanted: what the caller says that it is.
-        decimal: the decimal mark of numbers in text, where they leave it open.
+        wanted: the kind that the caller declared.
+        decimal: the decimal mark of numbers in text, where the texts leave it open.
 
     Raises:
-        ValueError: it cannot be what is wanted, or needs a word from the caller.
+        ValueError: it cannot be what is wanted, or the caller has to decide.
     """
     if read.kind == "nothing":
         return Decided(read)
@@ -93,29 +95,30 @@ def decide(name: str, read: Values, wanted: Kind | None = None, decimal: str | N
     if wanted == "number":
         return _as_number(name, read, decimal)
     if read.kind == "category":
-        return _judge_texts(name, read, decimal)
+        return _classify_texts(name, read, decimal)
     days = read.kind == "number" and are_days(read.values[~read.missing])
     return Decided(read, None, (_note_of_days(name, read),) if days else ())
 
 
 def as_category(read: Values) -> Values:
-    """The column as texts; numbers are spelt as short as they can be.
+    """The column as texts; numbers are written as short as possible.
 
     Raises:
-        ValueError: a number is infinite, or too large for its neighbours to be told from it.
+        ValueError: a number is infinite, or so large that float64 cannot tell it from its neighbours.
     """
     if isinstance(read.values, np.ndarray):
         refuse_infinite(read)
         large = np.abs(read.values) >= 2**53
         if large.any():
             raise ValueError(
-                f"{read.what} has numbers of 2⁵³ and more in {rows_told(large)}, too large to be told apart: use text."
+                f"{read.what} has numbers of 2⁵³ or more in {rows_named(large)},"
+                " which float64 cannot tell apart: use text."
             )
     values = read.values.tolist() if isinstance(read.values, np.ndarray) else read.values
-    told = (bool(value) if read.kind == "boolean" and value == value else value for value in values)
+    plain = (bool(value) if read.kind == "boolean" and value == value else value for value in values)
     absent = read.missing.tolist()
     return read._replace(
-        kind="category", values=[None if gone else text_of(value) for value, gone in zip(told, absent, strict=True)]
+        kind="category", values=[None if gone else text_of(value) for value, gone in zip(plain, absent, strict=True)]
     )
 
 
@@ -125,7 +128,7 @@ def _as_number(name: str, read: Values, decimal: str | None) -> Decided:
         return Decided(read._replace(kind="number"))
     texts = _texts(read)
     if read.kind == "date" or not all(isinstance(text, str) for text in texts):
-        numbers_of(read._replace(kind="date"))  # raises: a date is no number, whoever says so
+        numbers_of(read._replace(kind="date"))  # raises: a date is not a number, even if declared one
     notation = written.recognise(texts, decimal=decimal, any_unit=True)
     if notation == "ambiguous":
         raise ValueError(_ambiguous(name, read.what, texts))
@@ -137,8 +140,8 @@ def _as_number(name: str, read: Values, decimal: str | None) -> Decided:
     return Decided(_converted(read, notation), notation)
 
 
-def _judge_texts(name: str, read: Values, decimal: str | None) -> Decided:
-    """Text: numbers in disguise, categories, or something that needs a word from the caller."""
+def _classify_texts(name: str, read: Values, decimal: str | None) -> Decided:
+    """Text: numbers in disguise, categories, or something that the caller has to decide."""
     texts = _texts(read)
     codes = [text for text in texts if written.is_code(text)]
     if codes:
@@ -173,21 +176,21 @@ def _refuse_strays(name: str, read: Values, texts: Sequence[str]) -> None:
     if len(texts) > FEW and 0 < len(plain) < len(texts) and all(map(written.is_amount, texts)):  # 950 beside 1.2k
         other = next(text for text in texts if text not in plain)
         raise ValueError(
-            f"{read.what} holds numbers with and without a word behind them, such as {plain[0]!r} and {other!r}: write"
-            f" them all in one way; or a category, if that is what it is {option('category', name)}."
+            f"{read.what} holds numbers with and without a unit, such as {plain[0]!r} and {other!r}: write all of them"
+            f" in the same way; if the column is a category, say so {option('category', name)}."
         )
     unit = written.unit_of(texts)
     if unit is not None and len(texts) > FEW:
         raise ValueError(
-            f"{read.what} holds numbers with {unit!r} beside them, such as {texts[0]!r}: say that it is a number"
-            f" {option('number', name)}, or a category {option('category', name)}."
+            f"{read.what} holds numbers with the unit {unit!r}, such as {texts[0]!r}: declare it a number"
+            f" {option('number', name)} or a category {option('category', name)}."
         )
     if len(texts) <= 5 * FEW + 1:  # more are refused as an identifier, which dates among them need not be found for
         dates = {text for text in texts if are_dates([text])}
         if _mostly(read, dates):
             stray = next(text for text in texts if text not in dates)
             raise ValueError(
-                f"{read.what} holds dates, but {stray!r} in {_where(read, [stray])}: leave it out (drop {name!r};"
+                f"{read.what} holds dates, but also {stray!r} in {_where(read, [stray])}: leave it out (drop {name!r};"
                 " --drop on the command line), or replace it by numbers such as an age or a month."
             )
 
@@ -198,25 +201,25 @@ def _mostly(read: Values, texts: Collection[str]) -> bool:
 
 
 def _refuse(name: str, read: Values, strays: Sequence[str], *, wanted: bool) -> NoReturn:
-    """Raises ValueError for numbers with some cells between them that are none, or in more than one notation."""
-    otherwise = "" if wanted else f"; or a category, if that is what it is {option('category', name)}"
+    """Raises ValueError for numbers among which a few cells are not numbers, or in more than one notation."""
+    otherwise = "" if wanted else f"; if the column is a category, say so {option('category', name)}"
     if strays:
         cells = " ".join(shlex.quote(stray) for stray in strays[:3])
-        words = ", ".join(map(repr, strays[:3]))
+        examples = ", ".join(map(repr, strays[:3]))
         more = f" and {len(strays) - 3} other texts" if len(strays) > 3 else ""
         raise ValueError(
-            f"{read.what} holds numbers, but {words}{more} in {_where(read, strays)}: mend it, or say that it stands"
-            f" for a missing value (missing={strays[:3]!r}; --missing {cells}){otherwise}."
+            f"{read.what} holds numbers, but also {examples}{more} in {_where(read, strays)}: fix it, or declare it"
+            f" a missing value (missing={strays[:3]!r}; --missing {cells}){otherwise}."
         )
     first, other = _unlike(_texts(read))
     raise ValueError(
-        f"{read.what} writes its numbers in more than one way, such as {first!r} and {other!r}: write them all in"
-        f" one{otherwise}."
+        f"{read.what} writes its numbers in more than one way, such as {first!r} and {other!r}: use one"
+        f" notation{otherwise}."
     )
 
 
 def _unlike(texts: Sequence[str]) -> tuple[str, str]:
-    """Two texts that are no numbers in one notation."""
+    """Two texts that cannot be numbers in the same notation."""
     fitting = texts[:1]
     for text in texts[1:]:
         if written.recognise([*fitting, text], any_unit=True) is None:
@@ -227,19 +230,19 @@ def _unlike(texts: Sequence[str]) -> tuple[str, str]:
 
 def _where(read: Values, texts: Collection[str]) -> str:
     wanted = set(texts)
-    return rows_told(np.fromiter((value in wanted for value in read.values), bool, len(read.values)))
+    return rows_named(np.fromiter((value in wanted for value in read.values), bool, len(read.values)))
 
 
-def option(word: str, name: str) -> str:
-    """How to say a word about a column, in Python and at the command line, for messages."""
-    return f"({word}={name!r}; --{word} {shlex.quote(name)})"
+def option(keyword: str, name: str) -> str:
+    """How to set an option of a column, in Python and at the command line, for messages."""
+    return f"({keyword}={name!r}; --{keyword} {shlex.quote(name)})"
 
 
 def _ambiguous(name: str, what: str, texts: Sequence[str]) -> str:
     example = next(text for text in texts if "," in text)
     return (
-        f"{what} holds {example!r} and the like, in which the comma may be a decimal comma or stand between thousands:"
-        ' say which mark is the decimal one (decimal="." or ","; --decimal point or comma), or that it is a category'
+        f"{what} holds values such as {example!r}, where the comma may be a decimal comma or a thousands separator:"
+        ' give the decimal mark (decimal="." or ","; --decimal point or comma), or declare the column a category'
         f" {option('category', name)}."
     )
 
@@ -248,22 +251,25 @@ def _note_of_numbers(name: str, read: Values, texts: Sequence[str], notation: No
     """How text was read as numbers, with an example that is not plain, if there is one."""
     example = next((text for text in texts if not written.is_plain(text)), texts[0])
     value = text_of(written.number(example, notation))
-    return f"{read.what} is read as numbers, {value} for {example!r}; to keep the text {option('category', name)}"
+    return (
+        f"{read.what} is read as numbers, {example!r} as {value}; to keep the text,"
+        f" declare it a category {option('category', name)}"
+    )
 
 
 def _note_of_days(name: str, read: Values) -> Note:
-    """That numbers may be dates, between which the steps are none of time."""
+    """The note that numbers may be dates, whose differences are not times."""
     value = read.values[~read.missing][0]
-    told = f"{read.what} looks like dates, such as {value:.0f}, and is used as a number: drop it if so"
-    return Note(f"{told} {option('drop', name)}, or replace it by numbers such as an age or a month")
+    text = f"{read.what} looks like dates, such as {value:.0f}, but is used as a number: if it is a date, drop it"
+    return Note(f"{text} {option('drop', name)}, or replace it by numbers such as an age or a month")
 
 
 def _note_of_codes(name: str, read: Values, texts: Sequence[str], code: str) -> tuple[Note, ...]:
     """Why digits stayed text."""
     if not all(text.isdecimal() for text in texts):
         return ()
-    told = f"{read.what} stays text, for its leading zeros, as in {code!r}"
-    return (Note(f"{told}; to read numbers {option('number', name)}"),)
+    text = f"{read.what} stays text because of leading zeros, as in {code!r}"
+    return (Note(f"{text}; to read numbers, declare it a number {option('number', name)}"),)
 
 
 def _names(given: Any) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def fit(
 ) -> Preprocessing:
     """Learns the transformation of a table.
 
-    What was a choice is said in the result's `notes`.
+    The result's `notes` list every decision that could have gone otherwise.
 
     Args:
         columns: a mapping from names to columns of equal length, a `data.Table`, or a DataFrame.
@@ -46,18 +46,18 @@ def fit(
         rows: indices of the training rows, all by default. Means, scales and categories come from these rows alone;
             the names of the classes, what kind a column is, and whether missing values occur, from all.
         category: names of columns whose values are categories, whatever they look like.
-        number: names of columns whose values are numbers, whatever they look like: `3 kg` is read too.
+        number: names of columns whose values are numbers, whatever they look like, `3 kg` included.
         decimal: the decimal mark, "." or ",", of numbers that are text, where their column leaves it open.
         missing: texts that stand for a missing value, here and in every later table.
 
     Raises:
-        ValueError: a name is unknown or occurs twice, nothing is left to learn from, or a column is of no use as it
-            stands: dates, identifiers as text, no values at all, numbers with other text between them or with commas
-            that may mean two things, missing targets, a target of one class only.
+        ValueError: a name is unknown or occurs twice, nothing is left to learn from, or a column cannot be used as
+            it is: dates, identifiers as text, no values at all, numbers with other text among them or with commas
+            that may mean two things, missing targets, a target with only one class.
         ImportError: a column belongs to a library of DataFrames, and narwhals is not installed.
     """
     table = columns_of(columns)
-    words = deciding.words_for(table, category, number, decimal, missing)
+    options = deciding.column_options(table, category, number, decimal, missing)
     checks.one_of(target, table, "target column")
     drop = (drop,) if isinstance(drop, str) else tuple(drop)
     for name in drop:
@@ -70,19 +70,19 @@ def fit(
     refuse_long("The header", [*names, target])
     if not names:
         raise ValueError("No columns are left to predict from: only the target remains.")
-    read = {name: read_column(f"Column {name!r}", table[name], words.missing) for name in names}
-    values = read_column(f"Target {target!r}", table[target], words.missing)
+    read = {name: read_column(f"Column {name!r}", table[name], options.missing) for name in names}
+    values = read_column(f"Target {target!r}", table[target], options.missing)
     n = common_length([*read.values(), values])
     if n == 0:
         raise ValueError("The table has no rows to learn from.")
     chosen = _checked_rows(rows, n)
     commas = getattr(columns, "decimal_commas", ())  # of a `data.Table`
-    fitted = [fit_column(name, column, chosen, words) for name, column in read.items()]
+    fitted = [fit_column(name, column, chosen, options) for name, column in read.items()]
     fitted = [with_decimal_commas(each) if each.column.name in commas else each for each in fitted]
-    learnt = fit_target(target, values, chosen, problem_wanted(target, problem, words), (), words)
+    learnt = fit_target(target, values, chosen, problem_wanted(target, problem, options), (), options)
     if target in commas and learnt.target.problem == "numbers":
         learnt = learnt.with_decimal_commas()
-    return _together(without_identifiers(fitted), learnt)._replace(missing=words.missing)
+    return _together(without_identifiers(fitted), learnt)._replace(missing=options.missing)
 
 
 def fit_arrays(
@@ -145,10 +145,10 @@ def fit_arrays(
 
 
 def _together(fitted: list[Fitted], learnt: FittedTarget) -> Preprocessing:
-    """The transformation, with what is to be told of it."""
+    """The transformation, with its notes."""
     refuse_nothing_left(fitted)
-    told = notes.told([*(note for each in fitted for note in each.notes), *learnt.notes])
-    return Preprocessing(tuple(each.column for each in fitted), learnt.target, told)
+    lines = notes.grouped([*(note for each in fitted for note in each.notes), *learnt.notes])
+    return Preprocessing(tuple(each.column for each in fitted), learnt.target, lines)
 
 
 def _checked_rows(rows: Any, n: int) -> np.ndarray:

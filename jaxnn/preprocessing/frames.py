@@ -1,4 +1,4 @@
-"""Columns and names of tables from any library, through narwhals: nulls stay nulls, and a dtype's word is heard."""
+"""Columns and names of tables from any library, through narwhals: nulls stay nulls, and categorical dtypes count."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def column_of(values: Any) -> tuple[Any, bool]:
 
 
 def _bare(values: Any) -> tuple[Any, bool]:
-    """As `column_of`, for what is no series: pyarrow.Array, pandas.Categorical and other arrays of pandas."""
+    """As `column_of`, for what is not a series: pyarrow.Array, pandas.Categorical and other arrays of pandas."""
     if hasattr(values, "to_pylist"):
         return _untouched(values.to_pylist()), hasattr(values, "dictionary")
     return values, str(getattr(values, "dtype", "")) == "category"
@@ -42,7 +42,7 @@ def columns_of(table: Any) -> dict[str, Any]:
     """The columns of any kind of table, by name.
 
     Raises:
-        TypeError: it is no table.
+        TypeError: it is not a table.
         ValueError: two columns have one name, or names that are written alike, such as 1 and "1".
     """
     if isinstance(table, Mapping):

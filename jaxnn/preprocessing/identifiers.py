@@ -1,10 +1,11 @@
-"""Columns of whole numbers that name the rows instead of measuring something.
+"""Columns of whole numbers that identify the rows instead of measuring something.
 
-A network learns by heart which range of names goes with which class where a table is sorted, and is then as good on
-held-out rows of the same table and of no use on any other. What gives such a column away is that no number occurs
+If a table is sorted, a network learns by heart which range of numbers goes with which class. It then does well on
+held-out rows of the same table, and is useless on any other. Such a column shows itself by holding no number
 twice: n numbers drawn from w consecutive ones are all different with probability about exp(-n² / 2w) (the birthday
-problem), so where that is below e⁻²⁰ they were not drawn but dealt out. Names are dealt out from 0 or 1 on; what starts
-elsewhere, or is called a time, may be an axis, such as years, along which the table was made.
+    problem), so where that is below e⁻²⁰ they were not drawn but assigned. Identifiers are assigned from 0 or 1 on. A
+    column that starts
+elsewhere, or whose name is that of a time, may be an axis of the table, such as years.
 """
 
 import re
@@ -23,7 +24,7 @@ AXIS = re.compile(r"(?i:^[xt]$|time|date|year|month|week|day|hour|minute|second|
 
 
 def role(name: str, numbers: np.ndarray) -> Literal["identifier", "axis"] | None:
-    """What a column of all different numbers is: the rows' names, or perhaps only an axis; None for measured numbers.
+    """What a column of all different numbers is: an identifier, or perhaps only an axis; None for measured numbers.
 
     Args:
         name: the column's name, which decides where the numbers alone do not.

@@ -1,4 +1,4 @@
-"""What is told of columns, in as few lines as can be."""
+"""Notes on columns, grouped into as few lines as possible."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,19 +7,19 @@ DECIMAL_COMMAS = "read with decimal commas"
 
 
 class Note(NamedTuple):
-    """One thing to tell of one column.
+    """One note on one column.
 
     Attributes:
-        about: what is the case.
-        column: the column, where the same may be the case of many; nothing where `about` names it.
+        about: what the note says.
+        column: the column, where the same may apply to many; empty where `about` names it.
     """
 
     about: str
     column: str = ""
 
 
-def told(notes: Iterable[Note]) -> tuple[str, ...]:
-    """One line for each thing that is the case, with the columns of which it is."""
+def grouped(notes: Iterable[Note]) -> tuple[str, ...]:
+    """One line per distinct note, with the columns that it applies to."""
     columns: dict[str, list[str]] = {}
     for note in notes:
         columns.setdefault(note.about, []).extend([note.column] if note.column else [])

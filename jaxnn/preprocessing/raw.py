@@ -1,4 +1,4 @@
-"""The columns of raw tables, of whatever library: which kind each is, and which of its values are missing."""
+"""The columns of raw tables from any library: which kind each is, and which of its values are missing."""
 
 import datetime
 import math
@@ -25,7 +25,7 @@ class Values(NamedTuple):
 
 
 def read_column(what: str, values: Any, missing: Collection[str] = ()) -> Values:
-    """Sorts a raw column into one of the kinds; the texts in `missing` stand for no value."""
+    """Sorts a raw column into one of the kinds; the texts in `missing` stand for a missing value."""
     array, categorical = column_of(values)
     read = _read_array(what, np.asarray(array), missing)
     return read._replace(categorical=categorical)
@@ -46,7 +46,7 @@ def _read_array(what: str, array: np.ndarray, absent: Collection[str]) -> Values
         texts = [None if absent else str(date) for date, absent in zip(array, missing.tolist(), strict=True)]
         return Values(what, "date", texts, missing)
     if array.dtype.kind not in "OUT":
-        raise ValueError(f"{what} holds {array.dtype}; numbers, booleans and text are understood.")
+        raise ValueError(f"{what} holds {array.dtype}, which cannot be read: use numbers, booleans or text.")
     items = array.tolist()
     missing = _missing(items, absent)
     if missing.all():
@@ -65,7 +65,7 @@ def _read_array(what: str, array: np.ndarray, absent: Collection[str]) -> Values
     if all(hasattr(each, "__float__") or issubclass(each, str) for each in types):
         return Values(what, "category", [None if item is None else text_of(item) for item in items], missing)
     strange = next(each.__name__ for each in types if not hasattr(each, "__float__") and not issubclass(each, str))
-    raise ValueError(f"{what} holds values of type {strange}; numbers, booleans and text are understood.")
+    raise ValueError(f"{what} holds values of type {strange}, which cannot be read: use numbers, booleans or text.")
 
 
 def _floats(items: list[Any]) -> np.ndarray:
@@ -102,7 +102,7 @@ def _missing(items: list[Any], absent: Collection[str]) -> np.ndarray:
 
 
 def distinct(read: Values) -> tuple[Values, np.ndarray]:
-    """The different values of a column, and for each row the index of its own among them: work for few, not for all."""
+    """The different values of a column, and for each row the index of its own among them, which saves work."""
     if isinstance(read.values, np.ndarray):
         values, place = np.unique(read.values, return_inverse=True)
         return read._replace(values=values, missing=np.isnan(values)), place.reshape(-1)
@@ -120,8 +120,8 @@ def common_length(columns: Sequence[Values]) -> int:
     """The number of rows, which all columns share."""
     lengths = {len(column.missing): column.what for column in columns}
     if len(lengths) > 1:
-        told = ", ".join(f"{what} has {n}" for n, what in lengths.items())
-        raise ValueError(f"All columns must have the same number of rows: {told}.")
+        counts = ", ".join(f"{what} has {n}" for n, what in lengths.items())
+        raise ValueError(f"All columns must have the same number of rows: {counts}.")
     return next(iter(lengths))
 
 
@@ -141,7 +141,7 @@ def numbers_of(read: Values) -> np.ndarray:
         wrong = np.array([not reads_as_number(value) for value in read.values], bool) & ~read.missing
         where = wrong if wrong.any() else ~read.missing
         value = str(read.values[int(np.argmax(where))])
-        raise ValueError(f"{read.what} is the text {value!r} in {rows_told(where)}; a number is expected.")
+        raise ValueError(f"{read.what} holds the text {value!r} in {rows_named(where)}, but a number is expected.")
     refuse_infinite(read)
     return read.values
 
@@ -158,16 +158,16 @@ def refuse_infinite(read: Values) -> None:
     """Raises ValueError, naming the row, if a number is infinite."""
     infinite = np.isinf(read.values)
     if infinite.any():
-        raise ValueError(f"{read.what} is infinite in {rows_told(infinite)}; numbers must be finite.")
+        raise ValueError(f"{read.what} is infinite in {rows_named(infinite)}; numbers must be finite.")
 
 
-def rows_told(wrong: np.ndarray) -> str:
-    """Where the first wrong value stands, and how many more there are."""
+def rows_named(wrong: np.ndarray) -> str:
+    """The row of the first wrong value, and how many more there are."""
     more = int(wrong.sum()) - 1
     return f"row {int(np.argmax(wrong)) + 1} of {len(wrong)}" + (f" (and {more} more)" if more else "")
 
 
 def listed(names: Sequence[Any], most: int = 10) -> str:
     """Names for a message, cut short when there are many."""
-    told = ", ".join(repr(name) for name in names[:most])
-    return told + (f" and {len(names) - most} more" if len(names) > most else "")
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

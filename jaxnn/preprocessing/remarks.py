@@ -1,4 +1,4 @@
-"""What a reader of predictions should know of the table they were made from."""
+"""Warnings about a table from which predictions are made."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,18 +9,18 @@ from jaxnn.preprocessing.frames import columns_of
 from jaxnn.preprocessing.raw import Values, is_array, listed, read_column
 from jaxnn.preprocessing.transform import Column, Preprocessing, numbers_written
 
-MOST = 5  # columns that are named
+MOST = 5  # columns that are named at most
 
 
 def remarks(fitted: Preprocessing, table: Any, *, clip: bool = False, fill_missing: bool = False) -> tuple[str, ...]:
-    """What about `table` makes predictions doubtful, one line each; empty where there is nothing.
+    """The reasons why predictions from `table` are doubtful, one line each; empty if there are none.
 
-    A number is far outside what training saw of its column if it is further from the interval [least, most] than that
-    is wide: a network says nothing there that it has learnt. Fractions where training had per cent are told as well,
-    and values that stand at the mean only because `fill_missing` says so.
+    A number is far outside the training range [least, most] of its column if its distance from the range exceeds the
+    range's width: there, the network has learnt nothing. Further reasons are fractions where training had per cent, and
+    missing values that `fill_missing` replaced.
 
     Args:
-        fitted: the transformation, to which the table must be acceptable.
+        fitted: the transformation, which must accept the table.
         table: as for `Preprocessing.inputs`.
         clip: as for `Preprocessing.inputs`.
         fill_missing: as for `Preprocessing.inputs`.
@@ -47,8 +47,8 @@ def _read(fitted: Preprocessing, columns: Mapping[str, Any], column: Column) -> 
 
 
 def _far(fitted: Preprocessing, columns: Mapping[str, Any], clip: bool) -> str | None:
-    """The numbers far outside what training saw: how many rows, and which columns."""
-    told, rows = [], np.zeros(0, bool)
+    """The numbers far outside the training range: in how many rows, and in which columns."""
+    found, rows = [], np.zeros(0, bool)
     for column in fitted.columns:
         if column.least is None or column.most is None:
             continue
@@ -57,15 +57,17 @@ def _far(fitted: Preprocessing, columns: Mapping[str, Any], clip: bool) -> str |
         far = (values < column.least - width) | (values > column.most + width)
         if far.any():
             rows = far | (rows if len(rows) else False)
-            told.append(
+            found.append(
                 f"{column.name!r} in {int(far.sum()):,}, such as {float(values[np.argmax(far)]):.6g}"
                 f" ({column.least:.6g} to {column.most:.6g} in training)"
             )
-    if not told:
+    if not found:
         return None
-    shown = ", ".join(told[:MOST]) + (f" and {len(told) - MOST:,} more columns" if len(told) > MOST else "")
-    end = "they are held at what training saw" if clip else "clip=True (--clip) holds them at what training saw"
-    return f"{int(rows.sum()):,} of {_counted(len(rows))} far outside what training saw: {shown}; {end}"
+    shown = ", ".join(found[:MOST]) + (f" and {len(found) - MOST:,} more columns" if len(found) > MOST else "")
+    remedy = "they are limited to that range" if clip else "clip=True (--clip) limits them to that range"
+    return (
+        f"Numbers are far outside the training range in {int(rows.sum()):,} of {_counted(len(rows))}: {shown}; {remedy}"
+    )
 
 
 def _numbers(fitted: Preprocessing, columns: Mapping[str, Any], column: Column) -> np.ndarray:
@@ -78,7 +80,7 @@ def _numbers(fitted: Preprocessing, columns: Mapping[str, Any], column: Column) 
 
 def _fractions(fitted: Preprocessing, columns: Mapping[str, Any]) -> str | None:
     """Columns that were per cent in training, and look like fractions without the sign."""
-    told = []
+    found = []
     for column in fitted.columns:
         if column.notation is None or column.notation.unit != "%" or column.least is None or column.most is None:
             continue
@@ -86,26 +88,26 @@ def _fractions(fitted: Preprocessing, columns: Mapping[str, Any]) -> str | None:
         signs = read.kind == "category" and any("%" in str(value) for value in read.values)
         numbers = numbers_written(read, column.notation)[~read.missing]
         if not signs and numbers.any() and np.abs(numbers).max() <= 1 < max(abs(column.least), abs(column.most)):
-            told.append(column.name)
-    if not told:
+            found.append(column.name)
+    if not found:
         return None
     return (
-        f"without a percent sign, and at most 1, where training had per cent: {listed(told)};"
+        f"Values are at most 1 and have no percent sign, although training had per cent: {listed(found)};"
         " 0.45 is read as 0.45 %, not as 45 %"
     )
 
 
 def _filled(fitted: Preprocessing, columns: Mapping[str, Any]) -> str | None:
     """Columns with missing values that had none in training."""
-    told = []
+    found = []
     for column in fitted.columns:
         if column.kind != "unused" and column.missing == "refused":
             missing = int(_read(fitted, columns, column).missing.sum())
             if missing:
-                told.append(f"{column.name!r} in {_counted(missing)}")
-    if not told:
+                found.append(f"{column.name!r} in {_counted(missing)}")
+    if not found:
         return None
-    return f"missing, where training had none missing, and taken at the mean or as no category: {', '.join(told)}"
+    return f"Missing values were replaced by the mean or by no category, although training had none: {', '.join(found)}"
 
 
 def _counted(n: int) -> str:

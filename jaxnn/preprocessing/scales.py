@@ -1,10 +1,10 @@
-"""The mean and the spread of numbers, and the bounds that a column has to keep to be of use."""
+"""The mean and the spread of numbers, and the bounds within which a column can be used."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from jaxnn.preprocessing.raw import rows_told
+from jaxnn.preprocessing.raw import rows_named
 from jaxnn.preprocessing.stored import MAX_NAME
 from jaxnn.preprocessing.transform import LARGEST, Label
 
@@ -14,7 +14,7 @@ ROUNDINGS = 1_000  # of a column that is constant up to rounding: at most so man
 def mean_and_scale(x: np.ndarray) -> tuple[float, float]:
     """The mean and standard deviation of x; the deviation of a constant is taken as 1.
 
-    Taken relative to the largest magnitude, so that neither sums nor squares overflow.
+    Taken relative to the largest magnitude, so neither sums nor squares overflow.
     """
     if x.min() == x.max():
         return float(x[0]), 1.0
@@ -41,15 +41,15 @@ def refuse_long(what: str, texts: Sequence[Label]) -> None:
     """Raises ValueError for free text, which a model could be saved with but not loaded."""
     longest = max((len(text) for text in texts if isinstance(text, str)), default=0)
     if longest > MAX_NAME:
-        raise ValueError(f"{what} holds a text of {longest} characters, more than the {MAX_NAME} of a category.")
+        raise ValueError(f"{what} holds a text of {longest} characters, more than the {MAX_NAME} that are accepted.")
 
 
 def refuse_large(what: str, numbers: np.ndarray) -> None:
-    """Raises ValueError for numbers beyond single precision, which would drown all others in the mean and the scale."""
+    """Raises ValueError for numbers beyond single precision, which would dominate the mean and the scale."""
     large = np.abs(numbers) > LARGEST
     if large.any():
         value = float(numbers[int(np.argmax(large))])
         raise ValueError(
-            f"{what} is {value!r} in {rows_told(large)}, beyond the largest number that is accepted,"
-            f" {LARGEST:.3g}: mend it, or leave it empty."
+            f"{what} is {value!r} in {rows_named(large)}, beyond the largest number that is accepted,"
+            f" {LARGEST:.3g}: fix it, or leave the cell empty."
         )

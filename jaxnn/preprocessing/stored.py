@@ -1,4 +1,4 @@
-"""The transformation from its stored description, of which nothing is believed, and the limits that it observes."""
+"""Reads the transformation from its stored description, which is not trusted, and sets its limits."""
 
 import math
 from typing import Any, get_args
@@ -9,11 +9,11 @@ from jaxnn.preprocessing.written import DECIMALS, GROUPS, Notation
 MAX_CATEGORIES = 100  # of one column: more is an identifier or free text, not a category
 MAX_CLASSES = 1_000
 MAX_COLUMNS = 100_000
-MAX_NAME = 10_000  # characters of a name, a category or a label; `fit` refuses longer ones, so that all it makes loads
+MAX_NAME = 10_000  # characters of a name, a category or a label; `fit` refuses longer ones, so all can be loaded
 
 
 def from_spec(spec: Any) -> Preprocessing:
-    """The transformation that `to_spec` described; the description may come from anybody, and nothing is believed.
+    """The transformation that `to_spec` described; it may come from anybody, so everything is checked.
 
     Raises:
         ValueError: the description is not one that `to_spec` writes.
@@ -25,7 +25,7 @@ def from_spec(spec: Any) -> Preprocessing:
     )
     names = {column.name for column in columns}
     if not columns or len(names) != len(columns):
-        raise ValueError("The stored preprocessing must have columns, each name once.")
+        raise ValueError("The stored preprocessing must have columns with different names.")
     if not 0 < sum(len(column.input_names) for column in columns) <= 2 * MAX_COLUMNS:
         raise ValueError(f"The stored preprocessing must have 1 to {2 * MAX_COLUMNS} inputs.")
     notes, missing = (

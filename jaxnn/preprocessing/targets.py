@@ -1,4 +1,4 @@
-"""Learning the target: classes or numbers, and which."""
+"""Learning the target: whether it is classes or numbers, and which ones."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnn.preprocessing import deciding
-from jaxnn.preprocessing.deciding import Decided, Words
+from jaxnn.preprocessing.deciding import ColumnOptions, Decided
 from jaxnn.preprocessing.notes import DECIMAL_COMMAS, Note
 from jaxnn.preprocessing.raw import Values, distinct, numbers_of, read_column, refuse_infinite
 from jaxnn.preprocessing.scales import is_constant, mean_and_scale, refuse_large, refuse_long
@@ -14,17 +14,17 @@ from jaxnn.preprocessing.stored import MAX_CLASSES
 from jaxnn.preprocessing.transform import Label, Problem, Target, labels_like, refuse_missing_target
 from jaxnn.preprocessing.written import Notation
 
-FEW = 20  # different whole numbers at most for a target to be taken for classes
+FEW = 20  # a target with at most so many different whole numbers is taken for classes
 
 
 class FittedTarget(NamedTuple):
-    """The target that was learnt, and what is to be told of it."""
+    """The target that was learnt, and the notes on it."""
 
     target: Target
     notes: tuple[Note, ...] = ()
 
     def with_decimal_commas(self) -> "FittedTarget":
-        """Numbers that stood in their file with decimal commas, as which later files are to be read."""
+        """Marks numbers that had decimal commas in the file, so later files are read the same way."""
         note = Note(DECIMAL_COMMAS, repr(self.target.name))
         return FittedTarget(self.target._replace(notation=Notation(",")), (*self.notes, note))
 
@@ -34,8 +34,9 @@ def problem_of(
 ) -> tuple[Problem, str]:
     """Whether targets are classes or numbers, and the reason in words.
 
-    Text and booleans are classes; so are whole numbers with at most 20 different values, each met twice on average.
-    Numbers that are written with a unit or with marks between their digits, such as 45% and 11,900, are numbers.
+    Text and booleans are classes. So are whole numbers with at most 20 different values that occur twice or more on
+    average. Numbers that are written with a unit or with marks between their digits, such as 45% and 11,900, are
+    numbers.
 
     Args:
         values: targets of shape (n,).
@@ -44,18 +45,18 @@ def problem_of(
         name: the target's name, for messages.
 
     Raises:
-        ValueError: the values are dates, or need a word from the caller, as for `fit`.
+        ValueError: the values are dates, or the caller has to decide, as for `fit`.
     """
     read = read_column(f"Target {name!r}" if name else "The target", values, missing)
     return _problem_of(read, _decided_target(name, read, None, decimal))
 
 
-def problem_wanted(target: str, problem: str | None, words: Words) -> str | None:
-    """The problem that the caller names, by `problem` or by what kind the target is."""
-    kind = words.kind(target)
+def problem_wanted(target: str, problem: str | None, options: ColumnOptions) -> str | None:
+    """The problem that the caller asked for, by `problem` or by declaring the target's kind."""
+    kind = options.kind(target)
     by_kind = {"category": "classes", "number": "numbers", None: None}[kind]
     if problem is not None and by_kind not in (None, problem):
-        raise ValueError(f"The target {target!r} is called a {kind}, and the problem {problem}: choose one.")
+        raise ValueError(f"The target {target!r} is declared a {kind}, but the problem is {problem}: choose one.")
     return problem or by_kind
 
 
@@ -65,22 +66,23 @@ def fit_target(
     rows: np.ndarray,
     problem: str | None,
     class_names: tuple[str, ...],
-    words: Words | None = None,
+    options: ColumnOptions | None = None,
 ) -> FittedTarget:
     """Learns the target: its classes, or its mean and scale."""
     if problem not in (None, "classes", "numbers"):
         raise ValueError(f'problem must be "classes" or "numbers", got {problem!r}.')
     if read.kind == "date":
-        raise ValueError(f"{read.what} holds dates; a number or a class can be predicted.")
+        raise ValueError(f"{read.what} holds dates, but only numbers or classes can be predicted.")
     refuse_missing_target(read)
-    decided = _decided_target(name, read, problem, None if words is None else words.decimal)
+    decided = _decided_target(name, read, problem, None if options is None else options.decimal)
     if (problem or _problem_of(read, decided)[0]) == "numbers":
         read = decided.read
         numbers = numbers_of(read)
         refuse_large(read.what, numbers)
         if len(rows) > 1 and is_constant(numbers[rows], read.precision):
             raise ValueError(
-                f"{read.what} has one value only in the training rows, {numbers[rows[0]]:g}: there is nothing to learn."
+                f"{read.what} holds a single value in the training rows,"
+                f" {numbers[rows[0]]:g}, so there is nothing to learn."
             )
         mean, scale = mean_and_scale(numbers[rows])
         return FittedTarget(Target(name, "numbers", (), (), mean, scale, decided.notation), decided.notes)
@@ -91,7 +93,7 @@ def fit_target(
 
 
 def _decided_target(name: str, read: Values, problem: str | None, decimal: str | None) -> Decided:
-    """What the target is: of classes nothing is read as numbers that is text."""
+    """What the target is: the texts of classes are never read as numbers."""
     if problem == "classes" or read.categorical:
         return Decided(read)
     return deciding.decide(name, read, "number" if problem == "numbers" else None, decimal)
@@ -109,14 +111,17 @@ def _problem_of(read: Values, decided: Decided) -> tuple[Problem, str]:
     if read.kind == "boolean":
         return "classes", "the values are true or false"
     if read.kind in ("date", "nothing"):
-        raise ValueError(f"The target holds {read.kind}: a number or a class can be predicted.")
+        raise ValueError(
+            f"The target holds {'dates' if read.kind == 'date' else 'no values'},"
+            " but only numbers or classes can be predicted."
+        )
     values = read.values[~read.missing]
     if (values != np.round(values)).any():
         return "numbers", "the values are numbers with fractions"
     different = len(np.unique(values))
-    told = f"the values are whole numbers, {different} different ones in {len(values)} rows"
+    reason = f"the values are whole numbers, {different} different ones in {len(values)} rows"
     few = different <= FEW and 2 * different <= len(values)
-    return ("classes", told) if few else ("numbers", told)
+    return ("classes", reason) if few else ("numbers", reason)
 
 
 def _classes(read: Values) -> tuple[Label, ...]:
@@ -124,10 +129,12 @@ def _classes(read: Values) -> tuple[Label, ...]:
     if read.kind == "number":
         refuse_infinite(read)
         if np.abs(read.values).max() >= 2**53:
-            raise ValueError(f"{read.what} has whole numbers of 2⁵³ and more, too large to be told apart: use text.")
+            raise ValueError(
+                f"{read.what} has whole numbers of 2⁵³ or more, which float64 cannot tell apart: use text."
+            )
     classes: list[Label] = sorted(set(labels_like((), distinct(read)[0])))
     if len(classes) < 2:
-        raise ValueError(f"{read.what} has one class only, {classes[0]!r}: there is nothing to tell apart.")
+        raise ValueError(f"{read.what} has only one class, {classes[0]!r}, so there is nothing to learn.")
     if len(classes) > MAX_CLASSES:
         raise ValueError(
             f"{read.what} has {len(classes)} different values, more than the {MAX_CLASSES} classes"

@@ -18,7 +18,7 @@ from jaxnn.preprocessing.raw import (
     numbers_of,
     read_column,
     reads_as_number,
-    rows_told,
+    rows_named,
     text_of,
 )
 from jaxnn.preprocessing.written import Notation
@@ -36,8 +36,8 @@ class Column(NamedTuple):
 
     Attributes:
         name: the column's name in the table.
-        kind: "number", "boolean", "category", or "unused": one value only, or an identifier. An unused column is not
-            looked at, save for where it is missing if that is marked.
+        kind: "number", "boolean", "category", or "unused": one value only, or an identifier. An unused column is
+            ignored, except for where it is missing if that is marked.
         mean: of the training values; stands in for a missing number or boolean.
         scale: > 0; a number is divided by it. 1 for the other kinds.
         categories: the texts seen in training, sorted; empty for the other kinds.
@@ -147,8 +147,8 @@ class Preprocessing(NamedTuple):
             table: a `data.Table`, a mapping from names to columns, a DataFrame (pandas, polars, pyarrow, narwhals),
                 or, where no column holds categories, an array of shape (n, number of raw columns) in their order.
                 Columns that the model does not use are ignored.
-            clip: hold numbers within what training saw of their column, [least, most].
-            fill_missing: let missing values stand at the mean, or at no category, where training had none missing.
+            clip: limit numbers to the range of their column in training, [least, most].
+            fill_missing: replace missing values by the mean, or by no category, even where training had none missing.
 
         Returns:
             float64 of shape (n, n_in), finite, n_in = len(input_names).
@@ -176,7 +176,7 @@ class Preprocessing(NamedTuple):
         """The network's targets: int32 class codes, or standardised float64, of shape (n,).
 
         Raises:
-            ValueError: a target is missing, is none of the known classes, or is no finite number.
+            ValueError: a target is missing, is not one of the known classes, or is not a finite number.
         """
         target = self.target
         read = read_column(f"Target {target.name!r}", values, self.missing)
@@ -190,7 +190,7 @@ class Preprocessing(NamedTuple):
         if unknown.any():
             label = labels[place[np.argmax(unknown)]]
             raise ValueError(
-                f"{read.what} is {label!r} in {rows_told(unknown)}, which is none of the classes"
+                f"{read.what} is {label!r} in {rows_named(unknown)}, which is not one of the classes"
                 f" of the training rows: {listed(target.class_names)}."
             )
         return np.array([code_of[label] for label in labels], np.int32)[place]
@@ -267,15 +267,15 @@ class Preprocessing(NamedTuple):
             target |= {"mean": self.target.mean, "scale": self.target.scale}
             if self.target.notation is not None:
                 target["notation"] = self.target.notation._asdict()
-        spoken = {"notes": list(self.notes), "missing": list(self.missing)}
-        return {"columns": columns, "target": target} | {name: texts for name, texts in spoken.items() if texts}
+        optional = {"notes": list(self.notes), "missing": list(self.missing)}
+        return {"columns": columns, "target": target} | {name: texts for name, texts in optional.items() if texts}
 
     def _inputs_of_array(self, x: np.ndarray, clip: bool, fill_missing: bool) -> np.ndarray:
         """As `inputs`, for an array: in one piece where all columns are complete numbers, as images are."""
         if any(column.kind == "category" for column in self.columns):
             names = [column.name for column in self.columns if column.kind == "category"]
             raise ValueError(
-                f"The model has columns of categories ({listed(names)}), which an array cannot hold:"
+                f"The model has category columns ({listed(names)}), which an array cannot hold:"
                 " give a table with named columns."
             )
         check_matrix(x, len(self.columns))
@@ -305,8 +305,8 @@ def _fill(block: np.ndarray, column: Column, read: Values, clip: bool, fill_miss
     """Writes a column's inputs into `block` of shape (n, number of its inputs)."""
     if column.missing == "refused" and read.missing.any() and not fill_missing:
         raise ValueError(
-            f"Column {column.name!r} is missing a value in {rows_told(read.missing)}, and had none missing in training:"
-            " fill it in, leave the row out, or let it stand at the mean or at no category"
+            f"Column {column.name!r} has a missing value in {rows_named(read.missing)}, but had none in training:"
+            " fill it in, leave the row out, or have it replaced by the mean or by no category"
             " (fill_missing=True; --fill-missing)."
         )
     if column.kind == "category":
@@ -333,7 +333,7 @@ def numbers_written(read: Values, notation: Notation | None) -> np.ndarray:
     """The values as float64, NaN where missing; text in the notation of the training rows, if that was text.
 
     Raises:
-        ValueError: a cell is no number, or is not written so.
+        ValueError: a cell is not a number, or is written differently.
     """
     if notation is None or read.kind != "category":
         return numbers_of(read)
@@ -342,8 +342,9 @@ def numbers_written(read: Values, notation: Notation | None) -> np.ndarray:
     if wrong.any():
         value = read.values[int(np.argmax(wrong))]
         raise ValueError(
-            f"{read.what} is the text {value!r} in {rows_told(wrong)}, and was numbers written {notation.told} in"
-            " training: write it so, or plainly."
+            f"{read.what} holds the text {value!r} in {rows_named(wrong)}, but"
+            f" held numbers written {notation.example} in"
+            " training: write it like that, or as a plain number."
         )
     return numbers
 
@@ -356,7 +357,7 @@ def _standardise(what: str, numbers: np.ndarray, mean: float, scale: float) -> n
     if far.any():
         value = float(numbers[int(np.argmax(far))])
         raise ValueError(
-            f"{what} is {value!r} in {rows_told(far)}, too far from the training values,"
+            f"{what} is {value!r} in {rows_named(far)}, too far from the training values,"
             f" whose mean is {mean:.4g} and whose spread is {scale:.4g}."
         )
     return standardised
@@ -421,10 +422,10 @@ def _refuse_not_boolean(read: Values) -> None:
     wrong = ~np.isin(read.values, (0.0, 1.0)) & ~read.missing
     if wrong.any():
         value = float(read.values[int(np.argmax(wrong))])
-        raise ValueError(f"{read.what} is {value:g} in {rows_told(wrong)}; it was true or false in training.")
+        raise ValueError(f"{read.what} is {value:g} in {rows_named(wrong)}, but was true or false in training.")
 
 
 def refuse_missing_target(read: Values) -> None:
     """Raises ValueError, naming the row, if a target is missing."""
     if read.missing.any():
-        raise ValueError(f"{read.what} is missing in {rows_told(read.missing)}: leave such rows out.")
+        raise ValueError(f"{read.what} is missing in {rows_named(read.missing)}: leave such rows out.")

@@ -54,8 +54,8 @@ class Notation(NamedTuple):
         return self == Notation()
 
     @property
-    def told(self) -> str:
-        """An example of a number so written, for messages."""
+    def example(self) -> str:
+        """An example of a number in this notation, for messages."""
         number = f"1{self.group}234{self.decimal}5"
         return f"like {number}{self.unit}" if self.unit == "%" else f"like {self.unit}{number}"
 
@@ -95,7 +95,7 @@ def recognise(
 
 
 def number(text: str, notation: Notation) -> float | None:
-    """The number that a cell holds, or None if it is not written so; the unit may be left out."""
+    """The number that a cell holds, or None if it is written differently; the unit may be left out."""
     cell = _cell(text)
     if cell is None or cell.unit not in ("", notation.unit) or not _pattern(notation).fullmatch(cell.body):
         return None

@@ -1,14 +1,14 @@
-"""Does it do what it says? Each rule against its paper, against other libraries, and against the float32 floor.
+"""Verification: each rule against its paper, against other libraries, and against the best possible in float32.
 
     print(verify.optimisers())                  # every comparison, a line each
     verify.all(against=["optax"]).ok            # whether none failed
     print(verify.identify(my_factory))          # which published rule somebody's optimiser is
     print(verify.certify(J, params, batch))     # whether that is a minimum, with error bars
 
-Three witnesses: an oracle in 60 digits, written once more from the paper (`oracles`); a twin in another library
-(`twins`), equal or unequal by a tabulated size; and the floor of float32 (`accuracy`). Beside the update rules, the
-gradients of networks (`gradients`), their Hessians (`hessians`), Newton's family on published problems (`newton`), and
-the numbers of a lecture course (`course`).
+There are three witnesses: an oracle in 60 digits, written independently from the paper (`oracles`); a twin in another
+library (`twins`), equal or different by a tabulated size; and the best possible in float32 (`accuracy`). Besides update
+rules, this package verifies the gradients of networks (`gradients`), their Hessians (`hessians`), Newton's family on
+published problems (`newton`), and the numbers of a lecture course (`course`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,9 +44,9 @@ def optimisers(*, against: Sequence[str] | None = None, rule: str | None = None)
     """Every update rule against its paper in 60 digits, its twins in other libraries, and the float32 floor.
 
     Args:
-        against: the libraries to compare with, of "optax", "torch", "keras" and "sklearn". None for all: the rows of
-            one that is not installed are listed as not checked.
-        rule: one rule's rows alone, by our name.
+        against: the libraries to compare with, of "optax", "torch", "keras" and "sklearn". None for all; rows of
+            libraries that are not installed are listed as not checked.
+        rule: jaxnn's name of a rule, to check only that one.
 
     Returns:
         Rows of the groups "oracle", "twins" and "accuracy". An "oracle" row and an equal one of "twins" follow 200

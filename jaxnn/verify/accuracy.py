@@ -1,12 +1,13 @@
-"""How far rules are from themselves in narrow numbers: the displacement after 1, 10, 100 and 1000 steps, in ulp.
+"""The rounding error of each rule in narrow formats: that of the displacement after 1, 10, 100 and 1000 steps, in ulp.
 
 Many coordinates start at 0 and follow gradients whose sizes go over five decades. The truth is the rule's oracle in
 extended precision. An error is the median over coordinates of the distance from it, in units in the last place of the
-parameters' format at the true value: a maximum would tell of coordinates that pass near 0.
+parameters' format at the true value: a maximum would be dominated by coordinates that pass near 0.
 
-The *floor* is the best that numbers of that width allow: all arithmetic in double precision, and only what is carried
-from step to step, parameters and state, rounded. A library is measured against the oracle of its own convention. The
-learning rate is 2⁻¹⁰, exact in every format; the other hyperparameters are the defaults that the conventions share.
+The *floor* is the best that numbers of that width allow: all arithmetic is in double precision, and only what is
+carried from step to step, parameters and state, is rounded. A library is measured against the oracle of its own
+convention. The learning rate is 2⁻¹⁰, exact in every format; the other hyperparameters are the defaults that the
+conventions share.
 """
 
 import functools
@@ -159,7 +160,7 @@ def ulps(path: np.ndarray, truth: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 class Errors(NamedTuple):
-    """The errors of one contest at `SEEN`, in ulp; a library that is not installed, or fails, is told why."""
+    """The errors of one contest at `SEEN`, in ulp; for a library that is not installed, or fails, the reason."""
 
     contest: Contest
     ours: np.ndarray
@@ -203,15 +204,15 @@ def _missing(reference: str) -> str | None:
 
 def at(errors: np.ndarray) -> str:
     """The errors at STEPS as a table shows them."""
-    return " ".join(_told(errors[SEEN.index(t)]) for t in STEPS)
+    return " ".join(_rounded(errors[SEEN.index(t)]) for t in STEPS)
 
 
-def _told(error: float) -> str:
+def _rounded(error: float) -> str:
     return f"{error:.2g}" if error < 100 else f"{error:.0f}"
 
 
 def near(ours: np.ndarray, other: np.ndarray) -> bool:
-    """Whether errors are no larger than others at STEPS, but for 15 % or 0.6 ulp; both are given at SEEN.
+    """Whether errors at STEPS exceed others by no more than 15 % or 0.6 ulp; both are given at SEEN.
 
     Medians of random walks of roundings differ by some percent from one sample of gradients to the next.
     """
@@ -232,16 +233,16 @@ def rows(found: Errors, name: str) -> Iterator[Row]:
         expected = "" if errors is None else f"within {RATIO - 1:.0%} or {ROUNDING} ulp of {at(errors)}, or nearer"
         return Row(f"accuracy, {name}", contest.rule, reference, mapping, STEPS[-1], mine, expected, verdict, why)
 
-    def judged(reference: str, errors: np.ndarray, otherwise: str) -> Row:
+    def compared(reference: str, errors: np.ndarray, otherwise: str) -> Row:
         good = near(found.ours, errors)
         return row(reference, errors, HOLDS if good else FAILED, "" if good else otherwise)
 
-    yield judged("floor", found.floor, "roundings that double precision would not make")
+    yield compared("floor", found.floor, "roundings that double precision would not make")
     for reference, errors in found.theirs.items():
         if isinstance(errors, str):
             yield row(reference, None, UNCHECKED if _missing(reference) else FAILED, errors)
         else:
-            yield judged(reference, errors, "ours is farther from the truth")
+            yield compared(reference, errors, "ours is farther from the truth")
 
 
 TOGETHER = 7  # contests in one program

@@ -1,4 +1,4 @@
-"""Is it a minimum? What gradient and Hessian say, with error bars, in five words.
+"""Is a point a minimum? One of five verdicts from the gradient and the Hessian, with error bars.
 
     stationary      every |gᵢ| within rounding; or that part of g which lies along null directions, and ½ gᵀ|H|⁻¹g
                     within J's own rounding, or within √ε |J| with ‖H⁻¹g‖ ≤ √ε ‖θ‖
@@ -6,14 +6,14 @@
     saddle          stationary, and λ_min < -δ; or J falls along a null direction (`probes`)
     degenerate minimum   stationary, |λ_min| ≤ δ, and J falls along no null direction
 
-Each parameter is measured in a unit in which its own curvature is 1, uᵢ = |Hᵢᵢ|^-½, so that a change of units changes
-no verdict: H above is then diag(u) H diag(u), whose eigenvalues have the signs of those of H. What a certificate tells
-of eigenvalues and condition is of H as it stands. Where only the ends of the spectrum are known, uᵢ = 1.
+Each parameter is measured in a unit in which its own curvature is 1, uᵢ = |Hᵢᵢ|^-½, so a change of units changes no
+verdict: H above is then diag(u) H diag(u), whose eigenvalues have the signs of those of H. The eigenvalues and the
+condition number that a certificate reports are those of H itself. If only the extreme eigenvalues are known, uᵢ = 1.
 
-δ is what the eigenvalues are sure to: twice what H changes by, in norm, when every parameter is off by a rounding and
-moves on to where the Newton step points, and 4 √n ε ‖H‖ for roundings of H's own entries. That is an estimate with a
-margin and no proof, which would need interval arithmetic. Where δ is more than 1e-10 of ‖H‖, as it is in float32,
-an eigenvalue within δ of 0 is called undecided, not null.
+δ is the error bound of the eigenvalues: twice the change of H, in norm, when every parameter is off by a rounding and
+takes the Newton step, plus 4 √n ε ‖H‖ for roundings of H's own entries. It is an estimate with a margin, not a proof,
+which would need interval arithmetic. If δ exceeds 1e-10 of ‖H‖, as in float32, an eigenvalue within δ of 0 is called
+undecided, not null.
 
 References:
     Boyd & Vandenberghe, Convex Optimization, 2004, section 9.5 (Newton decrement).
@@ -51,25 +51,25 @@ PRODUCTS = 500  # that conjugate gradients may take for the Newton step
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What is known of a point; `print` it. Norms are Euclidean."""
+    """What is known about a point; `print` it. Norms are Euclidean."""
 
     gradient_norm: float  # ‖∇J‖
-    newton_decrement: float  # ½ gᵀ|H|⁻¹g off the null directions: what a Newton step is to gain; nan if unknown
+    newton_decrement: float  # ½ gᵀ|H|⁻¹g off the null directions: the expected gain of a Newton step; nan if unknown
     min_eigenvalue: float  # of the Hessian
     max_eigenvalue: float
-    condition: float  # max|λ| / min|λ|; infinite where an eigenvalue may be 0; nan if only the ends are known
+    condition: float  # max|λ| / min|λ|; infinite if an eigenvalue may be 0; nan if only the extremes are known
     verdict: str  # one of VERDICTS
-    reason: str  # of the verdict, in words
-    eigenvalue_bound: float  # δ: eigenvalues are sure to ± this
-    gradient_bound: float  # a norm that ∇J cannot be told from 0 below
+    reason: str  # of the verdict, as a sentence
+    eigenvalue_bound: float  # δ: the error bound of each eigenvalue
+    gradient_bound: float  # below this norm, ∇J cannot be distinguished from 0
     distance: float  # ‖H⁻¹g‖: how far the Newton step goes, off the null directions; nan if unknown
-    rank: int | None  # eigenvalues beyond the bound; None if only the ends are known
+    rank: int | None  # eigenvalues beyond the bound; None if only the extremes are known
     null_directions: Params | None  # an orthonormal basis, like params with a leading axis; None if there are none
     descent_direction: Params | None  # of a saddle: of unit length, like params
     value: float  # J
     size: int  # the number of parameters
     dtype: str  # what it was computed in
-    method: str  # "dense", or "lanczos" where only the ends of the spectrum are known
+    method: str  # "dense", or "lanczos" if only the extreme eigenvalues are known
 
     def __str__(self) -> str:
         known = "" if self.rank is None else f", rank {self.rank}"
@@ -118,37 +118,37 @@ def certify(
     gradient_tolerance: Scalar = 0.0,
     compiler_options: dict[str, Any] | None = None,
 ) -> Certificate:
-    """What gradient and Hessian say of a point: a minimum, a saddle, neither, or nothing that can be decided.
+    """Classifies a point by its gradient and Hessian: minimum, saddle, neither, or undecidable.
 
-    The Hessian is that of automatic differentiation: at a kink of ReLU or of an absolute error it is the one side's.
+    The Hessian is that of automatic differentiation: at a kink of ReLU or of an absolute error, it is that of one side.
 
     Args:
         objective: an `Objective`, or any J(params, batch) giving a scalar.
-        params: where; any pytree of floating-point arrays.
-        batch: what J takes.
-        key: for an objective that names one; the same for every evaluation.
-        dense_limit: the most parameters for which the whole Hessian is formed, n² numbers, and decomposed. Beyond,
-            Lanczos' process finds both ends of its spectrum, conjugate gradients the Newton step, from products alone.
-        gradient_tolerance: ≥ 0; a gradient norm that is as good as 0 whatever the precision says.
+        params: the point; any pytree of floating-point arrays.
+        batch: the batch that J takes.
+        key: for an objective with a `key` argument; the same for every evaluation.
+        dense_limit: the most parameters for which the whole Hessian is formed, n² numbers, and decomposed. Beyond it,
+            Lanczos' process finds the extreme eigenvalues and conjugate gradients the Newton step, from products alone.
+        gradient_tolerance: ≥ 0; a gradient norm that counts as 0 in any precision.
         compiler_options: as `jax.jit` takes them.
 
     Returns:
         A `Certificate`.
 
     Raises:
-        ValueError: J is no scalar, parameters are no floating-point numbers, an argument is out of range.
+        ValueError: J is not a scalar, parameters are not floating-point numbers, or an argument is out of range.
     """
     checks.whole(0, dense_limit=dense_limit)
     checks.non_negative(gradient_tolerance=gradient_tolerance)
     landscape = Landscape(objective, params, batch, key, compiler_options)
     rounding = landscape.rounding()
     dense = landscape.size <= dense_limit
-    known, told = None, "J or its gradient is not finite here"
+    known, reason = None, "J or its gradient is not finite here"
     if np.isfinite(rounding.value) and np.isfinite(rounding.gradient).all():
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told
-            known, told = (_dense if dense else _ends)(landscape, rounding), "its Hessian is not finite here"
+        with np.errstate(over="ignore", invalid="ignore"):  # reported below
+            known, reason = (_dense if dense else _ends)(landscape, rounding), "its Hessian is not finite here"
         if known is not None and 0 < max(abs(known.max_eigenvalue), abs(known.min_eigenvalue)) < landscape.smallest:
-            known, told = None, "J is so flat here that its derivatives underflow"
+            known, reason = None, "J is so flat here that its derivatives underflow"
     norm = _length(rounding.gradient)
     common: dict[str, Any] = {
         "gradient_norm": norm,
@@ -160,7 +160,7 @@ def certify(
     if known is None:
         unknown = [field.name for field in fields(Certificate) if field.name not in (*common, "verdict", "reason")]
         common |= {name: None if name in OPTIONAL else float("nan") for name in unknown}
-        return Certificate(**common, verdict=UNDECIDED, reason=told)
+        return Certificate(**common, verdict=UNDECIDED, reason=reason)
     bounds = SAFETY * (
         rounding.gradient_change + landscape.eps * np.sqrt(2 * np.abs(known.diagonal)) * abs(rounding.value) ** 0.5
     )
@@ -206,49 +206,49 @@ def _verdict(
         return (
             UNDECIDED,
             f"the gradient jumps by {np.linalg.norm(rounding.gradient_change):.2g} within the rounding of the "
-            "parameters: J has a kink here, where second derivatives say nothing",
+            "parameters, so J has a kink here and second derivatives are meaningless",
             None,
         )
     gained = known.decrement <= 4 * landscape.eps * abs(rounding.value)
     near = known.reach <= root * size
-    # a step that is short beside the largest parameter may be long for another: it must gain next to nothing as well
+    # a step that is short relative to the largest parameter may be long for another: it must also gain almost nothing
     near = near and known.decrement <= max(root * abs(rounding.value), 10 * rounding.value_change)
     flat = bool((np.abs(g) <= bounds).all()) or norm <= gradient_tolerance != 0
     if not (flat or ((np.abs(known.outside) <= bounds).all() and (gained or near))):
         worst = int(np.argmax(np.abs(g) - bounds))
         return (
             NOT_STATIONARY,
-            f"the gradient's norm is {norm:.2g}; of its component {worst}, {g[worst]:.2g}, rounding explains "
+            f"the gradient's norm is {norm:.2g}; its component {worst} is {g[worst]:.2g}, but rounding explains only "
             f"{bounds[worst]:.2g}",
             None,
         )
     if known.least < -known.sure:
         down = known.lowest * (-1.0 if g @ known.lowest > 0 else 1.0)
-        everywhere = ", and along every other: this is a maximum" if known.most < -known.sure else ""
+        everywhere = ", and along every other one, so this is a maximum" if known.most < -known.sure else ""
         if known.min_eigenvalue < -known.bound:
             return SADDLE, f"J falls along the eigenvector of {known.min_eigenvalue:.3g}{everywhere}", down
-        return SADDLE, f"J falls where each parameter is measured by its own curvature{everywhere}", down
+        return SADDLE, f"J falls when each parameter is scaled by its own curvature{everywhere}", down
     if known.least > known.sure:
         if known.min_eigenvalue > known.bound:
             return MINIMUM, f"every eigenvalue is above {known.min_eigenvalue - known.bound:.3g}", None
         return (
             MINIMUM,
-            f"with each parameter measured by its own curvature, every eigenvalue is above "
+            f"with each parameter scaled by its own curvature, every eigenvalue is above "
             f"{known.least - known.sure:.3g}",
             None,
         )
     found = probes.probe(landscape, rounding, known.null, known.inverse, unit=unit, scale=scale)
     if found.descent is not None:
-        return SADDLE, "J falls along a direction that its Hessian cannot tell from a null one", found.descent
+        return SADDLE, "J falls along a direction in which its Hessian is 0 to rounding", found.descent
     count = known.null.shape[1]
     if known.sure > NULL * scale:
-        wider = "" if landscape.eps < 1e-12 else ": float64 would tell, under jax.enable_x64(True)"
+        wider = "" if landscape.eps < 1e-12 else "; use float64 (jax.enable_x64(True)) to decide"
         some = "an eigenvalue is" if count == 1 else f"{count} eigenvalues are"
-        measured = "" if (unit == 1).all() else ", with each parameter measured by its own curvature,"
+        measured = "" if (unit == 1).all() else ", with each parameter scaled by its own curvature,"
         return UNDECIDED, f"{some} within {known.sure:.2g} of 0{measured} and may have either sign{wider}", None
     how = "rises by terms of higher order" if found.rises else "is flat"
     some = "a null direction" if count == 1 else f"{count} null directions"
-    return DEGENERATE, f"the Hessian has {some}, along which J {how} as far as was looked", None
+    return DEGENERATE, f"the Hessian has {some}, along which J {how} as far as was probed", None
 
 
 def _length(v: np.ndarray) -> float:

@@ -228,6 +228,6 @@ def check(
     return Table(tuple(rows), found)
 
 
-def _row(variant: Variant, **judged: Any) -> Row:
+def _row(variant: Variant, **verdict: Any) -> Row:
     mapping = ", ".join(f"{name}={value!r}" for name, value in variant.keywords.items())
-    return Row("oracle", variant.rule, variant.reference, mapping or "defaults", problems.STEPS, **judged)
+    return Row("oracle", variant.rule, variant.reference, mapping or "defaults", problems.STEPS, **verdict)

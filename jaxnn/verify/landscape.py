@@ -1,4 +1,4 @@
-"""J as a function of one vector, compiled, and how far rounding moves it: what certificates look at.
+"""J as a compiled function of one vector, with the effect of rounding: the basis of certificates.
 
 Every parameter is known to a relative ε only, ε being the rounding of its format. So J, ∇J and ∇²J are evaluated again
 where each parameter is off by so much, up or down by chance: what changes then cannot be decided. This takes in what
@@ -58,7 +58,7 @@ class Landscape:
         coarsest = max((leaf.dtype for leaf in jax.tree.leaves(params)), key=lambda dtype: float(jnp.finfo(dtype).eps))
         self.eps, self.dtype = float(jnp.finfo(coarsest).eps), str(coarsest)
         self.smallest = float(jnp.finfo(coarsest).tiny) / self.eps
-        # arrays are given to the compiled functions, so that they do not become constants in them; the rest stays
+        # arrays are arguments of the compiled functions, so they do not become constants; the rest stays
         leaves, structure = jax.tree.flatten(batch)
         arrays = [leaf if isinstance(leaf, jax.Array | np.ndarray) else None for leaf in leaves]
 
@@ -102,7 +102,7 @@ class Landscape:
         """J and its gradient, and what roundings of the parameters do to them."""
         here = np.asarray(self.theta, np.float64)
         values, gradients = self.at_each(self.point(np.vstack([here[None], self.neighbours(NEIGHBOURS)])))
-        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told by the certificate
+        with np.errstate(invalid="ignore", over="ignore"):  # the certificate reports what is not finite
             value_change = float(np.abs(values - values[0]).max())
             gradient_change = np.abs(gradients - gradients[0]).max(axis=0)
         return Rounding(float(values[0]), gradients[0], value_change, gradient_change)

@@ -37,7 +37,7 @@ from jaxnn.objective import Objective
 from jaxnn.optimisers import preset
 from jaxnn.types import OptimiserLike
 from jaxnn.verify.problems import follow
-from jaxnn.verify.table import FAILED, HOLDS, Row, Table, told, unexpected, versions
+from jaxnn.verify.table import FAILED, HOLDS, Row, Table, shown, unexpected, versions
 
 Exact: TypeAlias = str | int | Fraction | Decimal  # a string is a figure as the page prints it
 
@@ -82,7 +82,7 @@ def _fact(
         good = good and min(_distances(figures, slide)) > at_most
     if not good:
         given = ", ".join(f"{figure:.12g}" for figure in figures[:4])
-        why = "; ".join([f"jaxnn gives {given}, {told(worst)} from the right figure", *filter(None, [why])])
+        why = "; ".join([f"jaxnn gives {given}, {shown(worst)} from the right figure", *filter(None, [why])])
     return Row("course", rule, page, how, steps, worst, expected, HOLDS if good else FAILED, why)
 
 
@@ -211,7 +211,7 @@ def _derivative_as_a_limit() -> Iterator[Row]:
 
     slopes = jax.jit(jax.vmap(jax.grad(f)))(jnp.array([-1.0, 0.0, 3.0]))
     yield _fact("f' of f(x) = x²", "pages 32-33", "2x at -1, 0, 3: jax.grad", slopes, [-2, 0, 6])
-    widths = 2.0 ** -np.arange(21)  # powers of 2, so that nothing below is rounded
+    widths = 2.0 ** -np.arange(21)  # powers of 2, so nothing below is rounded
     errors = (f(3 + widths) - f(3.0)) / widths - float(slopes[-1])
     how = "(f(x + h) - f(x)) / h - f'(x) = h, h to 2⁻²⁰"
     yield _fact("f' as a limit", "pages 32-33", how, errors, [Fraction(width) for width in widths], at_most=0.0)

@@ -1,9 +1,9 @@
-"""Other libraries' optimisers, driven along given gradients at a given rate, each in the loop that its library intends.
+"""Other libraries' optimisers, driven along given gradients at a given rate, each in the loop intended by its library.
 
     follow("torch.Adam", {"eps": 1e-6}, rate, params, grads)
 
 returns the parameters after each step, in the dtype of `params`. The libraries are imported when they are first asked
-for; what keeps one from being asked is told in words.
+for; if one cannot be used, the reason is given as a sentence.
 """
 
 import contextlib
@@ -70,7 +70,7 @@ def missing(library: str) -> str | None:
     try:
         importlib.import_module(known.module)
     except Exception as error:  # a broken installation says whatever it likes; the other libraries can be checked
-        return f"{library} is installed and fails while it is imported: {' '.join(str(error).split())[:150]}"
+        return f"{library} is installed but fails to import: {' '.join(str(error).split())[:150]}"
     return None
 
 

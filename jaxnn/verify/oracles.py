@@ -3,7 +3,7 @@
     for theta in ORACLES["adam"](theta, gradients, rates, b1=mpf(0.9), …): …
 
 An oracle is a generator: it takes the first parameters, the gradient and the learning rate of each step, and gives the
-parameters after each step. Its keywords and their defaults are those of our rule of that name, so that it follows any
+parameters after each step. Its keywords and their defaults are those of our rule of that name, so it follows any
 configuration of ours. Nothing is imported from jaxnn, not even a helper, and the formulae are the published ones: no
 rearrangement for the sake of rounding. That is left to the numbers, which may be of any kind that NumPy's functions
 take; `exactly` turns hyperparameters into them:

@@ -1,4 +1,4 @@
-"""Where second derivatives cannot tell: does J go down along the null directions of its Hessian, beyond rounding?
+"""Where second derivatives are inconclusive: does J fall along the null directions of its Hessian, beyond rounding?
 
 From θ two paths leave along a unit null vector v: the line θ + t v, and the floor of the valley beside it,
 
@@ -17,7 +17,7 @@ from jaxnn.verify.landscape import Landscape, Rounding
 
 STEPS = 4.0 ** np.arange(-11, 1)
 EIGENVECTORS = 16  # probed one by one, and as many random combinations
-SAFETY = 16.0  # J is sure to so many times what a rounding of its parameters changes
+SAFETY = 16.0  # changes in J below this multiple of the parameters' rounding effect are ignored
 
 
 class Probes(NamedTuple):
@@ -42,7 +42,7 @@ def probe(
         landscape: J.
         rounding: at the parameters.
         null: null vectors in columns, (n, k), orthonormal in the parameters' units.
-        inverse: (n, r): columns v/√λ of the positive directions, so that H⁺ = inverse inverseᵀ.
+        inverse: (n, r): columns v/√λ of the positive directions, so H⁺ = inverse inverseᵀ.
         unit: of each parameter, (n,).
         scale: the largest curvature in these units, whose terms cancel along a null vector.
     """
@@ -71,7 +71,7 @@ def probe(
 def _first_change(change: np.ndarray, sure: np.ndarray) -> np.ndarray:
     """The first change in each row that is beyond what is sure, 0 where there is none."""
     with np.errstate(invalid="ignore"):
-        seen = np.abs(change) > sure  # what is not finite is not seen to fall
+        seen = np.abs(change) > sure  # what is not finite does not count as falling
     first = seen.argmax(axis=1)
     picked = change[np.arange(len(change)), first]
     return np.where(seen.any(axis=1), picked, 0.0)

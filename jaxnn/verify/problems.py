@@ -1,6 +1,6 @@
 """The problem on which update rules are compared: gradients that are given, a rate that changes, every kind of leaf.
 
-Gradients are given rather than taken at the parameters, so that two rules that differ in a rounding stay as near as
+Gradients are given rather than taken at the parameters, so two rules that differ in a rounding stay as near as
 roundings, and two that differ in a convention show the convention and nothing else. The rate jumps and falls: at a
 constant one, most conventions of momentum cannot be told apart.
 """

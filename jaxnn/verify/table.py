@@ -120,7 +120,7 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def told(worst: float | None) -> str:
+def shown(worst: float | None) -> str:
     """A difference as a table shows it."""
     if worst is None:
         return "–"
@@ -132,7 +132,7 @@ HEADER = ("rule", "against", "how", "steps", "worst", "verdict")
 
 def _cells(row: Row) -> tuple[str, ...]:
     verdict = f"{row.verdict}: {row.why}" if row.why else row.verdict
-    return row.rule, row.reference, row.mapping, str(row.steps or "–"), told(row.worst), verdict
+    return row.rule, row.reference, row.mapping, str(row.steps or "–"), shown(row.worst), verdict
 
 
 def _markdown(rows: Sequence[Row]) -> list[str]:
@@ -158,7 +158,7 @@ def _lines(table: Table, width: int) -> Iterator[str]:
         yield ""
     for row in table.failures:
         yield f"{FAILED}: {row.rule} against {row.reference} ({row.mapping}): {row.why}"
-        yield f"    worst {told(row.worst)}, expected {row.expected}"
+        yield f"    worst {shown(row.worst)}, expected {row.expected}"
     yield from table.remarks
     if table.versions:
         yield ", ".join(f"{name} {version}" for name, version in table.versions.items())

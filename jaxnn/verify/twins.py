@@ -1,12 +1,12 @@
 """The table of twins: which rule of ours is which optimiser elsewhere, which is not, and why.
 
 An equal row maps our arguments to theirs; hyperparameters are drawn, and both follow the same 200 random gradients at a
-changing rate. A row that is not equal states by how much, so that it is seen when either side changes.
+changing rate. A row that is not equal states the difference, so a change on either side is noticed.
 
     rule       ours, or a preset
     words      our argument -> theirs; `b1=beta_1` in the table that is printed
     ours       arguments that only ours is given; `theirs` likewise
-    space      what drawn arguments are drawn from, where it is not `SPACE`
+    space      the ranges of drawn arguments, if not those of `SPACE`
     apart      None if equal; else the worst difference that was measured
 """
 
@@ -65,7 +65,7 @@ def same(rule: str, reference: str, words: str = "", **keywords: Any) -> Twin:
 
 
 def preset(name: str) -> Twin:
-    """The row of a preset: the library's own words and all of their ranges."""
+    """The row of a preset: the library's own arguments and their full ranges."""
     reference = SOLVERS.get(name, name)
     return Twin(name, reference, {word: CLASS_WORDS.get(word, word) for word in PRESETS[name]}, space=PRESETS[name])
 
@@ -175,7 +175,7 @@ def unlike(rule: str, reference: str, apart: float, why: str, ours: Keywords = N
 
 
 M, L2 = {"momentum": 0.9}, {"weight_decay": 0.1}
-EPS, EPSILON = {"eps": 1e-3}, {"epsilon": 1e-3}  # large, so that its place shows
+EPS, EPSILON = {"eps": 1e-3}, {"epsilon": 1e-3}  # large, so its place shows
 AHEAD = M | {"nesterov": True}
 RATE = "η inside the velocity there, outside here: they part when η changes"
 RATE_HERE = "η inside the velocity here, outside there: they part when η changes"
@@ -264,7 +264,7 @@ def call(twin: Twin, index: int = 0) -> Call:
     return Call(functools.partial(ours, twin, dict(twin.ours) | drawn), (twin.reference, keywords))
 
 
-def judged(twins: Sequence[Twin], index: int = 0) -> list[Row]:
+def compared_rows(twins: Sequence[Twin], index: int = 0) -> list[Row]:
     """The rows of several pairs, at one draw of their hyperparameters and of the gradients.
 
     Args:
@@ -276,12 +276,12 @@ def judged(twins: Sequence[Twin], index: int = 0) -> list[Row]:
     with libraries.double(tuple({twin.library for twin in twins})):
         mine = problems.follow_each([call.make for call in calls], params, grads)
         theirs = libraries.follow_each([call.their for call in calls], problems.rate, params, grads)
-    return [_judged(*sides) for sides in zip(twins, mine, theirs, strict=True)]
+    return [_compared(*sides) for sides in zip(twins, mine, theirs, strict=True)]
 
 
-def _judged(twin: Twin, mine: Params | Exception, theirs: Params | Exception) -> Row:
+def _compared(twin: Twin, mine: Params | Exception, theirs: Params | Exception) -> Row:
     for path in (mine, theirs):
-        if isinstance(path, Exception):  # a release with other words, or without it
+        if isinstance(path, Exception):  # a release with other arguments, or without it
             return _row(twin, None, FAILED, unexpected(path))
     found = float(problems.differences(mine, theirs).max())
     if twin.apart is None:
@@ -306,7 +306,7 @@ def check(against: Sequence[str], twins: Sequence[Twin] = TWINS) -> list[Row]:
     ready = [twin for twin in wanted if absent[twin.library] is None]
     chunks = [ready[i : i + TOGETHER] for i in range(0, len(ready), TOGETHER)]
     with libraries.double(tuple(against)), ThreadPoolExecutor(os.cpu_count()) as pool:  # compiling lets threads run
-        found = iter([row for rows in pool.map(judged, chunks) for row in rows])
+        found = iter([row for rows in pool.map(compared_rows, chunks) for row in rows])
     return [
         next(found) if absent[twin.library] is None else _row(twin, None, UNCHECKED, absent[twin.library] or "")
         for twin in wanted

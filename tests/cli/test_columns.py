@@ -44,7 +44,7 @@ def test_choices_are_told_stored_and_applied_to_the_next_table(run, write):
     for note in (
         "Column 'fee' is read as numbers, ",
         "Column 'share' is read as numbers, ",
-        "Column 'zip' stays text, for its leading zeros",
+        "Column 'zip' stays text because of leading zeros",
     ):
         assert note in told(result.out)
         assert note in told(run("show", "m").out)
@@ -75,7 +75,7 @@ def test_a_table_of_one_convention_is_read_in_it_row_by_row(run, write):
     write_rows("plain.csv", "age;fee;size\n30;1045;1.045\n")
     first, second = (run("predict", "m", name, "--probabilities") for name in ("new.csv", "plain.csv"))
     assert (first.status, second.status) == (0, 2)  # 1.045 was written 1,045 in training
-    assert "'size' is the text '1.045'" in second.err
+    assert "'size' holds the text '1.045'" in second.err
     number = {"age": [30.0], "fee": [1045.0], "size": [1.045]}
     write_rows("whole.csv", "age;fee;size\n30;1045;1,045\n")
     assert run("predict", "m", "whole.csv", "--probabilities").out == first.out
@@ -122,7 +122,7 @@ def test_targets_written_as_text_are_never_classes_in_silence(run, write, target
 def test_missing_says_which_cells_are(run, refused, write):
     ages = [*columns()["age"][:-1], "unknown"]
     line = refused("train", write(age=ages), *TARGET)
-    assert "'age' holds numbers, but 'unknown' in row 60 of 60" in line
+    assert "'age' holds numbers, but also 'unknown' in row 60 of 60" in line
     assert "--missing unknown" in line
     assert run("train", write(age=ages), *TARGET, "--missing", "unknown", "--out", "m").status == 0
     p = training.load("m").preprocessing
@@ -136,7 +136,7 @@ def test_a_value_missing_at_predict_is_named_and_can_be_filled(run, refused, wri
     run("train", write(), *TARGET, "--missing", "", "--out", "m")
     path = write("gaps.csv", age=["", *columns()["age"][1:]])
     line = refused("predict", "m", path)
-    assert "Column 'age' is missing a value in row 1 of 60" in line
+    assert "Column 'age' has a missing value in row 1 of 60" in line
     assert "--fill-missing" in line
     result = run("predict", "m", path, "--fill-missing")
     assert result.status == 0
@@ -147,9 +147,9 @@ def test_far_inputs_are_told_and_clipped(run, write):
     run("train", write(), *TARGET, "--missing", "", "--out", "m")
     path = write("far.csv", age=["1e6", "1e7", *columns()["age"][2:]])
     result = run("predict", "m", path, "--probabilities")
-    assert "2 of 60 rows far outside what training saw: 'age' in 2, such as 1e+06" in result.err
+    assert "Numbers are far outside the training range in 2 of 60 rows: 'age' in 2, such as 1e+06" in result.err
     clipped = run("predict", "m", path, "--probabilities", "--clip")
-    assert "they are held" in clipped.err
+    assert "they are limited" in clipped.err
     first, second = clipped.out.splitlines()[1:3], result.out.splitlines()[1:3]
     assert first != second
     assert run("predict", "m", write("same.csv", age=columns()["age"])).err.count("far outside") == 0
@@ -159,7 +159,7 @@ def test_far_inputs_are_told_and_clipped(run, write):
 def test_a_constant_column_cannot_move_predictions(run, write):
     constant = [repr(0.1 + 0.2), "0.3"] * (N // 2)
     result = run("train", write(k=constant), *TARGET, "--missing", "", "--out", "m")
-    assert "one value only in the training rows, left out: 'k' (0.3)" in told(result.out)
+    assert "left out, because the training rows hold a single value: 'k' (0.3)" in told(result.out)
     outputs = [run("predict", "m", write("n.csv", k=k), "--probabilities").out for k in (constant, ["1e30"] * N)]
     assert outputs[0] == outputs[1]
 
@@ -171,7 +171,7 @@ def test_an_identifier_of_a_sorted_table_is_left_out(run, write):
     noise = np.random.default_rng(1).normal(size=120).tolist()
     changed = dict.fromkeys(columns()) | {"Id": kept.tolist(), "noise": noise, "y": [f"c{j // 50}" for j in kept]}
     result = run("train", write(**changed), "--target", "y", "--epochs", "30")
-    assert "Column 'Id' seems to name the rows" in told(result.out)
+    assert "Column 'Id' seems to number the rows" in told(result.out)
     assert float(result.out.split()[-1]) < 0.75  # seeds 0 to 4: 0.08 to 0.46 without Id, 0.92 to 1 with it
 
 
@@ -180,10 +180,10 @@ def test_an_identifier_of_a_sorted_table_is_left_out(run, write):
     [
         (("--category", "ag"), "Did you mean 'age'?"),
         (("--number", "ag"), "Did you mean 'age'?"),
-        (("--number", "region"), "'region' is the text 'EU' in row "),
-        (("--category", "age", "--number", "age"), "'age' is called both"),
+        (("--number", "region"), "'region' holds the text 'EU' in row "),
+        (("--category", "age", "--number", "age"), "'age' is declared both"),
         (("--decimal", "dot"), "point or comma is expected, got 'dot'"),
-        (("--number", "y", "--problem", "classes"), "called a number, and the problem classes"),
+        (("--number", "y", "--problem", "classes"), "declared a number, but the problem is classes"),
     ],
 )
 def test_words_that_do_not_fit_are_told_in_one_line(refused, write, argv, line):

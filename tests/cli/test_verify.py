@@ -210,5 +210,5 @@ def test_a_library_that_is_broken_is_listed_and_stops_nothing(run, monkeypatch):
     monkeypatch.setattr(libraries.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(libraries.importlib, "import_module", broken)
     assert libraries.missing("torch") == (
-        "torch is installed and fails while it is imported: libtorch_cpu.so: cannot open shared object file"
+        "torch is installed but fails to import: libtorch_cpu.so: cannot open shared object file"
     )

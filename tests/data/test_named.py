@@ -163,11 +163,11 @@ def test_fashion_mnist_parts_must_fit(fashion):
 
 GOOD = bytes((0, 0, 8, 1)) + struct.pack(">I", 3) + b"abc"
 HOSTILE = {
-    "empty": (b"", "no IDX"),
-    "short header": (GOOD[:6], "no IDX"),
-    "magic": (b"\1" + GOOD[1:], "no IDX"),
-    "type": (bytes((0, 0, 13, 1)) + GOOD[4:], "no IDX"),
-    "dimensions": (bytes((0, 0, 8, 3)) + struct.pack(">3I", 1, 1, 3) + b"abc", "no IDX"),
+    "empty": (b"", "not an IDX"),
+    "short header": (GOOD[:6], "not an IDX"),
+    "magic": (b"\1" + GOOD[1:], "not an IDX"),
+    "type": (bytes((0, 0, 13, 1)) + GOOD[4:], "not an IDX"),
+    "dimensions": (bytes((0, 0, 8, 3)) + struct.pack(">3I", 1, 1, 3) + b"abc", "not an IDX"),
     "too few": (GOOD[:-1], "holds 2"),
     "too many": (GOOD + b"d", "holds more"),
     "huge": (bytes((0, 0, 8, 1)) + struct.pack(">I", 2**32 - 1) + b"abc", "promises 4294967295 bytes"),

@@ -82,25 +82,25 @@ def changed(old, new):
 
 
 DAMAGED = {
-    "empty": ("", "line 1: no line says 'Starting Values"),
-    "another file": ("a,b\n1,2\n", "line 1: no line says 'Starting Values"),
+    "empty": ("", "line 1: no line contains 'Starting Values"),
+    "another file": ("a,b\n1,2\n", "line 1: no line contains 'Starting Values"),
     "cut": ("\n".join(MISRA.splitlines()[:70]), "line 7: Data in lines 61 to 74: the file has 70 lines"),
     "backwards": (changed("lines 61 to 74", "lines 74 to 61"), "line 7: Data in lines 74 to 61"),
     "huge": (changed("lines 61 to 74", "lines 61 to 99999999999"), "line 7: Data in lines 61 to 99999999999"),
     "lines off": (changed("lines 41 to 42", "lines 40 to 42"), "line 40: there is no '='"),
     "too few rows": (
         changed("lines 61 to 74", "lines 61 to 73"),
-        "14 observations are stated, and lines of data are 13",
+        "14 observations are stated, but there are 13 lines of data",
     ),
     "too few parameters": (
         changed("lines 41 to 42)", "lines 41 to 41)"),
-        "2 parameters are stated, and lines of starting values are 1",
+        "2 parameters are stated, but there are 1 lines of starting values",
     ),
-    "no number": (changed("10.07E0", "10.O7E0"), "line 61: a number was expected, and here is '10.O7E0'"),
-    "nan": (changed("10.07E0", "nan"), "line 61: a number was expected, and here is 'nan'"),
+    "no number": (changed("10.07E0", "10.O7E0"), "line 61: a number was expected, got '10.O7E0'"),
+    "nan": (changed("10.07E0", "nan"), "line 61: a number was expected, got 'nan'"),
     "too large": (changed("10.07E0", "1E999"), "line 61: a number is too large"),
-    "a number missing": (changed("14.73E0", ""), "line 62: 2 numbers were expected, as above, and there are 1"),
-    "no sum": (changed("Residual Sum of Squares:", "Rest:"), "no line says 'Residual Sum of Squares:'"),
+    "a number missing": (changed("14.73E0", ""), "line 62: 2 numbers were expected, as above, got 1"),
+    "no sum": (changed("Residual Sum of Squares:", "Rest:"), "no line contains 'Residual Sum of Squares:'"),
     "one column": (
         re.sub(r"2\.3894212918E\+02.*", "", MISRA),
         "line 41: at least 3 numbers were expected",
@@ -122,7 +122,7 @@ def test_damage_is_told_by_file_and_line(name, tmp_path):
 @pytest.mark.parametrize("content", [b"\0\1\2", b"x" * (2**20 + 1)], ids=["bytes", "large"])
 def test_what_is_no_text_is_refused(content, tmp_path):
     (tmp_path / "x.dat").write_bytes(content)
-    with pytest.raises(ValueError, match=r"x\.dat.* is no file of NIST's"):
+    with pytest.raises(ValueError, match=r"x\.dat.* is not a file of NIST's"):
         data.read_nist(tmp_path / "x.dat")
 
 

@@ -66,10 +66,10 @@ def test_a_quadratic_s_differences_are_exact(x64):
 
 
 PLANTED = {
-    "an entry": (RIGHT + np.array([[0, 0], [0, 1]]), "params[1] × params[1]", "differences of gradients say otherwise"),
-    "one side": (RIGHT + np.array([[0, 1], [0, 0]]), "params[0] × params[1]", "differences of gradients say otherwise"),
-    "a factor": (2 * RIGHT, "", "all of it is 2 times what they give"),
-    "a sign": (-RIGHT, "", "all of it is -1 times what they give"),
+    "an entry": (RIGHT + np.array([[0, 0], [0, 1]]), "params[1] × params[1]", "differences of gradients disagree"),
+    "one side": (RIGHT + np.array([[0, 1], [0, 0]]), "params[0] × params[1]", "differences of gradients disagree"),
+    "a factor": (2 * RIGHT, "", "the whole Hessian is 2 times what they give"),
+    "a sign": (-RIGHT, "", "the whole Hessian is -1 times what they give"),
     "gauss-newton": (RIGHT - [[400 * (1.2**2 - 0.7), 0], [0, 0]], "params[0] × params[0]", "differences"),
 }
 

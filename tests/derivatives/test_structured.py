@@ -274,7 +274,7 @@ def centred(z):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ({"activation": jax.nn.relu}, r"the activation that is given \(relu\), but .* differ by"),
+        ({"activation": jax.nn.relu}, r"the given activation \(relu\), but .* differ by"),
         ({"activation": jax.nn.gelu, "truly": partial(jax.nn.gelu, approximate=False)}, "differ by"),
         ({"activation": jax.nn.softmax, "truly": jax.nn.softmax}, "elementwise, got softmax"),
         ({"activation": centred, "truly": centred}, "elementwise, but centred mixes"),

@@ -18,7 +18,7 @@ FLAGS = list(itertools.product([False, True], repeat=2))
 
 def assert_equal(name, **keywords):
     """The preset is its library's optimiser at these keywords."""
-    assert [row.verdict for row in twins.judged([twins.Twin(name, name, ours=keywords, theirs=keywords)])] == [
+    assert [row.verdict for row in twins.compared_rows([twins.Twin(name, name, ours=keywords, theirs=keywords)])] == [
         table.EQUAL
     ]
 

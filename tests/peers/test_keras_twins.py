@@ -20,14 +20,14 @@ def test_equal_rows(part, index):
 
 
 def test_rows_that_differ_do_so_by_their_tabulated_size():
-    rows = twins.judged([twin for twin in twins.APART if twin.library in LIBRARY])
+    rows = twins.compared_rows([twin for twin in twins.APART if twin.library in LIBRARY])
     assert [row for row in rows if row.verdict != table.UNEQUAL] == []
 
 
 @pytest.mark.parametrize("clip", CLIPS)
 @pytest.mark.parametrize("name", ["keras.SGD", "keras.RMSprop"])
 def test_clipping(name, clip):
-    assert twins.judged([twins.Twin(name, name, ours=clip, theirs=clip)])[0].verdict == table.EQUAL
+    assert twins.compared_rows([twins.Twin(name, name, ours=clip, theirs=clip)])[0].verdict == table.EQUAL
 
 
 def test_float32_errors():

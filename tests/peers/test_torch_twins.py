@@ -21,7 +21,7 @@ def test_equal_rows(part, index):
 
 
 def test_rows_that_differ_do_so_by_their_tabulated_size():
-    rows = twins.judged([twin for twin in twins.APART if twin.library in LIBRARY])
+    rows = twins.compared_rows([twin for twin in twins.APART if twin.library in LIBRARY])
     assert [row for row in rows if row.verdict != table.UNEQUAL] == []
 
 
@@ -29,7 +29,7 @@ def test_rows_that_differ_do_so_by_their_tabulated_size():
 def test_nesterov(maximize):
     keywords = {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "maximize": maximize}
     twin = twins.Twin("torch.SGD", "torch.SGD", ours=keywords, theirs=keywords)
-    assert twins.judged([twin])[0].verdict == table.EQUAL
+    assert twins.compared_rows([twin])[0].verdict == table.EQUAL
 
 
 def test_float32_errors():

@@ -36,7 +36,7 @@ REAL = {
 def test_constant_up_to_rounding(case):
     p = fit(CONSTANT[case])
     assert p.input_names == ("noise",)
-    assert "one value only in the training rows, left out: 'k'" in p.notes[0]
+    assert "left out, because the training rows hold a single value: 'k'" in p.notes[0]
     n = len(CONSTANT[case])
     assert np.abs(p.inputs({"k": np.full(n, 1e6), "noise": np.zeros(n)})).max() < 10
 
@@ -77,5 +77,5 @@ def test_an_array_keeps_its_places():
 
 
 def test_a_target_constant_up_to_rounding_is_refused():
-    with pytest.raises(ValueError, match="'y' has one value only"):
+    with pytest.raises(ValueError, match="'y' holds a single value"):
         preprocessing.fit({"x": np.arange(40) * 0.1, "y": SUMS}, "y")

@@ -51,7 +51,7 @@ def test_dates_with_a_stray_between_them_are_told():
     texts = [(DAY + datetime.timedelta(days=j)).strftime("%d/%m/%Y") for j in range(40)]
     table = {"when": [*texts[:39], "unknown"], "x": [j + 0.5 for j in range(40)], "y": [0, 1] * 20}
     table = {name: [*column, *column] for name, column in table.items()}
-    with pytest.raises(ValueError, match="'when' holds dates, but 'unknown' in row 40 of 80"):
+    with pytest.raises(ValueError, match="'when' holds dates, but also 'unknown' in row 40 of 80"):
         preprocessing.fit(table, "y")
 
 

@@ -61,7 +61,7 @@ def test_text_numbers_of_a_target_are_no_classes(case):
 
 def test_the_callers_decimal_mark():
     texts = ["11,900", "12,300", "15,450"]
-    with pytest.raises(ValueError, match=r"Target 'y' holds '11,900'.*--decimal point or comma"):
+    with pytest.raises(ValueError, match=r"Target 'y' holds values such as '11,900'.*--decimal point or comma"):
         preprocessing.fit({"x": OTHERS["x"], "y": texts * 20}, "y")
     for decimal, factor in ((".", 1), (",", 1000)):
         p = preprocessing.fit({"x": OTHERS["x"], "y": texts * 20}, "y", decimal=decimal)
@@ -71,7 +71,7 @@ def test_the_callers_decimal_mark():
 @pytest.mark.parametrize(
     ("later", "told"),
     [
-        ("1.045,5", "was numbers written like 1,234.5"),
+        ("1.045,5", "held numbers written like 1,234.5"),
         ("many", "text 'many' in row 2"),
         ("€3", "text '€3'"),
     ],
@@ -84,28 +84,28 @@ def test_another_notation_in_the_next_table_is_refused(later, told):
 
 def test_a_stray_word_between_numbers_is_told_with_the_remedy():
     column = [*AGES[:30], "unknown", *AGES[31:]]
-    with pytest.raises(ValueError, match=r"'c' holds numbers, but 'unknown' in row 31 of 60.*--missing unknown"):
+    with pytest.raises(ValueError, match=r"'c' holds numbers, but also 'unknown' in row 31 of 60.*--missing unknown"):
         fit(column)
     p = fit(column, missing=["unknown"])
     assert p.columns[0].missing == "marked"
     assert stored(p).inputs({"c": ["unknown", "30"], "x": [0.0, 0.0]})[:, 1].tolist() == [1, 0]
     assert len(fit(column, category="c").columns[0].categories) > 20
-    with pytest.raises(ValueError, match=r"'c' holds numbers, but 'unknown'.*--missing unknown"):
+    with pytest.raises(ValueError, match=r"'c' holds numbers, but also 'unknown'.*--missing unknown"):
         fit(column, number="c")
-    with pytest.raises(ValueError, match="Target 'y' holds numbers, but 'unknown'"):
+    with pytest.raises(ValueError, match="Target 'y' holds numbers, but also 'unknown'"):
         preprocessing.fit({"x": OTHERS["x"], "y": column}, "y")
 
 
 def test_numbers_with_and_without_a_word_behind_them_are_no_categories():
     """950 beside 1.2k is a thousandth of it, or not; nobody but the caller knows."""
     column = [f"{age}k" if i % 3 else age for i, age in enumerate(AGES)]
-    with pytest.raises(ValueError, match=r"with and without a word behind them, such as '\d+' and '\d+k'"):
+    with pytest.raises(ValueError, match=r"with and without a unit, such as '\d+' and '\d+k'"):
         fit(column)
     assert fit(column, category="c").columns[0].kind == "category"
 
 
 def test_codes_in_letters_and_digits_that_are_as_many_as_rows_may_be_numbers_by_a_word():
-    with pytest.raises(ValueError, match=r"or call it a number .*--number c"):
+    with pytest.raises(ValueError, match=r"or declare it a number .*--number c"):
         fit([f"EUR {1000 + 7.3 * i:.2f}" for i in range(N)])
 
 
@@ -148,7 +148,7 @@ def test_the_callers_word_about_numbers_and_booleans():
 
 def test_units_are_read_if_the_caller_says_so():
     texts = [f"{age} kg" for age in AGES]
-    with pytest.raises(ValueError, match=r"'c' holds numbers with 'kg' beside them.*--number c"):
+    with pytest.raises(ValueError, match=r"'c' holds numbers with the unit 'kg'.*--number c"):
         fit(texts)
     p = fit(texts, number="c")
     expected = fit([float(age) for age in AGES], number="c")

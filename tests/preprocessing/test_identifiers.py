@@ -58,8 +58,8 @@ def test_an_identifier_is_left_out_and_told_whatever_rows_train():
     p = preprocessing.fit(table, "species", rows=rows)
     assert p.input_names == ("noise",)
     assert p.notes == (
-        "Column 'Id' seems to name the rows, with 120 whole numbers from 1 to 149, all different: left out;"
-        " to keep it (number='Id'; --number Id)",
+        "Column 'Id' seems to number the rows (120 whole numbers from 1 to 149, all different), so it is left out;"
+        " to keep it, declare it a number (number='Id'; --number Id)",
     )
     np.testing.assert_array_equal(p.inputs({"noise": [0.5]}), p.inputs({"noise": [0.5], "Id": [10**9]}))
 
@@ -73,7 +73,7 @@ def test_the_callers_word_keeps_an_identifier():
 def test_the_only_column_is_kept_with_a_word():
     p = preprocessing.fit({"case": np.arange(40), "y": np.arange(40) * 0.5}, "y")
     assert p.input_names == ("case",)
-    assert p.notes[0].endswith("kept, as there is no other column")
+    assert p.notes[0].endswith("it is kept because there is no other column")
 
 
 def test_years_are_kept_with_a_word():

@@ -21,7 +21,7 @@ NEW = {"age": [50.0, 1e6, 30.0, -500.0], "share": ["5%"] * 4, "town": ["Bonn"] *
 def test_far_rows_and_columns_are_told():
     (told,) = preprocessing.remarks(FITTED, NEW)
     assert told.startswith(
-        "2 of 4 rows far outside what training saw: 'age' in 2, such as 1e+06 (20 to 80 in training)"
+        "Numbers are far outside the training range in 2 of 4 rows: 'age' in 2, such as 1e+06 (20 to 80 in training)"
     )
     assert "--clip" in told
 
@@ -41,7 +41,7 @@ def test_clipping_holds_numbers_at_what_training_saw():
     clipped = FITTED.inputs(NEW, clip=True)
     np.testing.assert_array_equal(clipped, FITTED.inputs(NEW | {"age": [50.0, 80.0, 30.0, 20.0]}))
     assert FITTED.inputs(NEW | {"age": [1e300] * 4}, clip=True)[0, 0] == clipped[1, 0]
-    assert "they are held" in preprocessing.remarks(FITTED, NEW, clip=True)[0]
+    assert "they are limited" in preprocessing.remarks(FITTED, NEW, clip=True)[0]
     with pytest.raises(ValueError, match="infinite"):
         FITTED.inputs(NEW | {"age": [np.inf] * 4}, clip=True)
 
@@ -51,7 +51,7 @@ def test_arrays_are_told_and_clipped_too():
     p = preprocessing.fit_arrays(x, x[:, 0])
     x_new = x[:5].copy()
     x_new[1, 2] = 1e4
-    assert "1 of 5 rows far outside what training saw: 'x2' in 1" in preprocessing.remarks(p, x_new)[0]
+    assert "Numbers are far outside the training range in 1 of 5 rows: 'x2' in 1" in preprocessing.remarks(p, x_new)[0]
     held = x_new.copy()
     held[1, 2] = x[:, 2].max()
     np.testing.assert_array_equal(p.inputs(x_new, clip=True), p.inputs(held))
@@ -69,12 +69,12 @@ def test_arrays_are_told_and_clipped_too():
 )
 def test_fractions_where_training_had_per_cent(share, told):
     remarks = preprocessing.remarks(FITTED, {"age": [50.0] * 2, "share": share, "town": ["Ulm"] * 2})
-    assert any("without a percent sign" in remark and "'share'" in remark for remark in remarks) == told
+    assert any("no percent sign" in remark and "'share'" in remark for remark in remarks) == told
 
 
 def test_missing_values_are_filled_if_asked_for():
     gaps = {"age": [np.nan, 50.0], "share": ["5%", None], "town": [None, "Ulm"]}
-    with pytest.raises(ValueError, match=r"'age' is missing a value in row 1 of 2.*fill_missing=True; --fill-missing"):
+    with pytest.raises(ValueError, match=r"'age' has a missing value in row 1 of 2.*fill_missing=True; --fill-missing"):
         FITTED.inputs(gaps)
     inputs = FITTED.inputs(gaps, fill_missing=True)
     np.testing.assert_allclose(inputs[0, [0, 2, 3]], 0, atol=1e-15)
@@ -87,9 +87,9 @@ def test_a_model_warns():
     sizes = (len(FITTED.input_names), 3, 1)
     params = mlp.init(jax.random.key(0), sizes)
     model = training.Model(params, {"sizes": list(sizes), "problem": "numbers"}, FITTED)
-    with pytest.warns(UserWarning, match="2 of 4 rows far outside"):
+    with pytest.warns(UserWarning, match="far outside the training range in 2 of 4 rows"):
         far = model.predict(NEW)
-    with pytest.warns(UserWarning, match="they are held"):
+    with pytest.warns(UserWarning, match="they are limited"):
         held = model.predict(NEW, clip=True)
     np.testing.assert_array_equal(far[[0, 2]], held[[0, 2]])
     np.testing.assert_array_equal(held, model.predict(NEW | {"age": [50.0, 80.0, 30.0, 20.0]}))

@@ -25,6 +25,6 @@ NAMES = {libraries: names(libraries) for libraries in (("optax", "sklearn"), ("t
 
 
 def checked(rows, index):
-    found = twins.judged(rows, index)
+    found = twins.compared_rows(rows, index)
     assert [row for row in found if row.verdict != table.EQUAL] == []
     assert len(found) == len(rows) > 0

@@ -59,16 +59,16 @@ def test_a_name_is_found_here_and_among_the_installed(here):
         (PLAIN, "rules_a:", ValueError, "'package.module:factory'"),
         (PLAIN, ":adam", ValueError, "'package.module:factory'"),
         (PLAIN, "rules_a.py:adam", ImportError, "no module 'rules_a.py'"),
-        (PLAIN, "./rules_a:adam", ValueError, "names nothing that could be imported"),
+        (PLAIN, "./rules_a:adam", ValueError, "cannot be imported"),
         (PLAIN, "nowhere_at_all:adam", ImportError, "no module 'nowhere_at_all'"),
         (PLAIN, "rules_a:adm", ValueError, "Did you mean 'adam'?"),
         (PLAIN, "rules_a:Kept.factry", ValueError, "rules_a.Kept has no 'factry'. Did you mean 'factory'?"),
         (PLAIN, "rules_a:number", ValueError, "is an int: neither an optimiser"),
         (PLAIN, "rules_a:text", ValueError, "is a str: neither an optimiser"),
         ("import no_such_library\n", "rules_a:f", ValueError, "ModuleNotFoundError: No module named 'no_such_library'"),
-        ("def f(:\n", "rules_a:f", ValueError, "fails while it is imported: SyntaxError"),
-        ("raise RuntimeError('two\\nlines')", "rules_a:f", ValueError, "imported: RuntimeError: two lines"),
-        ("import sys; sys.exit(3)", "rules_a:f", ValueError, "imported: SystemExit: 3"),
+        ("def f(:\n", "rules_a:f", ValueError, "fails to import: SyntaxError"),
+        ("raise RuntimeError('two\\nlines')", "rules_a:f", ValueError, "fails to import: RuntimeError: two lines"),
+        ("import sys; sys.exit(3)", "rules_a:f", ValueError, "fails to import: SystemExit: 3"),
         ("def __getattr__(name): raise OSError('shut')", "rules_a:f", ValueError, "rules_a.f raises OSError: shut"),
     ],
 )
@@ -137,15 +137,15 @@ BAD = {
     "its update raises": (lambda: raising(OSError("line\nline")), "raises OSError: line line"),
     "two arguments": (lambda: transformation(lambda g, s: (g, s)), "takes 2 positional arguments"),
     "further words": (lambda: transformation(needing), "keyword-only argument: 'curvature'"),
-    "no pair": (lambda: transformation(lambda g, s, p: g), "has to return a pair, (updates, state); it returns a dict"),
-    "a triple": (lambda: transformation(lambda g, s, p: (g, s, 1)), "it returns a tuple of 3"),
+    "no pair": (lambda: transformation(lambda g, s, p: g), "must return a pair, (updates, state), but returns a dict"),
+    "a triple": (lambda: transformation(lambda g, s, p: (g, s, 1)), "but returns a tuple of 3"),
     "a list": (
         lambda: transformation(lambda g, s, p: (jax.tree.leaves(g), s)),
-        "updates have to be like the gradients: the structure is",
+        "updates must be like the gradients: the structure is",
     ),
     "a leaf's shape": (
         lambda: transformation(lambda g, s, p: (jax.tree.map(jnp.ravel, g), s)),
-        "updates have to be like the gradients: ['empty'] is float32[0] instead of float32[0, 2]",
+        "updates must be like the gradients: ['empty'] is float32[0] instead of float32[0, 2]",
     ),
     "single precision": (
         lambda: transformation(lambda g, s, p: (jax.tree.map(lambda g: g.astype("float32"), g), s)),
@@ -157,7 +157,7 @@ BAD = {
     ),
     "a growing state": (
         lambda: transformation(lambda g, s, p: (g, (*s, 1.0))),
-        "state has to stay as it is from step to step, for loops are compiled: the structure is",
+        "state must keep its structure from step to step, because loops are compiled: the structure is",
     ),
     "a state's dtype": (
         lambda: transformation(lambda g, s, p: (g, s + 0.5), lambda p: jnp.zeros((), "int32")),
@@ -171,8 +171,8 @@ BAD = {
         lambda: transformation(lambda g, s, p: (g, s) if g["layers"][1]["b"] > 0 else (p, s)),
         "cannot be compiled; use jax.numpy and jnp.where in place of NumPy and `if`",
     ),
-    "a counter outside": (counted, "not a pure function: traced twice, it is two different programs"),
-    "a state outside": (leaking, "not a pure function: traced twice, it is two different programs"),
+    "a counter outside": (counted, "not a pure function: traced twice, it gives two different programs"),
+    "a state outside": (leaking, "not a pure function: traced twice, it gives two different programs"),
     "chance": (
         lambda: transformation(lambda g, s, p: (jax.tree.map(lambda g: g * np.random.rand(), g), s)),  # noqa: NPY002
         "not a pure function",

@@ -24,7 +24,7 @@ def test_equal_rows(part, index):
 
 
 def test_rows_that_differ_do_so_by_their_tabulated_size():
-    rows = twins.judged([twin for twin in twins.APART if twin.library in DEFAULT])
+    rows = twins.compared_rows([twin for twin in twins.APART if twin.library in DEFAULT])
     assert [row for row in rows if row.verdict != table.UNEQUAL] == []
 
 
@@ -49,7 +49,7 @@ def test_every_argument_of_a_row_is_one_of_ours(twin):
 
 
 def verdicts(*rows):
-    return [(row.verdict, row.why) for row in twins.judged(rows)]
+    return [(row.verdict, row.why) for row in twins.compared_rows(rows)]
 
 
 class TestAPlantedError:

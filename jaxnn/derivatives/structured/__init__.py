@@ -1,12 +1,12 @@
 """The structured exact Hessian of a multi-layer perceptron: the recursion, the blocks, the whole.
 
-recursion   how J bends with the pre-activations of every layer: the mathematics
+recursion   the curvature of J in the pre-activations of every layer: the mathematics
 blocks      sums over examples of products of what the recursion gives, and their places in the matrix
-memory      how many of the examples at a time
+memory      how many examples at a time
 network     is the objective's prediction that MLP?
 penalties   the penalty's own curvature
-hessians    what is public
-kinks       units at which there is no Hessian
+hessians    the public functions
+kinks       units where there is no Hessian
 """
 
 from jaxnn.derivatives.structured.hessians import (

@@ -43,32 +43,31 @@ def mlp_hessian(
 ) -> Float[Array, "n n"]:
     """The exact Hessian of J(params, batch) for a multi-layer perceptron, by the block recursion.
 
-    As exact as `jax.hessian`, with about a tenth of its arithmetic and a hundredth of its memory. Exactly symmetric.
-    Works in jit and under vmap; compiled once for an objective, an activation and the shapes.
+    It is as exact as `jax.hessian`, with about a tenth of its arithmetic and a hundredth of its memory, and exactly
+    symmetric. It works in jit and under vmap, and is compiled once for an objective, an activation and the shapes.
 
-    Where an activation has a kink, such as ReLU at 0, J has no Hessian at parameters that put a unit of some example
-    onto it. What is given there is the Hessian of the smooth piece that `jax.grad` takes: for ReLU that of an idle
-    unit. Everywhere else it is exact for the piece on which the parameters lie, but J is that piece only as far as
-    the nearest kink: `kinked_units` counts the units that are close. A piece of a ReLU network's J is no quadratic:
-    blocks of one layer equal Gauss-Newton's, blocks of two layers do not.
+    If an activation has a kink, such as ReLU at 0, J has no Hessian where a unit lies exactly on it. There, the result
+    is the Hessian of the smooth piece that `jax.grad` chooses: for ReLU, that of an inactive unit. Elsewhere the result
+    is exact, but holds only as far as the nearest kink: `kinked_units` counts the units that are close to one. Between
+    kinks, a ReLU network's J is not quadratic: blocks of one layer equal Gauss-Newton's, blocks of two layers do not.
 
     Args:
-        objective: an `Objective` whose `predict` is `mlp.apply` with this activation, or its only output as (batch,);
+        objective: an `Objective` whose `predict` is `mlp.apply` with this activation, or its single output as (batch,);
             any loss of each example's outputs, any penalty.
         params: a tuple of `Layer`; biases may be None.
         batch: (x, targets) or (x, targets, weight), x (batch, n_in).
         activation: as `mlp.apply` takes it: an elementwise function with two derivatives, or one per hidden layer.
-        kind: "hessian", or "gauss_newton" for Σ Aᵀ ∇²ℓ A, which leaves the curvature of the network out.
+        kind: "hessian", or "gauss_newton" for Σ Aᵀ ∇²ℓ A, which leaves out the curvature of the network.
         block_bytes: bound on the arrays with an axis of examples, which are taken a chunk at a time; by default 8 MiB
             or a quarter of the Hessian, whichever is more.
-        memory_bytes: what the n × n matrix may take; by default half of this machine's memory.
+        memory_bytes: the most memory for the n × n matrix; by default half of this machine's memory.
 
     Returns:
         (n, n) in the order of `ravel_pytree`, in the widest dtype of the parameters, float32 at least.
 
     Raises:
-        ValueError: no `Objective`; params that are no MLP's; a predict that is another function than the MLP with this
-            activation (seen on drawn parameters); an activation that is not elementwise; shapes that do not fit.
+        ValueError: not an `Objective`; params of something else than an MLP; a predict that is not the MLP with this
+            activation (checked on random parameters); an activation that is not elementwise; shapes that do not fit.
         MemoryBudgetError: the matrix is larger than `memory_bytes`.
     """
     task = _task("mlp_hessian", objective, params, batch, activation, kind, block_bytes)

@@ -47,7 +47,10 @@ def kinked_units(
     tolerance = float(jnp.finfo(kind).eps) ** 0.5 if tolerance is None else tolerance
     checks.positive(tolerance=tolerance)
     if tolerance > _LARGEST:
-        raise ValueError(f"tolerance must be at most {_LARGEST}, got {tolerance}: smooth activations bend beyond.")
+        raise ValueError(
+            f"tolerance must be at most {_LARGEST}, got {tolerance}: beyond"
+            " it, smooth activations would count as kinked."
+        )
     activations = network.per_layer(activation, params)
     return _counts(activations, params, x, tolerance)
 

@@ -18,7 +18,7 @@ def rows_at_once(params: mlp.Params, part: Part, examples: int, block_bytes: int
         part: of the Hessian that is asked for.
         examples: in the whole batch.
         block_bytes: what the arrays with an axis of examples may take together; None for 8 MiB, or a quarter of the
-            result where that is more, so that it is not read and written once for every few examples.
+            result where that is more, so it is not read and written once for every few examples.
         itemsize: bytes of a number.
 
     Returns:

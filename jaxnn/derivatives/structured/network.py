@@ -1,8 +1,8 @@
-"""Is this objective's prediction that MLP? Asked of functions, when they are traced, so that it costs nothing later.
+"""Checks that an objective's prediction is the given MLP, while the functions are traced, so it costs nothing later.
 
-The recursion never calls `objective.predict`: it is told the activations and believes them. Told wrongly, it would give
-the Hessian of another network without a word. So both are evaluated on drawn parameters and inputs, once for every
-compilation, and the claim is refused where they differ.
+The recursion never calls `objective.predict`, but relies on the activations that it is given. With wrong ones, it would
+silently return the Hessian of another network. So both networks are evaluated on random parameters and inputs, once for
+every compilation, and an error is raised if they differ.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def layers(params: Params) -> mlp.Params:
 
 
 def require_layers(params: Params) -> None:
-    """Refuses what is no tuple of `Layer`."""
+    """Refuses anything but a tuple of `Layer`."""
     if not isinstance(params, tuple) or not params or not all(isinstance(layer, mlp.Layer) for layer in params):
         raise ValueError(f"params must be an MLP's tuple of Layer(w, b), got {_name(params)}: {_INSTEAD}.")
 
@@ -78,7 +78,7 @@ def output_shape(objective: Objective, params: Params, x: Any) -> jax.ShapeDtype
 
 
 def require_targets(objective: Objective, outputs: jax.ShapeDtypeStruct, targets: Any, weight: Any) -> None:
-    """Lets the loss and the mean refuse targets and weights whose values are known now, and no longer when traced."""
+    """Lets the loss and the mean check targets and weights while their values are known: when traced, they are not."""
     jax.eval_shape(lambda outputs: weighted_mean(objective.loss(outputs, targets), weight), outputs)
 
 
@@ -86,7 +86,7 @@ def require_mlp(objective: Objective, params: mlp.Params, activations: tuple[Act
     """Refuses an objective whose prediction is not the MLP with these activations.
 
     Args:
-        objective: its `predict` is asked.
+        objective: its `predict` is checked.
         params: for their shapes and their dtype; values do not matter, and may be traced.
         activations: one per hidden layer.
 
@@ -101,7 +101,7 @@ def require_mlp(objective: Objective, params: mlp.Params, activations: tuple[Act
     with jax.ensure_compile_time_eval(), jax.default_matmul_precision("highest"):
         found = _both(objective, activations, drawn, x, directions)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(found)):
-        return  # predict closes over values that are being traced: nothing can be known of it here
+        return  # predict closes over values that are being traced: it cannot be checked here
     difference, scale, mixed = jax.tree.map(float, found)
     for sigma, share in zip(activations, mixed, strict=True):
         if share > _ROUNDINGS * jnp.finfo(kind).eps:
@@ -111,8 +111,8 @@ def require_mlp(objective: Objective, params: mlp.Params, activations: tuple[Act
     if difference > jnp.finfo(kind).eps ** (2 / 3) * scale:
         names = ", ".join(map(_name_of, activations)) or "no hidden layer"
         raise ValueError(
-            f"objective.predict must be mlp.apply with the activation that is given ({names}), but on drawn parameters "
-            f"and inputs they differ by {difference:.2g}: give the activation that predict uses, or, where it does "
+            f"objective.predict must be mlp.apply with the given activation ({names}), but on random parameters "
+            f"and inputs they differ by {difference:.2g}: pass the activation that predict uses, or, if predict does "
             f"more than that, {_INSTEAD}."
         )
 

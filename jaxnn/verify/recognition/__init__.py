@@ -2,7 +2,7 @@
 
 load("package.module:factory")    what the user names (`mine`), checked before it is compared with anything
 identify(factory)                 the nearest known rules (`known`), at the hyperparameters that fit best (`fits`),
-behind the clipping that was found (`clipping`), told in words (`findings`)
+behind the clipping that was found (`clipping`), reported in sentences (`findings`)
 """
 
 from jaxnn.verify.recognition.findings import identify

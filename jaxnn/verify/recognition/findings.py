@@ -20,7 +20,7 @@ from jaxnn.verify.recognition.clipping import CLIPS, least
 from jaxnn.verify.recognition.fits import Case, Fit
 from jaxnn.verify.recognition.known import FACTORIES, FORMS
 from jaxnn.verify.recognition.mine import Mine
-from jaxnn.verify.table import EQUAL, UNEQUAL, Row, Table, told, versions
+from jaxnn.verify.table import EQUAL, UNEQUAL, Row, Table, shown, versions
 
 SMALL = 1e-4  # what gradients are multiplied with so that nothing clips them
 FAMILIES = 3  # whose rarer forms are compared too
@@ -171,7 +171,7 @@ def _clipped(case: Case, small: Finding, grads: Updates, otherwise: Finding) -> 
         if apart(how, size) <= fits.EQUAL:
             same = _sorted(clipped(fit, how, size) for fit in small.fits)
             return small._replace(fits=same, clipped=f"its gradients {how} to {size:g}")
-    remark = f"On gradients {SMALL:g} times as large it is {_called(rule)}: it does something else to large ones."
+    remark = f"On gradients {SMALL:g} times as large it is {_called(rule)}: it treats large ones differently."
     return otherwise._replace(remarks=(*otherwise.remarks, remark))
 
 
@@ -217,27 +217,27 @@ def _others(found: list[Fit]) -> list[Fit]:
 
 def _parting(fit: Fit) -> str:
     before = f"equal for {fit.leaves - 1} step{'s' * (fit.leaves > 2)}, " if fit.leaves > 1 else ""
-    return f"{before}leaves at step {fit.leaves} (by {told(float(fit.apart[fit.leaves - 1]))} there)"
+    return f"{before}differs from step {fit.leaves} on (by {shown(float(fit.apart[fit.leaves - 1]))} there)"
 
 
 def _remarks(found: Finding, name: str, mine: Mine) -> Iterable[str]:
-    """What the rows come to, in sentences."""
+    """The conclusions from the rows, in sentences."""
     changing = callable(mine.rate) and not found.rate
     if found.equal:
         fit, reference, words = _published(found.fits)[0]
         rate = found.rate or ("a changing rate" if changing else "a constant rate")
         rule = f"{reference}({', '.join(words)})" + (f", {found.clipped}," if found.clipped else "")
-        yield f"{name} is {rule} to {told(fit.worst)} over {problems.STEPS} steps at {rate}."
+        yield f"{name} is {rule} to within {shown(fit.worst)} over {problems.STEPS} steps at {rate}."
         yield from _peculiar(fit, own=mine.rate is None, changing=changing)
     else:
         fit = found.fits[0]
-        yield f"No known rule: the nearest to {name} is {_called(fit)}, {told(fit.worst)} away; {_parting(fit)}."
+        yield f"No known rule: the nearest to {name} is {_called(fit)}, {shown(fit.worst)} away; {_parting(fit)}."
         if fit.worst < FLOAT32:
-            yield "So near, it may be that rule computed in single precision."
+            yield "The difference is so small that it may be the same rule in single precision."
     if found.ascending:
-        yield "It ascends: its steps go along the gradient, not against it."
+        yield "It ascends: its steps follow the gradient instead of opposing it."
     if mine.rate is not None and not callable(mine.rate):
-        yield "It takes no schedule: it was compared at a constant learning rate."
+        yield "It accepts no schedule, so it was compared at a constant learning rate."
     yield from found.remarks
 
 
@@ -253,9 +253,9 @@ def _peculiar(fit: Fit, *, own: bool, changing: bool) -> Iterable[str]:
         yield (
             f"The learning rate is {'inside' if inside else 'outside'} its velocity."
             if changing
-            else "At a constant rate, a learning rate inside the velocity cannot be told from one outside."
+            else "At a constant rate, a learning rate inside the velocity cannot be distinguished from one outside."
         )
     if fit.values.get("decoupled"):
-        yield "Its weight decay is decoupled: a step takes ηλθ from the parameters."
+        yield "Its weight decay is decoupled: each step subtracts ηλθ from the parameters."
     elif fit.values.get("l2") and base.name != "sgd":
-        yield "Its weight decay is L2: λθ joins the gradient."
+        yield "Its weight decay is L2: λθ is added to the gradient."

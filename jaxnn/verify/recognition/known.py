@@ -1,4 +1,4 @@
-"""Who publishes which update rule, and under which words: every rule of ours and every preset, by what it computes.
+"""The published names and arguments of each update rule: every rule of jaxnn and every preset, by what it computes.
 
 A form is one formula whose hyperparameters have roles. A spelling is a name under which someone publishes it: how that
 factory's keywords correspond to the roles, and the flags that choose the formula. A role that a spelling has no word

@@ -52,11 +52,11 @@ def load(spec: str) -> Any:
     """
     name, colon, dotted = spec.partition(":")
     if not (colon and name and dotted) or not all(part.isidentifier() for part in f"{name}.{dotted}".split(".")):
-        raise ValueError(f"{spec!r} names nothing that could be imported. {FORM}")
+        raise ValueError(f"{spec!r} cannot be imported. {FORM}")
     found: Any = _module(name)
     for depth, attribute in enumerate(dotted.split(".")):
         owner, where = found, ".".join([name, *dotted.split(".")[:depth]])
-        with _told(f"{where}.{attribute}"):
+        with _one_line_errors(f"{where}.{attribute}"):
             found = getattr(owner, attribute, NOTHING)
         if found is NOTHING:
             names = [known for known in dir(owner) if not known.startswith("_")]
@@ -101,7 +101,7 @@ def prepared(thing: Any, name: str = "mine") -> Mine:
     def make(rate: ScalarOrSchedule) -> OptimiserLike:
         return _called(thing, name, **{takes: rate}) if takes else _called(thing, name, rate)
 
-    with contextlib.suppress(ValueError):  # that is told below, of a number
+    with contextlib.suppress(ValueError):  # reported below for a number
         check(make(problems.rate), name)
         return Mine(make, problems.rate)
     check(make(CONSTANT), name)
@@ -141,7 +141,7 @@ def path(optimiser: OptimiserLike, name: str, params: Params, grads: Updates) ->
         carry = params, jax.tree.map(jnp.zeros_like, params), optimiser.init(params)
         return jax.lax.scan(step, carry, grads)[1]
 
-    with _told(f"{name}, compiled,"):
+    with _one_line_errors(f"{name}, compiled,"):
         arrays = jax.tree.map(jnp.asarray, params)
         run = jax.jit(follow, compiler_options=problems.compiler_options(arrays))
         moved = jax.tree.map(np.asarray, run(arrays, grads))
@@ -168,9 +168,9 @@ def _module(name: str) -> ModuleType:
             raise ImportError(
                 f"There is no module {name!r} here ({here}) or among the installed ones. {FORM}"
             ) from None
-        raise ValueError(f"{name} fails while it is imported: {_words(error)}") from None
+        raise ValueError(f"{name} fails to import: {_words(error)}") from None
     except (Exception, SystemExit) as error:
-        raise ValueError(f"{name} fails while it is imported: {_words(error)}") from None
+        raise ValueError(f"{name} fails to import: {_words(error)}") from None
 
 
 def _rate_argument(factory: Callable[..., Any], name: str) -> str | None:
@@ -197,7 +197,7 @@ def _rate_argument(factory: Callable[..., Any], name: str) -> str | None:
 
 
 def _called(factory: Callable[..., Any], name: str, *arguments: Any, **keywords: Any) -> OptimiserLike:
-    with _told(f"{name}({'learning rate' if arguments or keywords else ''})"):
+    with _one_line_errors(f"{name}({'learning rate' if arguments or keywords else ''})"):
         made = factory(*arguments, **keywords)
     if not is_optimiser(made):
         raise ValueError(f"{name} makes {_article(made)}, not an optimiser: it has no init and update.")
@@ -205,23 +205,23 @@ def _called(factory: Callable[..., Any], name: str, *arguments: Any, **keywords:
 
 
 def _check_step(optimiser: OptimiserLike, name: str, params: Params, grads: Updates) -> None:
-    with _told(f"{name}'s init"):
+    with _one_line_errors(f"{name}'s init"):
         state = jax.eval_shape(optimiser.init, params)
     traces = []
     for _ in range(2):
-        with _told(f"{name}'s update(grads, state, params)"):
+        with _one_line_errors(f"{name}'s update(grads, state, params)"):
             traces.append(
                 jax.make_jaxpr(lambda g, s, p: optimiser.update(g, s, p), return_shape=True)(grads, state, params)
             )
     (first, result), (second, _) = traces
     if not (isinstance(result, tuple) and len(result) == 2):
-        raise ValueError(f"{name}'s update has to return a pair, (updates, state); it returns {_article(result)}.")
+        raise ValueError(f"{name}'s update must return a pair, (updates, state), but returns {_article(result)}.")
     updates, after = result
-    _check_like(updates, grads, f"{name}'s updates have to be like the gradients")
-    _check_like(after, state, f"{name}'s state has to stay as it is from step to step, for loops are compiled")
+    _check_like(updates, grads, f"{name}'s updates must be like the gradients")
+    _check_like(after, state, f"{name}'s state must keep its structure from step to step, because loops are compiled")
     if _text(first) != _text(second) or not _same(first.consts, second.consts):
         raise ValueError(
-            f"{name}'s update is not a pure function: traced twice, it is two different programs. What changes from"
+            f"{name}'s update is not a pure function: traced twice, it gives two different programs. What changes from"
             " step to step belongs into the state."
         )
 
@@ -246,7 +246,7 @@ def _text(jaxpr: Any) -> str:
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
+def _one_line_errors(what: str) -> Iterator[None]:
     """Turns any error of the user's code into one line that begins with what was called."""
     try:
         yield

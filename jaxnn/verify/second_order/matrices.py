@@ -1,6 +1,6 @@
 """Hessians: the structured recursion and the general way against `jax.hessian`, differences and closed forms.
 
-Each part is a function of what it checks, so that a fault can be planted: `structured`, `general`, `closed`,
+Each part is a function of what it checks, so a fault can be planted: `structured`, `general`, `closed`,
 `certified`. All in float64.
 """
 
@@ -295,10 +295,10 @@ def certified(certify: Callable[..., Any]) -> list[Row]:
         good = found.verdict == case.verdict
         apart = 0.0 if case.eigenvalue is None else abs(found.min_eigenvalue - case.eigenvalue)
         worst = float(apart / max(abs(found.max_eigenvalue), 1e-300))
-        told = verdict_of(worst, EXACT, otherwise="the smallest eigenvalue is another one", passed=HOLDS)
+        verdict = verdict_of(worst, EXACT, otherwise="the smallest eigenvalue is another one", passed=HOLDS)
         if not good:
-            told |= {"verdict": FAILED, "why": f"the verdict is {found.verdict!r}: {found.reason}"}
-        rows.append(_row("certify", case.verdict, case.name, told))
+            verdict |= {"verdict": FAILED, "why": f"the verdict is {found.verdict!r}: {found.reason}"}
+        rows.append(_row("certify", case.verdict, case.name, verdict))
     return rows
 
 

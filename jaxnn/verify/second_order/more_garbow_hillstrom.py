@@ -1,6 +1,6 @@
 """Problems of Moré, Garbow and Hillstrom: sums of squares, with their standard starts and published minima Σ r².
 
-A problem is a regression, so that Gauss-Newton methods can take it: predict(params, x) -> (batch,) row by row, and
+A problem is a regression, so Gauss-Newton methods can take it: predict(params, x) -> (batch,) row by row, and
 targets y, with r = predict - y. Where the residuals are no data but formulae of their own, x is their number.
 
 Minima are the paper's with ten digits instead of six, and local ones at which descents from far starts end: strict

@@ -126,9 +126,9 @@ def _fitted(optimiser: OptimiserLike, fit: _Fit) -> _Found:
 
 
 def _regression(method: str, name: str, lre: np.ndarray, ended: _Found) -> Row:
-    told = " and ".join(f"{each:.1f}" for each in lre)
+    counted = " and ".join(f"{each:.1f}" for each in lre)
     found = verdict_of(float(10 ** -lre.min()), 10.0**-SOLVED, otherwise="it ends elsewhere", passed=HOLDS)
-    how = f"two starts: {told} digits of {nist.CERTIFIED_DIGITS}"
+    how = f"two starts: {counted} digits of {nist.CERTIFIED_DIGITS}"
     return _row(method, f"NIST {name}", how, ended, _known(method, name, found))
 
 
@@ -149,15 +149,15 @@ def _from_far(method: str, factor: int, found: Sequence[tuple[Problem, _Found]],
     """The row of all problems from so many times their standard start."""
     place = 1 + FACTORS.index(factor)
     lost = [problem.name for problem, ended in found if problem.reached(float(ended.sums[place])) is None]
-    told = f"{len(found) - len(lost)} of {len(found)} end at a known minimum"
-    how = f"{told}; not {', '.join(lost)}" if lost else told
+    counted = f"{len(found) - len(lost)} of {len(found)} end at a known minimum"
+    how = f"{counted}; not {', '.join(lost)}" if lost else counted
     held = verdict_of(float(len(lost)), float(at_most), otherwise=f"{len(lost)} are lost", passed=HOLDS)
     most = max(int(ended.steps[place]) for _, ended in found)
     return Row("newton", method, f"MGH from {factor} × the start", how, most, **held)
 
 
 def _known(method: str, name: str, found: dict[str, Any]) -> dict[str, Any]:
-    """A miss that is known is told as such."""
+    """A miss that is known is reported as such."""
     why = ELSEWHERE.get((method, name))
     return found if found["verdict"] == HOLDS or why is None else found | {"verdict": UNEQUAL, "why": why}
 

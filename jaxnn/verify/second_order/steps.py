@@ -94,8 +94,8 @@ def one_step(methods: Mapping[str, Callable[[], OptimiserLike]] = EXACT_METHODS)
     rows = []
     for name, theta in after(start, design, y).items():
         worst = _relative(np.asarray(theta), solution)
-        told = verdict_of(worst, EXACT, otherwise="the step does not end at the minimum", passed=HOLDS)
-        rows.append(_row(name, "the minimum", how, 1, told))
+        verdict = verdict_of(worst, EXACT, otherwise="the step does not end at the minimum", passed=HOLDS)
+        rows.append(_row(name, "the minimum", how, 1, verdict))
     return rows
 
 
@@ -135,8 +135,8 @@ def units(methods: Mapping[str, Newton] = UNITS) -> list[Row]:
             other = 2.0 ** jnp.asarray([power, 0, -power])
             for path_there in (after(make, 2.0**power, jnp.ones(3)), after(make, 1.0, other)):
                 off = max(off, _relative(np.asarray(path_there), plain))
-        told = verdict_of(off, 0.0, otherwise="the steps change with the units", passed=HOLDS)
-        rows.append(_row(name, "the same in any units", how, steps, told))
+        verdict = verdict_of(off, 0.0, otherwise="the steps change with the units", passed=HOLDS)
+        rows.append(_row(name, "the same in any units", how, steps, verdict))
     return rows
 
 
@@ -165,12 +165,12 @@ def invariance(newton: Newton, gradient: Newton) -> list[Row]:
 
     worst = [_relative(np.asarray(other), np.asarray(plain)) for plain, other in both(start, jnp.asarray(a))]
     how = f"logistic regression, θ = A φ, {steps} steps"
-    told = verdict_of(worst[0], INVARIANT, otherwise="the paths part", passed=HOLDS)
+    verdict = verdict_of(worst[0], INVARIANT, otherwise="the paths part", passed=HOLDS)
     away = {"worst": worst[1], "expected": f"more than {AWAY}", "verdict": HOLDS, "why": ""}
     if not worst[1] > AWAY:
         away |= {"verdict": FAILED, "why": "gradient descent does not see the coordinates: the test says nothing"}
     return [
-        _row('newton("pure")', "itself in other coordinates", how, steps, told),
+        _row('newton("pure")', "itself in other coordinates", how, steps, verdict),
         _row("sgd", "itself in other coordinates: is another path", how, steps, away),
     ]
 
@@ -191,14 +191,14 @@ def order(newton: Newton) -> tuple[list[Row], list[str]]:
         np.log(c / b) / np.log(b / a) for a, b, c in zip(errors, errors[1:], errors[2:], strict=False) if c > 1e-14
     ]
     measured = float(rates[-1]) if rates else float("nan")
-    told = verdict_of(
+    verdict = verdict_of(
         abs(measured - 2) if rates else np.inf, ORDER, otherwise=f"the order is {measured:.2f}", passed=HOLDS
     )
     used = next((k for k, error in enumerate(errors) if error <= 1e-14), steps)
     table = ", ".join(f"{digit:.1f}" for digit in digits[: used + 1])
     how = f"logistic regression: order {measured:.2f} from the last steps above rounding"
     remark = f'Digits after each step of newton("pure"), logistic regression: {table}.'
-    return [_row('newton("pure")', "order 2", how, used, told)], [remark]
+    return [_row('newton("pure")', "order 2", how, used, verdict)], [remark]
 
 
 def _relative(found: np.ndarray, expected: np.ndarray) -> float:
