@@ -261,7 +261,7 @@ def test_a_column_that_counts_the_rows_is_left_out_and_told(run, tmp_path, first
     assert result.status == 0
     told = " ".join(result.out.split())
     assert "Column 'id' seems to number the rows" in told
-    assert "left out; to keep it (number='id'; --number id)" in told
+    assert "left out; to keep it, declare it a number (number='id'; --number id)" in told
     inputs = told[told.index(" inputs ") : told.index(" note ")]
     assert "pressure" in inputs
     assert "id" not in inputs

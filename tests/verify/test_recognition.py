@@ -166,7 +166,7 @@ def test_the_conventions_of_momentum_are_told_apart():
     assert "The learning rate is outside its velocity." in outside.remarks
     assert "The learning rate is inside its velocity." in inside.remarks
     parting = {row.reference: row.why for row in outside if row.verdict == UNEQUAL}
-    assert parting["momentum"].startswith("equal for 1 step, leaves at step 2")  # where the rate changes first
+    assert parting["momentum"].startswith("equal for 1 step, differs from step 2 on")  # where the rate changes first
 
 
 @pytest.mark.slow
