@@ -498,3 +498,8 @@ def test_wrong_goals_and_chunks(x64):
     assert float(minimise(drawing, np.zeros(2), batch, key=jax.random.key(0)).value) < 1e-28
     with pytest.raises(ValueError, match="rows_at_once does not work with a predict that uses `key`"):
         minimise(drawing, np.zeros(2), batch, rows_at_once=4, key=jax.random.key(0))
+
+
+def test_the_former_name_of_the_trajectory_warns():
+    with pytest.warns(DeprecationWarning, match="training.Path is now training.Trajectory"):
+        assert training.Path is training.Trajectory

@@ -214,8 +214,8 @@ def test_an_optimiser_comes_back_by_name_and_numbers(tmp_path, given):
     ("given", "message"),
     [
         ({"adom": {}}, "Did you mean 'adam'"),
-        ({"adam": {}}, "is no optimiser of jaxnn"),
-        ({"adam": {"learning_rate": "much"}}, "is no optimiser of jaxnn"),
+        ({"adam": {}}, "is not an optimiser of jaxnn"),
+        ({"adam": {"learning_rate": "much"}}, "is not an optimiser of jaxnn"),
         (optax.adam(0.1), "Only optimisers and schedules of jaxnn"),
     ],
 )
