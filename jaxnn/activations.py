@@ -13,10 +13,10 @@
     identity           z                                    1
     softmax            eᶻⁱ / Σⱼ eᶻʲ, over the last axis     no elementwise derivative: sᵢ (δᵢⱼ - sⱼ)
 
-Where there is no derivative, at 0, one of the two one-sided ones is used, the one that `jax.grad` takes: ReLU and SELU
-the left (0 and αλ), leaky ReLU and the absolute value the right (1).
+Where there is no derivative, at 0, a one-sided one is used, the same as by `jax.grad`: the left one for ReLU and SELU
+(0 and αλ), the right one for leaky ReLU and the absolute value (1).
 
-The functions are `jax.nn`'s wherever it has them. All are finite at ±1e4, and pass NaN through.
+The functions are those of `jax.nn` where it has them. All are finite at ±1e4, and return NaN for NaN.
 
 References:
     Goodfellow, Bengio & Courville, Deep Learning, 2016, section 6.3.
@@ -69,7 +69,7 @@ __all__ = [
 
 
 def absolute_value(z: ArrayLike) -> Array:
-    """|z|: rectification that keeps the size of negative inputs, for features whose sign does not matter."""
+    """|z|: a rectifier that keeps the size of negative inputs, for features whose sign does not matter."""
     return jnp.abs(z)
 
 
@@ -92,7 +92,7 @@ TABLE: MappingProxyType[str, Activation] = MappingProxyType(
 
 _ALPHA, _LAMBDA = 1.6732632423543772, 1.0507009873554805  # SELU's constants, arXiv:1706.02515 section 2
 
-# jax's GELU is by default the tanh approximation ½ z (1 + tanh u), u = √(2/π) (z + 0.044715 z³); so is its slope here.
+# JAX's GELU is by default the tanh approximation ½ z (1 + tanh u), u = √(2/π) (z + 0.044715 z³), as is its slope here.
 _GELU_SCALE, _GELU_CUBIC = 0.7978845608028654, 0.044715
 
 
@@ -126,7 +126,7 @@ DERIVATIVES: MappingProxyType[str, Activation] = MappingProxyType(
 
 
 def _where(z: ArrayLike, condition: Array | bool, yes: float, no: float | Array) -> Array:
-    """`yes` or `no` in the dtype of z, which is a float's if z is whole, and NaN where z is NaN."""
+    """`yes` or `no` in the dtype of z, or the default float for integers; NaN where z is NaN."""
     dtype = jnp.result_type(z, float)
     return jnp.where(jnp.isnan(z), jnp.nan, jnp.where(condition, yes, no)).astype(dtype)
 
@@ -135,7 +135,7 @@ def get(activation: str | Activation) -> Activation:
     """The activation of that name; a function is returned as it is.
 
     Raises:
-        ValueError: unknown name; the nearest known one is offered.
+        ValueError: the name is unknown; the message suggests the closest one.
     """
     return checks.function_or_name(activation, TABLE, "activation")
 
@@ -144,7 +144,7 @@ def derivative(activation: str | Activation) -> Activation:
     """σ'(z), elementwise: in closed form for the names of `TABLE`, by `jax.jvp` for any other function.
 
     Raises:
-        ValueError: unknown name, or softmax, whose derivative is a matrix.
+        ValueError: the name is unknown, or it is softmax, whose derivative is a matrix.
     """
     function = get(activation)
     name = next((name for name, known in TABLE.items() if known is function), None)

@@ -1,8 +1,8 @@
-"""Checks of Python arguments, with messages for the person who meets them.
+"""Checks of Python arguments, with readable messages.
 
-Three moments of error: wrong Python values raise here, at construction, naming the argument, the rule and the value;
-tracers and arrays pass, so that factories can be vmapped over their hyperparameters. Shapes raise when a function is
-traced. Divergence is data in a result, never an exception.
+Errors are found at three times. Wrong Python values raise here, when an object is constructed, and the message has the
+argument, the rule and the value; tracers and arrays pass, so factories can be vmapped over their hyperparameters. Wrong
+shapes raise when a function is traced. Divergence is reported in the result, never as an exception.
 """
 
 import difflib
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def _numbers(arguments: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
-    """Yields the arguments that are plain numbers; arrays and tracers are left to their own moment."""
+    """Yields the arguments that are plain numbers; arrays and tracers are not checked."""
     for name, value in arguments.items():
         if isinstance(value, np.generic):
             value = value.item()
@@ -33,7 +33,7 @@ def _numbers(arguments: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
 
 
 def known(*values: Any) -> bool:
-    """Whether all values are plain numbers, which can be compared now; arrays and tracers wait for their moment."""
+    """Whether all values are plain numbers, which can be compared now, unlike arrays and tracers."""
     return all(isinstance(value, int | float | np.number) for value in values)
 
 
@@ -76,7 +76,7 @@ def whole(minimum: int, /, **arguments: Any) -> None:
     """Raises unless every argument is an integer ≥ `minimum` (TypeError for another kind of number)."""
     for name, value in arguments.items():
         if hasattr(value, "aval") and jnp.issubdtype(value.dtype, jnp.integer) and jnp.ndim(value) == 0:
-            continue  # a whole number of JAX, perhaps a tracer
+            continue  # a JAX integer, perhaps a tracer
         try:
             number = operator.index(value)
         except TypeError:
@@ -91,7 +91,7 @@ def one_of(name: Any, table: Mapping[str, T], kind: str) -> T:
     """The entry of `table` called `name`.
 
     Raises:
-        ValueError: there is none; the message offers the nearest and lists the known ones.
+        ValueError: there is none; the message suggests the closest one and lists all.
     """
     if isinstance(name, str) and name in table:
         return table[name]
@@ -99,7 +99,7 @@ def one_of(name: Any, table: Mapping[str, T], kind: str) -> T:
 
 
 def nearest(name: Any, known: Iterable[str]) -> str:
-    """` Did you mean 'adam'?` where something near to `name` is known, else nothing."""
+    """` Did you mean 'adam'?` if a known name is close to `name`, otherwise an empty string."""
     folded = {each.casefold(): each for each in known}
     near = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
     return f" Did you mean {folded[near[0]]!r}?" if near else ""
@@ -109,8 +109,8 @@ def function_or_name(given: Any, table: Mapping[str, Callable[..., T]], kind: st
     """A function given as itself or by its name in `table`.
 
     Raises:
-        ValueError: an unknown name; the nearest known one is offered.
-        TypeError: neither a function nor a name.
+        ValueError: the name is unknown; the message suggests the closest one.
+        TypeError: it is neither a function nor a name.
     """
     if callable(given):
         return given
@@ -123,14 +123,14 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     """Imports an optional dependency.
 
     Raises:
-        ImportError: it is not installed; the message names the extra that brings it.
+        ImportError: it is not installed; the message names the extra to install.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != package:
-            raise  # installed, but broken: its own message says more than ours would
+            raise  # it is installed but broken, and its own message is more helpful
         raise ImportError(
-            f"{package} is needed {purpose} and is not installed: pip install '.[{extra}]' in the jaxnn repository."
+            f"{package} is needed {purpose} but is not installed: run pip install '.[{extra}]' in the jaxnn repository."
         ) from None

@@ -1,4 +1,4 @@
-"""What a factory made, as a pytree: its hyperparameters are the leaves, its name and its flags the structure.
+"""Optimisers and schedules as pytrees: the hyperparameters are leaves, the factory's name and flags are structure.
 
     @factories.optimiser
     def sgd(learning_rate: ScalarOrSchedule, *, maximise: bool = False) -> Optimiser: ...
@@ -6,14 +6,14 @@
     sgd(0.1)                                       prints as sgd(learning_rate=0.1, maximise=False)
     jax.tree.map(lambda rate: 2 * rate, sgd(0.1))  is sgd(0.2)
 
-Passed into a compiled program its numbers are data: the factory is called again there, with tracers, and what it
-returns is traced. A new number compiles nothing.
+As an argument of a compiled program, its numbers are data: inside, the factory is called again with tracers, and its
+result is traced. A new number compiles nothing.
 
-What an argument is says its annotation:
+The annotation of an argument decides what it is:
 
     Scalar, ScalarOrSchedule, …   numbers: data
-    DecayRate                     a number in [0, 1), kept as `numerics.Decay`, so that float32 loses nothing of it
-    Strength                      a number that is structure where it is Python's 0: the term is not there
+    DecayRate                     a number in [0, 1), kept as `numerics.Decay`, so float32 loses no accuracy
+    Strength                      a number, but structure if it is a Python 0: the term is absent
     Count                         a whole number of steps: data
     int, bool, str, functions     structure
 """
@@ -33,7 +33,7 @@ from jaxnn.types import ABSENT_AT_0, COUNT, DECAYS, Optimiser
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
-SHOWN = 8  # entries of an array that are printed
+SHOWN = 8  # the most entries of an array that are printed
 
 
 class Made:
@@ -45,36 +45,36 @@ class Made:
 
     @functools.cached_property
     def built(self) -> Any:
-        """What the factory returns for them: closures."""
+        """What the factory returns for these arguments: closures."""
         arguments: Any = dict(zip(self.arguments, structure.restore(self.split), strict=True))
         bound = inspect.BoundArguments(_signature(self.factory), arguments)
         return self.factory.__wrapped__(*bound.args, **bound.kwargs)  # type: ignore[attr-defined]
 
     @functools.cached_property
     def split(self) -> tuple[Any, ...]:
-        """The arguments in their order, as a pytree of numbers."""
+        """The arguments in order, as a pytree of numbers."""
         parameters = _signature(self.factory).parameters
         return tuple(_split(parameters[name].annotation)(value) for name, value in self.arguments.items())
 
     @classmethod
     def restored(cls, factory: Callable[..., Any], split: Any) -> "Made":
-        """With whatever the numbers are now. Nothing is checked: they may be tracers, or no numbers at all."""
+        """The inverse of `split`, with the current leaves. Nothing is checked: they may not even be numbers."""
         made = cls(factory, dict(zip(_signature(factory).parameters, structure.restore(split), strict=True)))
-        made.__dict__["split"] = split  # what was a number stays one, whatever it is now
+        made.__dict__["split"] = split  # leaves stay leaves, whatever they are now
         return made
 
     @property
     def spec(self) -> dict[str, Any]:
-        """Its name and arguments, as JSON holds them: `{"sgd": {"learning_rate": 0.1, "maximise": False}}`."""
+        """Its name and arguments, in JSON's types: `{"sgd": {"learning_rate": 0.1, "maximise": False}}`."""
         return {self.name: {name: _plain(value) for name, value in self.arguments.items()}}
 
     @property
     def name(self) -> str:
-        """The factory's, with its library's where it is another's: "adam", "torch.Adam"."""
+        """The factory's name, with the library's for a preset: "adam", "torch.Adam"."""
         return getattr(self.factory, "known_as", self.factory.__name__)
 
     def __eq__(self, other: object) -> bool:
-        """Whether two are of the same factory and have equal arguments."""
+        """Whether both have the same factory and equal arguments."""
         if not isinstance(other, Made) or self.factory is not other.factory:
             return False
         mine: tuple[list[Any], Any] = jax.tree.flatten(self.split)
@@ -109,12 +109,12 @@ class Member:
         self.made, self.name = made, name
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """That function, for these hyperparameters."""
+        """Calls the function with these hyperparameters."""
         return self.function(*arguments, **keywords)
 
     @property
     def function(self) -> Callable[..., Any]:
-        """The closure itself."""
+        """The closure."""
         return getattr(self.made.built, self.name)
 
     @property
@@ -122,7 +122,7 @@ class Member:
         return inspect.signature(self.function)
 
     def __getattr__(self, name: str) -> Any:
-        """What marks the function (`protocol`) marks this too."""
+        """The function's attributes, such as the marks that `protocol` sets."""
         if name.startswith("__") or name in ("made", "name"):
             raise AttributeError(name)
         return getattr(self.function, name)
@@ -142,10 +142,10 @@ class Member:
 
 
 class MadeSchedule(Made):
-    """A schedule that a factory made: step -> rate."""
+    """A schedule made by a factory: step -> rate."""
 
     def __call__(self, step: Any) -> Any:
-        """The rate at a step, 0 first."""
+        """The rate at a step, counted from 0."""
         return self.built(step)
 
     def __reduce__(self) -> Any:
@@ -153,12 +153,12 @@ class MadeSchedule(Made):
 
 
 def optimiser(factory: Factory) -> Factory:
-    """Decorates a factory of optimisers: what it returns is a pytree whose leaves are the hyperparameters."""
+    """Decorates a factory of optimisers, which become pytrees whose leaves are the hyperparameters."""
     return _decorated(factory, lambda made: Optimiser(Member(made, "init"), Member(made, "update")), Made)
 
 
 def schedule(factory: Factory) -> Factory:
-    """Decorates a factory of schedules likewise."""
+    """Decorates a factory of schedules, which become pytrees likewise."""
     return _decorated(factory, lambda made: made, MadeSchedule)
 
 
@@ -167,7 +167,7 @@ def _decorated(factory: Any, present: Callable[[Any], Any], kind: type[Made]) ->
 
     @functools.wraps(factory)
     def make(*arguments: Any, **keywords: Any) -> Any:
-        factory(*arguments, **keywords)  # its own checks, of what was given
+        factory(*arguments, **keywords)  # runs its own checks on the given values
         bound = signature.bind(*arguments, **keywords)
         bound.apply_defaults()
         return present(kind(make, dict(bound.arguments)))
@@ -176,7 +176,7 @@ def _decorated(factory: Any, present: Callable[[Any], Any], kind: type[Made]) ->
 
 
 def made_by(value: Any) -> Made | None:
-    """The factory and the arguments of an optimiser or a schedule; None where no factory of ours made it."""
+    """The factory and the arguments of an optimiser or a schedule; None if it was not made by one of our factories."""
     if isinstance(value, Made):
         return value
     init, update = getattr(value, "init", None), getattr(value, "update", None)
@@ -185,26 +185,28 @@ def made_by(value: Any) -> Made | None:
 
 
 def stack(factory: Callable[..., Any], **arguments: Any) -> Any:
-    """Many optimisers or schedules as one, for `jax.vmap`: what is given as a list varies along it.
+    """Stacks optimisers or schedules for `jax.vmap`: arguments given as lists vary.
 
         several = stack(adam, learning_rate=[1e-4, 1e-3, 1e-2], b1=0.9)
         jax.vmap(train, in_axes=(0, None))(several, data)
 
     Args:
-        factory: one of this package's, such as `optimisers.adam` or `schedules.cosine`.
-        arguments: its own by name. Lists, all of one length, are spread over the members; the rest is shared.
+        factory: a factory of this package, such as `optimisers.adam` or `schedules.cosine`.
+        arguments: its keyword arguments. Lists, all of the same length, have one value per member; others are shared.
 
     Returns:
         What `factory` returns, with a leading axis on every leaf.
 
     Raises:
-        ValueError: no list, or lists of different lengths; a number that the factory refuses.
+        ValueError: there is no list, lists have different lengths, or the factory refuses a number.
     """
     lists = {name: values for name, values in arguments.items() if _is_list(values)}
     lengths = {name: len(values) for name, values in lists.items()}
     if len(set(lengths.values())) != 1:
-        raise ValueError(f"stack needs at least one list of numbers, and all lists of one length; got {lengths}.")
-    # A 0 among other numbers is a number: as an array it is no sign that the term is absent.
+        raise ValueError(
+            f"stack needs at least one list of numbers, and lists of the same length, got lengths {lengths}."
+        )
+    # A 0 among other numbers is a number: as an array, it does not mean that the term is absent.
     varying = {n: [jnp.zeros(()) if _is_zero(v) and any(values) else v for v in values] for n, values in lists.items()}
     members = [
         factory(**arguments | dict(zip(varying, row, strict=True))) for row in zip(*varying.values(), strict=True)
@@ -222,7 +224,7 @@ def _is_zero(value: Any) -> bool:
 
 @functools.cache
 def _split(annotation: Any) -> Callable[[Any], Any]:
-    """How an argument of that annotation becomes structure and numbers."""
+    """How an argument with that annotation is split into structure and numbers."""
     kinds = set(_kinds(annotation))
     absent = ABSENT_AT_0 in kinds
     if DECAYS in kinds:
@@ -253,7 +255,7 @@ def _is_decay(node: Any) -> bool:
 
 
 def _floats(value: Any) -> Any:
-    """Python's whole numbers as floats: 1 is a rate as 1.0 is."""
+    """Python integers as floats, because a rate of 1 means 1.0."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -298,7 +300,7 @@ def _unflatten(factory: Any, parts: Any) -> Optimiser:
 
 
 def _with_keys(flatten: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
-    """For paths such as ['learning_rate'] in the messages of JAX."""
+    """Adds keys, which JAX shows as paths in its messages."""
 
     def flatten_with_keys(value: Any) -> tuple[Any, Any]:
         parts, aux = flatten(value)

@@ -1,12 +1,12 @@
-"""Initial weights, by name: `jax.nn`'s initialisers, and the gain that suits each activation.
+"""Initialisers by name, those of `jax.nn`, and the gain for each activation.
 
     Glorot   Var W = gain² · 2 / (fan_in + fan_out)     sigmoid, tanh, identity
     He       Var W = gain² / fan_in                     relu and its relatives; jax's He has gain √2 built in
     LeCun    Var W = 1 / fan_in                         selu
     uniform variants draw from U(-a, a), a = √(3 Var W); Glorot's a is gain · √(6 / (fan_in + fan_out))
 
-As in `jax.nn.initializers`, `zeros` is an initialiser `(key, shape, dtype) -> array` while `he_normal` and its siblings
-make one when called: `mlp.init` takes either. `get(name)` gives them ready to use.
+As in `jax.nn.initializers`, `zeros` is an initialiser `(key, shape, dtype) -> array`, while `he_normal` and the others
+return one when called; `mlp.init` takes either. `get(name)` returns initialisers ready to use.
 
 References:
     Glorot & Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
@@ -55,7 +55,7 @@ __all__ = [
     "zeros",
 ]
 
-# Ready to use, by name. `constant` is not among them: it needs its value, `initialisers.constant(0.1)`.
+# Ready to use, by name. `constant` is missing because it needs a value: `initialisers.constant(0.1)`.
 TABLE: MappingProxyType[str, Callable[..., Any]] = MappingProxyType(
     {
         "glorot_uniform": glorot_uniform(),
@@ -70,8 +70,8 @@ TABLE: MappingProxyType[str, Callable[..., Any]] = MappingProxyType(
     }
 )
 
-# The recommended gains of the course's page 68, as `torch.nn.init.calculate_gain` has them. The rest, which it lacks,
-# take He's argument: gain² = 1 / E[σ(z)²] for a standard normal z, to four digits.
+# The gains of the course's page 68 and `torch.nn.init.calculate_gain`. Those missing there follow from He's argument:
+# gain² = 1 / E[σ(z)²] for a standard normal z, to four digits.
 GAINS: MappingProxyType[str, float] = MappingProxyType(
     {
         "identity": 1.0,
@@ -93,20 +93,20 @@ def get(initialiser: str | Callable[..., Any]) -> Callable[..., Any]:
     """The initialiser `(key, shape, dtype) -> array` of that name; a function is returned as it is.
 
     Raises:
-        ValueError: unknown name; the nearest known one is offered.
+        ValueError: the name is unknown; the message suggests the closest one.
     """
     return checks.function_or_name(initialiser, TABLE, "initialiser")
 
 
 def gain(activation: str | Activation, *, negative_slope: float = 0.01) -> float:
-    """The factor on Glorot's or LeCun's standard deviation that keeps signals their size behind an activation.
+    """The factor on Glorot's or LeCun's standard deviation that preserves the size of signals through an activation.
 
     Args:
         activation: a name, or one of the functions of `activations.TABLE`.
         negative_slope: α of the leaky ReLU.
 
     Raises:
-        ValueError: no gain is known for it.
+        ValueError: no gain is known for the activation.
     """
     name = activation if isinstance(activation, str) else getattr(activation, "__name__", repr(activation))
     if name == "leaky_relu":

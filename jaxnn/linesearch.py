@@ -1,12 +1,13 @@
-"""How far to go along a direction of descent: strong Wolfe conditions, or sufficient decrease alone.
+"""Line searches along a descent direction: strong Wolfe conditions, or sufficient decrease alone.
 
-Along the direction d from θ, φ(α) = J(θ + α d) with φ'(0) = ∇J(θ)ᵀd < 0. Accepted is an α > 0 with
+Along the direction d from θ, φ(α) = J(θ + α d) with φ'(0) = ∇J(θ)ᵀd < 0. A step length α > 0 is accepted if
 
     φ(α) ≤ φ(0) + c₁ α φ'(0)           sufficient decrease (Armijo)
     |φ'(α)| ≤ c₂ |φ'(0)|               the slope has flattened: α is not too short, and sᵀy > 0 for quasi-Newton methods
 
-Near a minimum rounding hides differences of J, but not slopes. So where |φ(α) - φ(0)| ≤ δ = 10 ε |φ(0)|, Hager and
-Zhang's approximate condition φ'(α) ≤ (2c₁ - 1) φ'(0) is as good: with it the gradient reaches rounding, too.
+Near a minimum, rounding hides differences of J but not slopes. If |φ(α) - φ(0)| ≤ δ = 10 ε |φ(0)|, Hager and Zhang's
+approximate condition φ'(α) ≤ (2c₁ - 1) φ'(0) therefore replaces sufficient decrease: with it, the gradient can be
+reduced to its rounding error.
 
 References:
     Nocedal & Wright, Numerical Optimization, 2nd edition, 2006, Algorithms 3.1, 3.5 and 3.6, equation 3.59.
@@ -26,13 +27,13 @@ from jaxnn.types import Params, Scalar, Updates
 
 
 class LineSearch(NamedTuple):
-    """Where a line search ended."""
+    """The result of a line search."""
 
-    step_length: Float[Array, ""]  # α ≥ 0; 0 where nothing lower was seen
+    step_length: Float[Array, ""]  # α ≥ 0; 0 if no lower point was found
     value: Float[Array, ""]  # φ(α)
-    grad: Any  # ∇J(θ + α d), like params, nan where α is 0; None from `backtracking`, which takes no gradients
-    evaluations: Int[Array, ""]  # trial points
-    found: Bool[Array, ""]  # whether the conditions hold at α; otherwise α is that of the lowest trial
+    grad: Any  # ∇J(θ + α d), like params, nan if α is 0; None from `backtracking`, which computes no gradients
+    evaluations: Int[Array, ""]  # the number of trial points
+    found: Bool[Array, ""]  # whether the conditions hold at α; otherwise α is that of the lowest trial point
 
 
 class Point(NamedTuple):
@@ -59,27 +60,28 @@ def strong_wolfe(
     """A step length that satisfies the strong Wolfe conditions, by bracketing and zoom with safeguarded interpolation.
 
     The interval between `low`, the lowest point of sufficient decrease so far, and `high` contains acceptable lengths.
-    Every trial takes value and gradient together. Pure: under `jit`, and under `vmap` over starts.
+    Every trial computes value and gradient together. Pure, so it works under `jit`, and under `vmap` over starts.
 
     Args:
-        value_fn: J, a scalar function of a pytree. Where it is not finite the step is too long.
+        value_fn: J, a scalar function of a pytree. If it is not finite, the step is too long.
         params: θ.
         direction: d, like params, in float32 or wider.
         value: φ(0).
-        slope: φ'(0). Unless it is negative and finite, no step is taken: length 0, not found.
+        slope: φ'(0). Takes no step (length 0, not found) if d is not a descent direction, that is, unless φ'(0) is
+            negative and finite.
         first: the first trial length, > 0.
-        c1: in (0, ½), for sufficient decrease.
-        c2: in [c1, 1), for the slope.
-        max_evaluations: ≥ 1.
-        rounding: δ ≥ 0, below which differences of J mean nothing; None: 10 ε |φ(0)|.
+        c1: the constant of sufficient decrease, in (0, ½).
+        c2: the constant of the slope condition, in [c1, 1).
+        max_evaluations: the maximum number of trial points, ≥ 1.
+        rounding: δ ≥ 0, the rounding error of differences of J; None for 10 ε |φ(0)|.
 
     Raises:
-        ValueError: constants out of range.
+        ValueError: a constant is out of range.
     """
     checks.positive(first=first, c1=c1)
     checks.whole(1, max_evaluations=max_evaluations)
     if not c1 <= c2 < 1 or c1 >= 0.5:
-        raise ValueError(f"The constants must satisfy 0 < c1 ≤ c2 < 1 and c1 < ½, got c1={c1!r} and c2={c2!r}.")
+        raise ValueError(f"c1 and c2 must satisfy 0 < c1 ≤ c2 < 1 and c1 < ½, got c1={c1!r} and c2={c2!r}.")
     dtype = jnp.result_type(*jax.tree.leaves(direction))
     start = Point(jnp.zeros((), dtype), jnp.asarray(value, dtype), jnp.asarray(slope, dtype))
     noise = 10 * jnp.finfo(dtype).eps * jnp.abs(start.value) if rounding is None else jnp.asarray(rounding, dtype)
@@ -97,7 +99,7 @@ def strong_wolfe(
         approximately = level & (trial.slope <= (2 * c1 - 1) * start.slope)
         too_high = ~(finite & (enough | approximately) & (trial.value <= low.value + noise))
         found = ~too_high & (jnp.abs(trial.slope) <= -c2 * start.slope)
-        # Away from `high`, or back if there is none yet: the minimum lies between the trial and the former low point.
+        # The slope points away from `high` (back, if there is none yet): the minimum is between trial and former low.
         passed = ~too_high & (trial.slope * jnp.where(bracketed, high.length - low.length, 1) >= 0)
         bracketed = bracketed | too_high | passed
         high = tree.select(too_high, _worst(trial, finite), tree.select(passed, low, high))
@@ -116,7 +118,7 @@ def strong_wolfe(
     no = jnp.asarray(False)
     carry = (jnp.asarray(first, dtype), start, nowhere, unknown, no, nowhere.length, jnp.zeros((), jnp.int32), no)
     _, low, _, grad, *_, evaluations, found = jax.lax.while_loop(unfinished, body, carry)
-    # A step too short to show in J satisfies the first condition by rounding alone.
+    # A step too short to change J meets the first condition only because of rounding.
     low, grad = tree.select(found | (low.value < start.value), (low, grad), (start, unknown))
     return LineSearch(low.length, low.value, grad, evaluations, found)
 
@@ -133,25 +135,26 @@ def backtracking(
     max_evaluations: int = 40,
     rounding: Scalar | None = None,
 ) -> LineSearch:
-    """A step length of sufficient decrease: for directions that bring their own length, as Newton's does.
+    """A step length of sufficient decrease: for directions with a natural length, such as Newton's.
 
-    A refused length shrinks to the minimum of the parabola through φ(0), φ'(0) and φ(α), kept within a tenth and a half
-    of α; a tenth where φ(α) is not finite. Where both the decrease asked for and the change seen are below the rounding
-    of J, the step is accepted.
+    A rejected length is reduced to the minimum of the parabola through φ(0), φ'(0) and φ(α), limited to [α/10, α/2], or
+    to α/10 if φ(α) is not finite. If the required decrease and the observed change are both below the rounding error of
+    J, the step is accepted.
 
     Args:
         value_fn: J, a scalar function of a pytree.
         params: θ.
         direction: d, like params, in float32 or wider.
         value: φ(0).
-        slope: φ'(0). Unless it is negative and finite, no step is taken: length 0, not found.
+        slope: φ'(0). Takes no step (length 0, not found) if d is not a descent direction, that is, unless φ'(0) is
+            negative and finite.
         first: the first trial length, > 0.
-        c1: in (0, 1).
-        max_evaluations: ≥ 1.
-        rounding: δ ≥ 0, below which differences of J mean nothing; None: 10 ε |φ(0)|.
+        c1: the constant of sufficient decrease, in (0, 1).
+        max_evaluations: the maximum number of trial points, ≥ 1.
+        rounding: δ ≥ 0, the rounding error of differences of J; None for 10 ε |φ(0)|.
 
     Raises:
-        ValueError: constants out of range.
+        ValueError: a constant is out of range.
     """
     checks.positive(first=first, c1=c1)
     checks.whole(1, max_evaluations=max_evaluations)
@@ -183,12 +186,12 @@ def backtracking(
 
 
 def moved(params: Params, direction: Updates, length: Float[Array, ""]) -> Params:
-    """θ + α d, in the dtypes of θ, as a loop adds updates."""
+    """θ + α d, in the dtypes of θ, in the same way as loops add updates."""
     return tree.add(params, scaled(direction, length, params))
 
 
 def scaled(direction: Updates, length: Float[Array, ""], like: Params) -> Updates:
-    """α d in the dtypes of `like`; zeros where α is 0, whatever d holds."""
+    """α d in the dtypes of `like`; zeros if α is 0, even if d is not finite."""
     step = jax.tree.map(lambda d: jnp.where(length > 0, length * d, 0), direction)
     return tree.cast_like(step, like)
 
@@ -200,33 +203,33 @@ def dot(a: Any, b: Any) -> Float[Array, ""]:
 
 
 def _worst(trial: Point, finite: Array) -> Point:
-    """The trial, and an infinite height where J is not finite: its value and slope tell nothing."""
+    """The trial, with infinite value and slope if J is not finite, because these are then meaningless."""
     return Point(trial.length, jnp.where(finite, trial.value, jnp.inf), jnp.where(finite, trial.slope, jnp.inf))
 
 
 def _cubic(a: Point, b: Point) -> Array:
-    """The minimum of the cubic through two values and two slopes; nan where it has none (equation 3.59)."""
+    """The minimum of the cubic through two values and two slopes; nan if it has none (equation 3.59)."""
     d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.length - b.length)
     d2 = jnp.sign(b.length - a.length) * jnp.sqrt(d1**2 - a.slope * b.slope)
     return b.length - (b.length - a.length) * (b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2)
 
 
 def _between(low: Point, high: Point, width: Array, noise: Array) -> Array:
-    """The next trial within the bracket of which `width` was the former width."""
+    """The next trial length within the bracket, whose previous width was `width`."""
     span = high.length - low.length
-    # Where the two values differ by rounding alone, the slopes still tell: their secant.
+    # If the values differ by rounding alone, the slopes are still accurate: use their secant.
     secant = low.length - low.slope * span / (high.slope - low.slope)
     guess = jnp.where(jnp.abs(high.value - low.value) <= noise, secant, _cubic(low, high))
     fraction = jnp.clip((guess - low.length) / span, 0.1, 0.9)
-    # A bracket that shrank by less than a third, or a guess that is none, is halved; where nothing but the start is
-    # known to be finite, a tenth.
+    # Halve a bracket that shrank by less than a third or has no guess; if only the start is known to be finite, take a
+    # tenth.
     halved = jnp.isnan(fraction) | (jnp.abs(span) > 0.66 * width)
     fraction = jnp.where(halved, jnp.where(jnp.isinf(high.value) & (low.length == 0), 0.1, 0.5), fraction)
     return low.length + fraction * span
 
 
 def _further(low: Point, trial: Point) -> Array:
-    """The next trial beyond one where the descent is still steep: 2.1 to 5 times the stretch from `low` to it."""
+    """The next trial length beyond one where φ still falls steeply: 2.1 to 5 times as far from `low`."""
     guess = _cubic(low, trial)
     stretch = trial.length - low.length
     guess = jnp.where(guess > trial.length, guess, jnp.inf)

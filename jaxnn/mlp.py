@@ -4,11 +4,11 @@
     zₖ = hₖ₋₁ Wₖ + bₖ,  hₖ = σ(zₖ)     k = 1, …, L - 1
     o  = h_{L-1} W_L + b_L              no last activation: losses take raw outputs
 
-A model is its parameters, a tuple of `Layer(w, b)`; nothing else is remembered. Rows are examples: x is (..., n_in),
-the outputs (..., n_out). Everything is computed in the dtype of the parameters.
+A model is its parameters, a tuple of `Layer(w, b)`, and nothing else. Rows are examples: x is (..., n_in), the outputs
+(..., n_out). Everything is computed in the dtype of the parameters.
 
-Dropout is inverted: each unit is kept with probability 1 - p and scaled by 1 / (1 - p) while training, so that nothing
-changes at prediction. It is off unless a key is given.
+Dropout is inverted: in training each unit is kept with probability 1 - p and scaled by 1 / (1 - p), so prediction needs
+no scaling. Dropout is off unless a key is given.
 
 References:
     Goodfellow, Bengio & Courville, Deep Learning, 2016, chapter 6.
@@ -36,14 +36,14 @@ class Layer(NamedTuple):
     """An affine map of rows, h W + b."""
 
     w: Float[Array, "n_in n_out"]
-    b: Float[Array, " n_out"] | None  # None: a layer without bias
+    b: Float[Array, " n_out"] | None  # None for a layer without biases
 
 
 Params: TypeAlias = tuple[Layer, ...]
 
 
 class Intermediates(NamedTuple):
-    """What the forward pass computed on its way, kept for the backward pass."""
+    """The intermediate results of the forward pass, kept for the backward pass."""
 
     inputs: Array  # h₀, (..., n_in)
     pre_activations: tuple[Array, ...]  # z₁ … z_{L-1}, one per hidden layer
@@ -60,28 +60,31 @@ def init(
 ) -> Params:
     """Draws the parameters of an MLP.
 
-    With initialisers of `jax.nn` all of them are drawn by one program, compiled in a fraction of a second for each new
-    `sizes`; with others, which may do what jax can't trace, draw by draw. What a key gives is the same either way.
+    With initialisers of `jax.nn`, one program draws all parameters; it is compiled in a fraction of a second for each
+    new `sizes`. With others, which JAX may be unable to trace, each array is drawn separately. The results for a key
+    are the same either way.
 
     Args:
         key: a PRNG key, split once per layer.
         sizes: (n_in, hidden, …, n_out), whole numbers ≥ 1; (4, 1) is a linear model.
-        w_init: initialiser of the weights, `(key, shape, dtype) -> array`, or a factory of one, as `jax.nn`'s
-            `he_normal` is; the default suits ReLU.
-        b_init: initialiser of the biases, likewise; None makes a network without biases.
+        w_init: initialiser of the weights, `(key, shape, dtype) -> array`, or a factory of one, such as `jax.nn`'s
+            `he_normal`, the default, which suits ReLU.
+        b_init: initialiser of the biases, of the same form; None makes a network without biases.
         dtype: floating-point dtype of every parameter; JAX's default float if None.
 
     Returns:
         One `Layer` for each pair of consecutive sizes.
 
     Raises:
-        ValueError: fewer than two sizes, a size below 1, an initialiser that gives another shape.
-        TypeError: a size that is no whole number, a dtype that is not floating point.
+        ValueError: there are fewer than two sizes, a size is below 1, or an initialiser returns another shape.
+        TypeError: a size is not a whole number, or the dtype is not a floating-point dtype.
     """
     if not hasattr(key, "dtype"):
         raise TypeError(f"key must be a PRNG key such as jax.random.key(0), got {key!r}.")
     if not hasattr(sizes, "__len__") or len(sizes) < 2:
-        raise ValueError(f"sizes must hold at least the inputs and the outputs, such as (4, 10, 1), got {sizes!r}.")
+        raise ValueError(
+            f"sizes must have at least the numbers of inputs and outputs, such as (4, 10, 1), got {sizes!r}."
+        )
     for index, size in enumerate(sizes):
         checks.whole(1, **{f"sizes[{index}]": size})
     widths = [int(size) for size in sizes]
@@ -108,7 +111,7 @@ def _layers(key: Any, widths: tuple[int, ...], w_init: Any, b_init: Any, dtype: 
 
 @cache
 def _layers_at_once(quickly: bool) -> Callable[..., Params]:
-    """`_layers` as one program, of known initialisers."""
+    """`_layers` as one compiled program, for known initialisers."""
 
     @partial(jax.jit, static_argnums=(1, 2, 3, 4), compiler_options=once.options() if quickly else None)
     def layers(key: Any, widths: tuple[int, ...], w_init: Known, b_init: Known, dtype: Any) -> Params:
@@ -130,19 +133,19 @@ def apply(
 
     Args:
         params: a tuple of layers.
-        x: (..., n_in), brought to the dtype of the parameters.
+        x: (..., n_in), cast to the dtype of the parameters.
         activation: one function for all hidden layers, or a sequence with one per hidden layer.
-        dropout: rate in [0, 1) of dropped units; one number for all hidden layers (the inputs are kept), or a
-            sequence with one rate for the inputs and one per hidden layer. In `partial(apply, dropout=0.2)` the rate is
-            data: another one compiles nothing.
-        key: a PRNG key. Without one nothing is dropped: that is how to predict.
+        dropout: fraction of units to drop, in [0, 1): one number for all hidden layers (inputs are not dropped), or a
+            sequence with one number for the inputs and one per hidden layer. In `partial(apply, dropout=0.2)` the rate
+            is data: another rate compiles nothing.
+        key: a PRNG key. Without one nothing is dropped, as prediction needs it.
 
     Returns:
         Raw outputs, (..., n_out).
 
     Raises:
-        ValueError: x of another width, layers that do not fit together (the layer is named), a rate out of range, a
-            sequence of another length than the network is deep.
+        ValueError: x has another width, layers do not fit together (the message names the layer), a rate is out of
+            range, or a sequence does not match the number of layers.
     """
     x = _checked(params, x)
     activations = per_layer(activation, len(params) - 1)
@@ -186,7 +189,7 @@ def affine(layer: Layer, h: Array) -> Array:
 
 
 def sizes(params: Params) -> tuple[int, ...]:
-    """(n_in, hidden, …, n_out) of these parameters."""
+    """The sizes (n_in, hidden, …, n_out) of these parameters."""
     return (params[0].w.shape[0], *(layer.w.shape[1] for layer in params))
 
 
@@ -200,7 +203,9 @@ def _draw(initialiser: Callable[..., Any], key: Any, shape: tuple[int, ...], dty
     if callable(drawn):  # a factory such as `jax.nn.initializers.he_normal`, given uncalled
         drawn = initialiser()(key, shape, dtype)
     if drawn.shape != shape:
-        raise ValueError(f"The initialiser {initialiser} gave shape {drawn.shape} where {shape} was asked for.")
+        raise ValueError(
+            f"The initialiser {initialiser} must return an array of shape {shape}, but it returned {drawn.shape}."
+        )
     return drawn
 
 
@@ -208,24 +213,26 @@ def per_layer(activation: Any, hidden: int) -> tuple[Activation, ...]:
     """One activation for each hidden layer.
 
     Raises:
-        TypeError: one of them is no function.
-        ValueError: there are not as many as hidden layers.
+        TypeError: one of them is not a function.
+        ValueError: their number is not that of the hidden layers.
     """
     one = callable(activation) or isinstance(activation, str)
     activations = (activation,) * hidden if one else tuple(activation)
     for sigma in activations:
         if not callable(sigma):
-            raise TypeError(f"activation must be a function, got {sigma!r}: jaxnn.activations.get gives one by name.")
+            raise TypeError(
+                f"activation must be a function, got {sigma!r}: use jaxnn.activations.get to look one up by name."
+            )
     if len(activations) != hidden:
         raise ValueError(
-            f"activation must be one function or one per hidden layer: the network has {hidden} hidden layers, "
+            f"activation must be one function, or one per hidden layer: the network has {hidden} hidden layers, "
             f"got {len(activations)} activations."
         )
     return activations
 
 
 def _is_zero(rate: Scalar) -> bool:
-    """Whether nothing is dropped, for certain."""
+    """Whether the rate is known to be 0: a Python number, not an array or a tracer."""
     return isinstance(rate, int | float) and rate == 0
 
 
@@ -233,8 +240,8 @@ def _rates(dropout: Scalar | Sequence[Scalar], hidden: int) -> tuple[Scalar, ...
     rates = tuple(dropout) if isinstance(dropout, Sequence) else (0.0, *(dropout,) * hidden)
     if len(rates) != hidden + 1:
         raise ValueError(
-            f"dropout must be one rate or one for the inputs and each hidden layer: the network has {hidden} hidden "
-            f"layers, got {len(rates)} rates."
+            f"dropout must be one rate, or one for the inputs and one per hidden layer: the network has {hidden}"
+            f" hidden layers, got {len(rates)} rates."
         )
     for rate in rates:
         checks.decay(dropout=rate)
@@ -242,16 +249,18 @@ def _rates(dropout: Scalar | Sequence[Scalar], hidden: int) -> tuple[Scalar, ...
 
 
 def _checked(params: Params, x: ArrayLike) -> Array:
-    """The inputs in the parameters' dtype, if all shapes fit: they are static, so this costs nothing under jit."""
+    """The inputs in the parameters' dtype, after all shapes have been checked, which costs nothing under jit."""
     if not params:
-        raise ValueError("The network has no layers.")
+        raise ValueError("The network has no layers: params must be a tuple of at least one Layer.")
     for k, layer in enumerate(params):
         if layer.w.ndim != 2 or (layer.b is not None and layer.b.shape != layer.w.shape[1:]):
             bias = "None" if layer.b is None else layer.b.shape
-            raise ValueError(f"Layer {k} needs w (n_in, n_out) and b (n_out,), got {layer.w.shape} and {bias}.")
+            raise ValueError(
+                f"Layer {k} needs w of shape (n_in, n_out) and b of shape (n_out,), got {layer.w.shape} and {bias}."
+            )
         if k and layer.w.shape[0] != params[k - 1].w.shape[1]:
             raise ValueError(
-                f"Layer {k} takes {layer.w.shape[0]} inputs, but layer {k - 1} gives {params[k - 1].w.shape[1]}: "
+                f"Layer {k} takes {layer.w.shape[0]} inputs, but layer {k - 1} has {params[k - 1].w.shape[1]} outputs: "
                 f"shapes {params[k - 1].w.shape} and {layer.w.shape}."
             )
     if jnp.shape(x)[-1:] != params[0].w.shape[:1]:

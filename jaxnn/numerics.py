@@ -1,7 +1,7 @@
-"""Scalars and elementwise functions that lose nothing in float32 and have a derivative everywhere.
+"""Scalars and elementwise functions that lose no accuracy in float32 and have a derivative everywhere.
 
-A decay rate β just below 1 is kept as what its formulae use: 1 - β and log β, both taken in double precision. In
-float32 the difference 1 - 0.999 alone would be wrong by 1.3e-5 of itself.
+A decay rate β just below 1 is stored as the quantities that formulae use: 1 - β and log β, both computed in double
+precision. In float32, the difference 1 - 0.999 would have a relative error of 1.3e-5.
 """
 
 import functools
@@ -14,17 +14,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-SMALL = 0.5  # |x| up to which e^x - 1 is summed as a series; a larger one is halved so often
-HALVINGS = 6  # at most: at x = -32, 1 - e^x is 1 in float32
-TERMS = 9  # of the series of (e^x - 1 - x) / x², whose first one left out is below 2⁻²⁶ of e^x - 1
-BITS = 12  # of the leading part of log β, so that its product with t < 2¹² is exact in float32
+SMALL = 0.5  # the largest |x| for which e^x - 1 is summed as a series; a larger x is halved until it is that small
+HALVINGS = 6  # the most halvings: at x = -32, 1 - e^x is 1 in float32
+TERMS = 9  # terms of the series of (e^x - 1 - x) / x²; the next one is below 2⁻²⁶ of e^x - 1
+BITS = 12  # bits of the leading part of log β, so its product with t < 2¹² is exact in float32
 
 
 @jax.custom_jvp
 def sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """√x with derivative 0 at 0, so that gradients through an optimiser are finite where a gradient was 0.
+    """√x with derivative 0 at 0, so gradients through an optimiser are finite where a gradient is 0.
 
-    The plain square root has an infinite derivative there, and infinity times the zero that follows it is NaN.
+    The plain square root has an infinite derivative there, and its product with the zero that follows is NaN.
     """
     return jnp.sqrt(x)
 
@@ -36,20 +36,20 @@ def _sqrt_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Arr
 
 
 def ratio(numerator: Float[Array, "..."], denominator: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Numerator / denominator, and 0 where the denominator is 0: a direction that was never seen is not taken."""
+    """Numerator / denominator, or 0 where the denominator is 0: no step along a direction that had no gradient."""
     zero = denominator == 0
     return jnp.where(zero, jnp.zeros_like(numerator), numerator / jnp.where(zero, 1, denominator))
 
 
 def two_sum(larger: Any, smaller: Any) -> tuple[Any, Any]:
-    """The sum of two numbers, and what rounding left out of it (Dekker 1971), so that long sums lose nothing."""
+    """The sum of two numbers and its rounding error (Dekker 1971), with which long sums lose no accuracy."""
     total = larger + smaller
     return total, smaller - (total - larger)
 
 
 def real(step: Any) -> Any:
-    """The step as a float, weakly typed as Python's are, so that what it scales keeps its dtype."""
-    with jax.numpy_dtype_promotion("standard"):  # the one promotion that the strict rules refuse and we intend
+    """The step as a weakly typed float, like Python's, so whatever it multiplies keeps its dtype."""
+    with jax.numpy_dtype_promotion("standard"):  # the one promotion that strict mode forbids and we intend
         return step * 1.0
 
 
@@ -59,12 +59,12 @@ class Decay:
     """A decay rate β as data: `1 - decay` is its complement, `decay * x` is x - (1 - β) x; leaves may be stacked."""
 
     complement: Any  # 1 - β
-    log: Any  # log β, its leading bits
-    log_rest: Any  # log β, the rest
+    log: Any  # the leading bits of log β
+    log_rest: Any  # the remaining bits of log β
 
     @classmethod
     def of(cls, rate: Any) -> Any:
-        """The decay of a Python number, in double precision; arrays, tracers and decays stay what they are."""
+        """The decay of a Python number, in double precision; arrays, tracers and decays are returned unchanged."""
         if not isinstance(rate, int | float | np.floating | np.integer):
             return rate
         beta = float(rate)
@@ -79,29 +79,29 @@ class Decay:
         return (one - 1) + self.complement
 
     def __mul__(self, other: Any) -> Any:
-        """The product β x, as x - (1 - β) x: what acts step after step must not be a rounded rate."""
+        """The product β x, as x - (1 - β) x: the error of a rounded rate would accumulate over the steps."""
         return other - self.complement * other
 
     __rmul__ = __mul__
 
     def __float__(self) -> float:
-        """The rate β as a Python number, where it is known."""
+        """The rate β as a Python number, if it is known."""
         return float(f"{1 - float(self.complement):.15g}")
 
     def __repr__(self) -> str:
-        """The rate β as a Python number, or what its complement is."""
+        """The rate β as a Python number, or an expression with its complement."""
         known = isinstance(self.complement, int | float)
         return repr(float(self)) if known else f"1 - {self.complement!r}"
 
 
 def log(beta: Any) -> Any:
-    """The logarithm of a decay rate β > 0, of a `Decay` in all its bits."""
+    """The logarithm of a decay rate β > 0, in full accuracy for a `Decay`."""
     decay = Decay.of(beta)
     return decay.log + decay.log_rest if isinstance(decay, Decay) else jnp.log(decay)
 
 
 def _leading(log: float) -> float:
-    """The first `BITS` bits of a number, and all of -∞."""
+    """The first `BITS` bits of a number; -∞ is unchanged."""
     if math.isinf(log):
         return log
     mantissa, exponent = math.frexp(log)
@@ -109,9 +109,10 @@ def _leading(log: float) -> float:
 
 
 def faded(average: Float[Array, "..."], rate: Any) -> Float[Array, "..."]:
-    """The average times `rate`, for an average that fades so at every step.
+    """The average times `rate`, as an average decays at every step.
 
-    Written x - (1 - rate) x: 0.999 in float32 is off by 1.3e-8, which 1000 steps of x ← 0.999 x turn into 200 ulp.
+    Computed as x - (1 - rate) x: 0.999 in float32 has an error of 1.3e-8, which 1000 steps of x ← 0.999 x increase to
+    200 ulp.
     """
     return average - (1 - rate) * average
 
@@ -120,23 +121,23 @@ def one_minus_power(beta: Any, t: Any) -> Any:
     """1 - βᵗ, the bias that an average started at 0 has after t ≥ 1 steps.
 
     Args:
-        beta: a Python number or `Decay`; then the result is exact to 0.6 ulp on average up to t = 4096, where the plain
-            form loses 57 ulp at t = 1 for β = 0.999. Or an array, whose β is what its dtype can hold.
+        beta: a Python number or `Decay`; then the mean error is 0.6 ulp up to t = 4096, where the plain form
+            has an error of 57 ulp at t = 1 for β = 0.999. Or an array, whose β is limited by its dtype.
         t: the step, an integer.
     """
     decay = Decay.of(beta)
     if not isinstance(decay, Decay):
-        zero = beta == 0  # there log β has no derivative, and 1 - βᵗ has: -1 at t = 1
+        zero = beta == 0  # at 0, log β has no derivative, but 1 - βᵗ has: -1 at t = 1
         return jnp.where(zero, 1 - beta * (t == 1), -jnp.expm1(real(t) * jnp.log(jnp.where(zero, 1, beta))))
     return one_minus_exp(real(t) * decay.log, real(t) * decay.log_rest)
 
 
 def one_minus_exp(x: Any, rest: Any = 0.0) -> Any:
-    """1 - e^(x + rest), for x ≤ 0 and a rest that is small beside it.
+    """1 - e^(x + rest), for x ≤ 0 and a small rest.
 
-    XLA's `expm1` is 2 to 5 ulp off in float32. There |x| is halved n times until the series Σ xᵏ/k! is short: its first
-    term is exact and the others are small beside it; then c ← c + c (1 - c), which is 1 - e²ˣ for c = 1 - eˣ, n times.
-    In double precision, where it cannot show, it is `expm1`.
+    XLA's `expm1` has an error of 2 to 5 ulp in float32. There, |x| is halved n times until the series Σ xᵏ/k! converges
+    fast: its first term is exact and the others are small. Then c ← c + c (1 - c), which maps c = 1 - eˣ to 1 - e²ˣ, is
+    applied n times. In double precision the result is that of `expm1`.
     """
     x, rest = jnp.asarray(x), jnp.clip(rest, -1.0, 1.0)  # both may be infinite
     if jnp.finfo(x.dtype).bits > 32:

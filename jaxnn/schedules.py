@@ -1,14 +1,14 @@
 """Learning rates as functions of the step: `schedule(step) -> learning rate`, where the first step is step 0.
 
     constant            η₀
-    exponential_decay   η₀ ρ^(t / T)                        divided by 1/ρ every T steps, smoothly
-    step_decay          η₀ ρ^⌊t / T⌋                        the same, in stairs
+    exponential_decay   η₀ ρ^(t / T)                        multiplied by ρ every T steps, smoothly
+    step_decay          η₀ ρ^⌊t / T⌋                        the same, in steps
     inverse_time        η₀ / (1 + κ t)                      Robbins & Monro's conditions hold: Σ η = ∞, Σ η² < ∞
     cosine              η_T + ½ (η₀ - η_T)(1 + cos π t/T)   then η_T
     warmup_cosine       linear from 0 over the first W steps, then cosine over the rest
     piecewise           the value of the interval that t lies in
 
-The results are weakly typed scalars, so that a rate never changes the dtype of what it multiplies.
+Rates are weakly typed scalars, so a rate never changes the dtype of what it multiplies.
 
 References:
     Robbins & Monro, A stochastic approximation method, 1951.
@@ -90,11 +90,11 @@ def warmup_cosine(learning_rate: Scalar, *, warmup: Count, steps: Count, final: 
     Args:
         learning_rate: the peak, reached at step `warmup`.
         warmup: W in [1, steps); step 0 has rate 0.
-        steps: the whole length, warm-up included.
+        steps: the total length, warm-up included.
         final: the rate from step `steps` on.
 
     Raises:
-        ValueError: the warm-up is not shorter than the whole.
+        ValueError: the warm-up is not shorter than the whole schedule.
     """
     checks.whole(1, warmup=warmup, steps=steps)
     if checks.known(warmup, steps) and warmup >= steps:
@@ -113,21 +113,21 @@ def piecewise(values: Sequence[Scalar], *, boundaries: Sequence[Count]) -> Sched
     """`values[0]` before `boundaries[0]`, `values[i]` from `boundaries[i - 1]` on.
 
     Args:
-        values: one rate more than there are boundaries.
+        values: the rates, one more than boundaries.
         boundaries: strictly increasing steps ≥ 1.
 
     Raises:
-        ValueError: lengths that do not fit, a boundary below 1, or boundaries that do not increase.
-        TypeError: a boundary that is no whole number.
+        ValueError: the lengths do not match, a boundary is below 1, or boundaries do not increase.
+        TypeError: a boundary is not a whole number.
     """
     if len(values) != len(boundaries) + 1:
-        raise ValueError(f"piecewise needs one value more than boundaries, got {len(values)} and {len(boundaries)}.")
+        raise ValueError(f"piecewise needs one more value than boundaries, got {len(values)} and {len(boundaries)}.")
     for index, value in enumerate(values):
         checks.non_negative(**{f"values[{index}]": value})
     for index, boundary in enumerate(boundaries):
         checks.whole(1, **{f"boundaries[{index}]": boundary})
     if checks.known(*boundaries) and any(b <= a for a, b in pairwise(boundaries)):
-        raise ValueError(f"boundaries must increase, got {tuple(boundaries)}.")
+        raise ValueError(f"boundaries must be strictly increasing, got {tuple(boundaries)}.")
 
     def schedule(step: Any) -> Any:
         rate: Any = values[0]
@@ -152,11 +152,11 @@ TABLE: MappingProxyType[str, Any] = MappingProxyType(
 
 
 def as_schedule(learning_rate: ScalarOrSchedule) -> Schedule:
-    """A schedule of arrays, from a number, an array or a schedule.
+    """A schedule that returns arrays, from a number, an array or a schedule.
 
     Raises:
-        ValueError: a negative or non-finite number.
-        TypeError: neither a number nor a function.
+        ValueError: the number is negative or not finite.
+        TypeError: it is neither a number nor a function.
     """
     if callable(learning_rate):
         return lambda step: jnp.asarray(learning_rate(step))
@@ -165,4 +165,4 @@ def as_schedule(learning_rate: ScalarOrSchedule) -> Schedule:
         return lambda step: jnp.asarray(float(learning_rate))
     if isinstance(learning_rate, jax.core.Tracer):
         return lambda step: jnp.asarray(learning_rate)
-    return lambda step: jnp.array(learning_rate)  # a copy: states hold it, and states may be donated
+    return lambda step: jnp.array(learning_rate)  # a copy, because states keep it, and states may be donated

@@ -1,15 +1,15 @@
-"""Structure and numbers apart: whatever a program is made from, as a pytree whose leaves are its numbers alone.
+"""Separates structure from numbers: turns whatever a program depends on into a pytree whose leaves are its numbers.
 
     program = jax.jit(lambda made, x: structure.restore(made)(x))
     program(structure.split(functools.partial(mlp.apply, params, dropout=0.2)), x)     compiles
     program(structure.split(functools.partial(mlp.apply, params, dropout=0.3)), x)     does not
 
-Numbers are traced; everything else (functions, names, flags) is part of the tree's structure, and compared by value:
-two `functools.partial`s with equal parts are one structure. A function is equal to itself alone.
+Numbers are traced; everything else (functions, names, flags) is part of the tree's structure and compared by value: two
+`functools.partial`s with equal components have the same structure. A function equals only itself.
 
     jax.tree_util.Partial     its numbers are data, as everywhere in JAX
-    functools.partial         arrays are data, and the hyperparameters that its function declares; other numbers may be
-                              axes, counts or switches, and are structure
+    functools.partial         arrays are data, and so are the hyperparameters that its function declares; other numbers
+                              may be axes, counts or switches, so they are structure
 """
 
 import functools
@@ -24,13 +24,13 @@ import numpy as np
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-MANY = 3  # functions made from one place in the code, each of which was compiled
+MANY = 3  # functions created by one line of code and compiled, at which a warning is given
 
 
 def hyperparameters(*names: str) -> Callable[[Function], Function]:
-    """Declares arguments of a function that are numbers to compute with, never to branch on: data in every partial.
+    """Declares the arguments of a function that are hyperparameters, never branched on: they are data in any partial.
 
-    A Python 0 is the exception: it stands for a term that is not there.
+    The exception is a Python 0, which means that the term is absent.
     """
 
     def declare(function: Function) -> Function:
@@ -63,7 +63,7 @@ class Static:
         return static
 
     def __eq__(self, other: object) -> bool:
-        """Whether two are of one type and equal; True is not 1."""
+        """Whether both have the same type and value; True is not 1."""
         return isinstance(other, Static) and type(self.value) is type(other.value) and self._known_by == other._known_by
 
     def __hash__(self) -> int:
@@ -78,7 +78,7 @@ class _Applied:
     """A `functools.partial`, split."""
 
     def __init__(self, function: Any, arguments: Any, keywords: dict[str, Any]) -> None:
-        self.parts = (function, arguments, keywords)
+        self.components = (function, arguments, keywords)
 
     @classmethod
     def of(cls, function: functools.partial) -> "_Applied":
@@ -91,28 +91,28 @@ class _Applied:
         return cls(split(inner), split(function.args, numbers=False), keywords)
 
     def restored(self) -> functools.partial:
-        function, arguments, keywords = restore(self.parts)
+        function, arguments, keywords = restore(self.components)
         return functools.partial(function, *arguments, **keywords)
 
     def tree_flatten(self) -> tuple[Any, None]:
-        return self.parts, None
+        return self.components, None
 
     @classmethod
-    def tree_unflatten(cls, aux: None, parts: Any) -> "_Applied":
-        return cls(*parts)
+    def tree_unflatten(cls, aux: None, components: Any) -> "_Applied":
+        return cls(*components)
 
 
 def split(tree: Any, *, numbers: bool = True, absent_at_0: bool = False) -> Any:
-    """The tree with everything but numbers turned into structure; `restore` is the way back.
+    """The tree with everything but numbers turned into structure; `restore` is the inverse.
 
     Args:
-        tree: anything; what is no pytree is a leaf.
-        numbers: whether Python's numbers are data; arrays always are, those of booleans excepted.
-        absent_at_0: whether a Python 0 is structure all the same.
+        tree: anything; what is not a pytree is a leaf.
+        numbers: whether Python numbers are data. Arrays always are, except boolean ones.
+        absent_at_0: whether a Python 0 is structure nevertheless.
     """
 
     def part(leaf: Any) -> Any:
-        if isinstance(leaf, functools.partial):  # and not jax's own, whose leaves these are
+        if isinstance(leaf, functools.partial):  # not jax.tree_util.Partial, which is a pytree itself
             return _Applied.of(leaf)
         if isinstance(leaf, Static):
             return leaf
@@ -124,7 +124,7 @@ def split(tree: Any, *, numbers: bool = True, absent_at_0: bool = False) -> Any:
 
 
 def restore(tree: Any) -> Any:
-    """What was split, with whatever the leaves are now."""
+    """The inverse of `split`, with the current leaves."""
 
     def is_part(node: Any) -> bool:
         return isinstance(node, Static | _Applied)
@@ -140,12 +140,12 @@ def restore(tree: Any) -> Any:
 def is_array(value: Any) -> bool:
     """Whether a value is an array of numbers, of NumPy or JAX, or a tracer of one."""
     if isinstance(value, np.ndarray):
-        return value.dtype.kind in "iufcV"  # V: bfloat16 and its like
+        return value.dtype.kind in "iufcV"  # V: bfloat16 and similar types
     return isinstance(value, jax.Array) and value.dtype != bool
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is one of Python's or NumPy's numbers; flags are none."""
+    """Whether a value is a Python or NumPy number; booleans are not."""
     return isinstance(value, int | float | complex | np.number) and not isinstance(value, bool)
 
 
@@ -154,15 +154,15 @@ _functions: "WeakSet[Any]" = WeakSet()
 
 
 class RecompilationWarning(UserWarning):
-    """A function is made anew for every call, so that every call compiles."""
+    """A function is created anew for every call, so every call compiles."""
 
 
 def watch(tree: Any, *, stacklevel: int) -> None:
-    """Warns, once, of a function in the structure that is made anew at every call: each is compiled as another.
+    """Warns once if a function in the structure is created anew for every call, because each one is compiled.
 
     Args:
-        tree: what a program is to be compiled for, as `split` gave it.
-        stacklevel: that of `warnings.warn` for the caller.
+        tree: what a program is compiled for, as `split` returned it.
+        stacklevel: as for `warnings.warn`, relative to the caller.
     """
     for function in _written(tree):
         if function in _functions:
@@ -173,16 +173,16 @@ def watch(tree: Any, *, stacklevel: int) -> None:
         if _seen[code] == MANY:
             name = "A lambda" if function.__name__ == "<lambda>" else f"The function {function.__name__!r}"
             warnings.warn(
-                f"{name} in line {code.co_firstlineno} of {code.co_filename} has been made anew {MANY} times, and the "
-                "training program was compiled again each time. Define it once, outside the loop; to give it other "
-                "values, pass jax.tree_util.Partial(function, values), whose numbers compile nothing.",
+                f"{name} in line {code.co_firstlineno} of {code.co_filename} has been created {MANY} times, and the "
+                "training program was compiled again each time. Define it once, outside the loop; to change values in "
+                "it, pass jax.tree_util.Partial(function, values), whose numbers compile nothing.",
                 RecompilationWarning,
                 stacklevel=stacklevel + 1,
             )
 
 
 def _written(tree: Any) -> Iterator[Any]:
-    """The functions written in Python within a structure."""
+    """The Python functions in a structure."""
     statics = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, Static))
     for node in statics:
         if isinstance(node, Static) and hasattr(node.value, "__code__"):

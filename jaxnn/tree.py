@@ -1,8 +1,8 @@
 """Algebra on pytrees of arrays, as the update rules need it.
 
-Scalars such as learning rates and bias corrections are kept out of the parameters' dtype: computed from Python floats
-and the int32 step they stay weakly typed, so that `eta * m` has the dtype of `m`, whatever that is. State is kept in
-float32 or wider (`widen`), and what leaves a rule returns to the dtype of the gradient (`cast_like`).
+Scalars such as learning rates and bias corrections are not in the parameters' dtype: computed from Python floats and
+the int32 step, they are weakly typed, so `eta * m` has the dtype of `m`. State is kept in float32 or wider (`widen`),
+and updates are cast back to the dtype of the gradient (`cast_like`).
 """
 
 from typing import Any
@@ -22,12 +22,12 @@ def start() -> Int[Array, ""]:
 
 
 def increment(step: Int[Array, ""]) -> Int[Array, ""]:
-    """The next step; the counter stays at 2³¹ - 1 rather than wrap to a negative number."""
+    """The next step; the counter stays at 2³¹ - 1 instead of overflowing to a negative number."""
     return jnp.minimum(step, LAST_STEP - 1) + 1
 
 
 def wide_dtype(dtype: Any) -> Any:
-    """The dtype of state for parameters of `dtype`: float32 or wider."""
+    """The dtype of the state for parameters of `dtype`: float32 or wider."""
     return jnp.dtype(dtype) if jnp.finfo(dtype).bits > 32 else jnp.dtype(jnp.float32)
 
 
@@ -37,7 +37,7 @@ def widen(tree: Any) -> Any:
 
 
 def zeros(tree: Any) -> Any:
-    """Fresh zeros in float32 or wider, like the tree. Each call makes its own buffers: they may be donated."""
+    """New zeros in float32 or wider, like the tree. Each call makes its own buffers, because they may be donated."""
     return full(tree, 0.0)
 
 
@@ -47,7 +47,7 @@ def full(tree: Any, value: Any) -> Any:
 
 
 def cast_like(tree: Any, like: Any) -> Any:
-    """The tree with every leaf in the dtype of its counterpart in `like`."""
+    """The tree with every leaf cast to the dtype of its counterpart in `like`."""
     return jax.tree.map(lambda x, y: x.astype(jnp.result_type(y)), tree, like)
 
 
@@ -59,7 +59,7 @@ def add(params: Any, updates: Any) -> Any:
 def norm(tree: Any) -> Float[Array, ""]:
     """The Euclidean norm over all leaves, in float32 or wider.
 
-    Scaled by the largest magnitude, so that squares neither overflow nor vanish: the norm of (1e30, 1e30) is 1.41e30.
+    Scaled by the largest magnitude, so squares neither overflow nor underflow: the norm of (1e30, 1e30) is 1.41e30.
     """
     leaves = [jnp.abs(leaf) for leaf in jax.tree.leaves(widen(tree)) if leaf.size]
     if not leaves:

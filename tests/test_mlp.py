@@ -63,8 +63,8 @@ class TestInit:
     @pytest.mark.parametrize(
         ("sizes", "message"),
         [
-            ((4,), r"at least the inputs and the outputs, such as \(4, 10, 1\), got \(4,\)"),
-            ((), r"at least the inputs and the outputs"),
+            ((4,), r"at least the numbers of inputs and outputs, such as \(4, 10, 1\), got \(4,\)"),
+            ((), r"at least the numbers of inputs and outputs"),
             ((4, 0, 1), r"sizes\[1\] must be a whole number ≥ 1, got 0"),
             ((4, -3), r"sizes\[1\] must be a whole number ≥ 1, got -3"),
         ],
@@ -80,7 +80,7 @@ class TestInit:
             mlp.init(KEY, (4, 1), dtype=jnp.int32)
 
     def test_refuses_an_initialiser_of_another_shape(self):
-        with pytest.raises(ValueError, match=r"gave shape \(3, 4\) where \(4, 3\) was asked for"):
+        with pytest.raises(ValueError, match=r"must return an array of shape \(4, 3\), but it returned \(3, 4\)"):
             mlp.init(KEY, (4, 3), w_init=lambda key, shape, dtype: jnp.zeros(shape[::-1], dtype))
 
 
@@ -271,9 +271,21 @@ def layers(*shapes):
     ("params", "width", "message"),
     [
         (layers(((4, 3), (3,))), 5, r"x must have shape \(..., 4\) for layer 0, got \(2, 5\)"),
-        (layers(((4, 3), (3,)), ((5, 1), (1,))), 4, r"Layer 1 takes 5 inputs, but layer 0 gives 3: shapes \(4, 3\)"),
-        (layers(((4, 3), None), ((3, 2), (2,)), ((1, 1), None)), 4, r"Layer 2 takes 1 inputs, but layer 1 gives 2"),
-        (layers(((4, 3), (1,))), 4, r"Layer 0 needs w \(n_in, n_out\) and b \(n_out,\), got \(4, 3\) and \(1,\)"),
+        (
+            layers(((4, 3), (3,)), ((5, 1), (1,))),
+            4,
+            r"Layer 1 takes 5 inputs, but layer 0 has 3 outputs: shapes \(4, 3\)",
+        ),
+        (
+            layers(((4, 3), None), ((3, 2), (2,)), ((1, 1), None)),
+            4,
+            r"Layer 2 takes 1 inputs, but layer 1 has 2 outputs",
+        ),
+        (
+            layers(((4, 3), (1,))),
+            4,
+            r"Layer 0 needs w of shape \(n_in, n_out\) and b of shape \(n_out,\), got \(4, 3\) and \(1,\)",
+        ),
         (layers(((4, 3), (3,)), ((3,), None)), 4, r"Layer 1 needs w .* got \(3,\) and None"),
         (layers(((), None)), 4, r"Layer 0 needs w .* got \(\) and None"),
         ((), 4, r"The network has no layers"),

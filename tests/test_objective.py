@@ -141,7 +141,7 @@ class TestEvaluate:
         np.testing.assert_array_equal(evaluated, dropping(PARAMS, (X, Y), KEY))
 
     def test_refuses_what_is_no_scalar(self):
-        with pytest.raises(ValueError, match=r"must be a scalar, got shape \(6,\): take the mean over the examples"):
+        with pytest.raises(ValueError, match=r"must be a scalar, got shape \(6,\): return the mean over the examples"):
             objective.evaluate(lambda params, batch: jnp.zeros(6), None, ())
 
 

@@ -1,17 +1,17 @@
 """The command line: `jaxnn demo | train | predict | show | verify | curvature | explain`.
 
 Exit status:
-    0           it did what was asked
-    1           the training learnt nothing: it diverged before one epoch was done, and no model is written; or a check
-                of `jaxnn verify` failed
-    2           the input is at fault; one line on standard error says how, and what to do
-    130, 143    ended by SIGINT or SIGTERM; what was learnt until then is saved where saving was asked for
-    141         whoever read the output has stopped reading
+    0           success
+    1           training diverged before it completed one epoch, so no model was written; or a check of `jaxnn verify`
+                failed
+    2           invalid input; one line on standard error says what is wrong and what to do
+    130, 143    ended by SIGINT or SIGTERM; the model trained until then is saved if --out or --checkpoint was given
+    141         the reader of the output closed its end of the pipe
 
-Started in the background, a process ignores SIGINT, as shells arrange; SIGTERM still ends it and keeps what was learnt.
+A shell starts background processes with SIGINT ignored; SIGTERM still ends them and keeps the model trained so far.
 
-Answers go to standard output, progress and complaints to standard error. Nothing heavier than argparse is imported
-before a command starts its work, so that `--help` answers at once.
+Results go to standard output, progress and errors to standard error. Nothing heavier than argparse is imported
+before a command starts its work, so `--help` answers at once.
 """
 
 import contextlib
@@ -38,14 +38,14 @@ COMMANDS = {
     "explain": explain,
 }
 EXAMPLE = "example:\n  jaxnn train digits --out digits.safetensors\n  jaxnn predict digits.safetensors digits"
-INPUT_AT_FAULT, INTERRUPTED, NOBODY_READS = 2, 130, 141
+INVALID_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        argv: the arguments without the program's name; those of the process if None.
+        argv: the arguments without the program's name; `sys.argv[1:]` if None.
 
     Returns:
         The exit status.
@@ -56,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     formatwarning = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: f"jaxnn: {message}\n"
     try:
-        with _ending_at_a_signal():
+        with _exit_on_signal():
             status = _run(sys.argv[1:] if argv is None else argv)
-            sys.stdout.flush()  # here, where it is known what to do if nobody reads
+            sys.stdout.flush()  # here, where a closed pipe is handled below
             return status
     except KeyboardInterrupt:
         print("jaxnn: interrupted.", file=sys.stderr)
@@ -66,44 +66,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Python flushes standard output once more at its end, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOBODY_READS
-    except ModuleNotFoundError:  # a missing extra is told as an ImportError; this is a broken installation
+        return BROKEN_PIPE
+    except ModuleNotFoundError:  # a missing extra raises a plain ImportError, so this is a broken installation
         raise
     except (ValueError, TypeError, OSError, ImportError) as error:
         if os.environ.get("JAXNN_DEBUG"):
             raise  # for those who suspect the program rather than their input
         print(f"jaxnn: {_one_line(error)}", file=sys.stderr)
-        return INPUT_AT_FAULT
+        return INVALID_INPUT
     finally:
         warnings.formatwarning = formatwarning
 
 
 @contextlib.contextmanager
-def _ending_at_a_signal() -> Iterator[None]:
-    """Ends the process at SIGINT or SIGTERM, except where a run of training listens for them itself.
+def _exit_on_signal() -> Iterator[None]:
+    """Ends the process on SIGINT or SIGTERM, except while training handles them itself.
 
-    A KeyboardInterrupt would be lost wherever it falls into a callback from compiled code, as JAX has them. Outside
-    the main thread Python delivers no signals; a signal that whoever started the process ignores stays ignored.
+    A KeyboardInterrupt raised inside a callback from JAX's compiled code would be lost. Outside the main thread
+    Python delivers no signals. A signal that was already ignored when the process started stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard = (signal.SIGINT, signal.SIGTERM)
-    former = {number: signal.getsignal(number) for number in heard}
-    heeded = {number: each for number, each in former.items() if each not in (None, signal.SIG_IGN)}
-    for number in heeded:
+    handled = (signal.SIGINT, signal.SIGTERM)
+    former = {number: signal.getsignal(number) for number in handled}
+    replaced = {number: each for number, each in former.items() if each not in (None, signal.SIG_IGN)}
+    for number in replaced:
         signal.signal(number, _end)
     try:
         yield
     finally:
-        for number, handler in heeded.items():
+        for number, handler in replaced.items():
             signal.signal(number, handler)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """Ends the process with the status of a signal, whatever it is doing."""
+    """Ends the process at once, with the exit status of the signal."""
     del frame
-    with contextlib.suppress(Exception):  # the signal may have come in the midst of writing
+    with contextlib.suppress(Exception):  # the signal may have arrived in the middle of a write
         sys.stdout.flush()
     with contextlib.suppress(OSError):
         os.write(2, f"jaxnn: interrupted by {signal.Signals(number).name}.\n".encode())
@@ -111,7 +111,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _run(argv: Sequence[str]) -> int:
-    """Runs one command; the exit status of a run that came to its end."""
+    """Runs one command and returns its exit status."""
     try:
         arguments = parse(argv)
     except SystemExit as end:  # how argparse ends: 0 after --help, 2 after an error
@@ -120,7 +120,7 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def parse(argv: Sequence[str]) -> Any:
-    """The arguments as a namespace whose `run` does the work; SystemExit after `--help` or a complaint."""
+    """Returns the arguments as a namespace whose `run` does the work; SystemExit after `--help` or an error."""
     parser = Parser(prog="jaxnn", description="Small networks, trained to the limit.", epilog=EXAMPLE)
     parser.add_argument("--version", action="version", version=f"jaxnn {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
@@ -133,16 +133,16 @@ def parse(argv: Sequence[str]) -> Any:
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         hint = nearest(unknown[0].partition("=")[0], arguments.parser.options())
-        arguments.parser.error(f"{unknown[0]!r} is not understood.{hint}")
+        arguments.parser.error(f"unknown argument {unknown[0]!r}.{hint}")
     return arguments
 
 
 def _one_line(error: Exception) -> str:
-    """An error for the person who meets it: the system's own are given with the path and without their number."""
+    """The error message on one line; the system's own errors keep their path and lose their number."""
     if isinstance(error, OSError) and error.strerror:
         what = error.strerror.rstrip(".")
-        told = what if error.filename is None else f"{os.fsdecode(error.filename)!r}: {what}"
-        told += "."
+        text = what if error.filename is None else f"{os.fsdecode(error.filename)!r}: {what}"
+        text += "."
     else:
-        told = str(error) or type(error).__name__
-    return "".join(letter if letter.isprintable() else " " for letter in told)
+        text = str(error) or type(error).__name__
+    return "".join(letter if letter.isprintable() else " " for letter in text)

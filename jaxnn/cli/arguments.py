@@ -1,6 +1,7 @@
-"""What options accept: names from literal tables, numbers in ranges, and complaints that fit on one line.
+"""What options accept: names from tables and numbers in ranges; error messages fit on one line.
 
-The names are literal so that `--help` need not import the rooms that define them; a test holds them equal.
+The names are written out here because `--help` must not import the packages that define them; a test checks that
+both lists agree.
 """
 
 import argparse
@@ -76,13 +77,13 @@ SCHEDULES = (
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with whole options only, examples as they were written, and errors in one line."""
+    """argparse without abbreviated options, with examples printed as written and errors on one line."""
 
-    def __init__(self, **words: Any) -> None:
-        super().__init__(formatter_class=_Formatter, allow_abbrev=False, **words)
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(formatter_class=_Formatter, allow_abbrev=False, **arguments)
 
     def error(self, message: str) -> NoReturn:
-        """Complains in one line, names the help that shows an example, and exits with status 2."""
+        """Prints the error on one line, says which --help shows an example, and exits with status 2."""
         message = message.removeprefix("argument ")
         message = message if message.endswith((".", "?")) else f"{message}."
         printable = "".join(letter if letter.isprintable() else " " for letter in message)
@@ -95,26 +96,26 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Descriptions and examples as they were written, and room for the options' names."""
+    """Prints descriptions and examples as written, with a wider column for the options' names."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=100)
 
     def add_argument(self, action: argparse.Action) -> None:
-        """Adds a line; argparse forgets that commands stand two columns further in than options."""
+        """Adds a line; argparse forgets that commands are indented two columns more than options."""
         super().add_argument(action)
         if getattr(action, "choices", None) and not action.option_strings:
             self._action_max_length += self._indent_increment
 
 
 def nearest(text: str, known: Iterable[str]) -> str:
-    """` Did you mean 'adam'?` where something near is known, else nothing."""
+    """` Did you mean 'adam'?` if a known name is close, otherwise an empty string."""
     near = difflib.get_close_matches(text, list(known), n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def name_from(known: tuple[str, ...], kind: str) -> Callable[[str], str]:
-    """An option's type: one of the known names; the nearest is offered for another."""
+    """An option's type: one of the known names; for any other, the error suggests the closest."""
 
     def read(text: str) -> str:
         if text not in known:
@@ -127,13 +128,13 @@ def name_from(known: tuple[str, ...], kind: str) -> Callable[[str], str]:
 
 
 def names_from(known: tuple[str, ...], kind: str) -> Callable[[str], tuple[str, ...]]:
-    """An option's type: known names with commas between."""
+    """An option's type: known names separated by commas."""
     read = name_from(known, kind)
     return lambda text: tuple(read(part.strip()) for part in text.split(","))
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """An option's type: a whole number in [least, most], without end if `most` is None."""
+    """An option's type: a whole number in [least, most], without an upper limit if `most` is None."""
 
     def read(text: str) -> int:
         try:
@@ -142,14 +143,14 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
             number = None
         if number is None or number < least or (most is not None and number > most):
             bound = f"≥ {least}" if most is None else f"from {least} to {most}"
-            raise argparse.ArgumentTypeError(f"a whole number {bound} is expected, got {text!r}")
+            raise argparse.ArgumentTypeError(f"expected a whole number {bound}, got {text!r}")
         return number
 
     return read
 
 
-def number(accepts: Callable[[float], bool], told: str) -> Callable[[str], float]:
-    """An option's type: a finite number in the range that `told` describes."""
+def number(accepts: Callable[[float], bool], accepted: str) -> Callable[[str], float]:
+    """An option's type: a finite number in the range that the text `accepted` describes."""
 
     def read(text: str) -> float:
         try:
@@ -157,17 +158,17 @@ def number(accepts: Callable[[float], bool], told: str) -> Callable[[str], float
         except ValueError:
             value = math.nan
         if not (math.isfinite(value) and accepts(value)):
-            raise argparse.ArgumentTypeError(f"a number {told} is expected, got {text!r}")
+            raise argparse.ArgumentTypeError(f"expected a number {accepted}, got {text!r}")
         return value
 
     return read
 
 
 def decimal(text: str) -> str:
-    """An option's type: the decimal mark, by its name or itself."""
+    """An option's type: the decimal mark, as a word (point, comma) or a character."""
     marks = {"point": ".", "comma": ",", ".": ".", ",": ","}
     if text not in marks:
-        raise argparse.ArgumentTypeError(f"point or comma is expected, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected point or comma, got {text!r}")
     return marks[text]
 
 
@@ -179,7 +180,7 @@ seed = whole(0, 2**32 - 1)
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """The option `--seed` of commands that draw random numbers."""
-    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed of all random numbers (0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed for all random numbers (default: 0)")
 
 
 def sizes(text: str) -> tuple[int, ...]:
@@ -191,6 +192,6 @@ def sizes(text: str) -> tuple[int, ...]:
         return tuple(read(part) for part in text.split(","))
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(
-            "sizes from 1 to 2³¹ - 1 with commas between are expected, such as 64,32, or none for a linear model;"
+            "expected layer sizes from 1 to 2³¹ - 1 separated by commas, such as 64,32, or none for a linear model;"
             f" got {text!r}"
         ) from None

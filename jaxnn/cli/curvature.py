@@ -1,4 +1,4 @@
-"""`jaxnn curvature`: how the loss of a saved model bends around its parameters, on the rows of a table."""
+"""`jaxnn curvature`: the Hessian's spectrum and the loss around a saved model's parameters, on the rows of a table."""
 
 import argparse
 import json
@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from jaxnn.cli import arguments
 
-HELP = "how the loss bends around a saved model"
+HELP = "compute the eigenvalues of the Hessian of a saved model's loss"
 DESCRIPTION = """\
-Computes the Hessian's spectrum at a saved model's parameters, without the matrix and in double
-precision: gradient norm, trace, eigenvalues at both ends with error bounds, condition, the share of
-negative eigenvalues, and each layer's part in it. The loss is the mean over the rows, of softmax
-cross-entropy for classes and of squared errors of the standardised target for numbers; weight decay
-and the weights of rows are no part of it."""
+Computes the spectrum of the Hessian at a saved model's parameters, in double precision and without
+forming the matrix: gradient norm, trace, largest and smallest eigenvalues with error bounds, condition
+number, fraction of negative eigenvalues, and the trace and eigenvalues of each layer. The loss is the
+mean over the rows of the softmax cross-entropy (classes) or of the squared error of the standardised
+target (numbers); weight decay and row weights are left out."""
 EXAMPLE = """\
 examples:
   jaxnn curvature digits.safetensors digits
@@ -24,46 +24,54 @@ examples:
 
 PROBES, STEPS, POINTS, SIDE = 10, 80, 1024, 41
 TRACE_PRODUCTS = 90
-COPIES = 4  # of the basis of Lanczos' process while it restarts; of the rows' hidden units in a product
+COPIES = 4  # of Lanczos' basis during a restart; of the rows' hidden units during a product
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn curvature`."""
-    parser.add_argument("model", metavar="MODEL", help="a file that `jaxnn train --out` wrote")
-    parser.add_argument("data", metavar="DATA", help="a table with the target column, or the name of a data set")
-    parser.add_argument("--rows", type=arguments.whole(1), metavar="N", help="at most so many rows, drawn by the seed")
+    parser.add_argument("model", metavar="MODEL", help="file written by `jaxnn train --out`")
+    parser.add_argument("data", metavar="DATA", help="table with the target column, or a data set")
     parser.add_argument(
-        "--eigenvalues", type=arguments.whole(1, 100), default=3, metavar="K", help="how many at either end (3)"
+        "--rows", type=arguments.whole(1), metavar="N", help="use at most N rows, drawn at random (see --seed)"
     )
-    parser.add_argument("--density", action="store_true", help="print how the eigenvalues are spread, by decades")
-    parser.add_argument("--plot", metavar="FILE", help="a picture of the spectrum and the loss around the parameters")
+    parser.add_argument(
+        "--eigenvalues",
+        type=arguments.whole(1, 100),
+        default=3,
+        metavar="K",
+        help="compute the K largest and the K smallest (default: 3)",
+    )
+    parser.add_argument("--density", action="store_true", help="also print the fraction of eigenvalues in each decade")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="save a picture of the spectrum and of the loss around the parameters here"
+    )
     parser.add_argument(
         "--directions",
         type=arguments.name_from(("random", "eigen"), "kind of directions"),
         default="random",
         metavar="KIND",
-        help="directions in which --plot draws the loss: random, scaled to the weights of each filter, or eigen, the "
-        "two of sharpest curvature (random)",
+        help="directions along which --plot shows the loss: random (scaled to the size of each unit's weights), or "
+        "eigen (the two eigenvectors of largest curvature) (default: random)",
     )
     parser.add_argument(
         "--extent",
         type=arguments.positive,
         default=1.0,
         metavar="X",
-        help="how far along each direction the picture goes (1)",
+        help="distance shown along each direction, in both senses (default: 1)",
     )
-    parser.add_argument("--json", metavar="FILE", help="where to write every number as JSON")
+    parser.add_argument("--json", metavar="FILE", help="write every number as JSON here")
     arguments.add_seed(parser)
 
 
 class _Measured(NamedTuple):
-    """What is told, printed and drawn."""
+    """Everything that is printed, written and drawn."""
 
     loss: Any
     gradient_norm: Any
     trace: Any
-    pairs: Any  # of both ends in turn, the smallest first
-    condition: Any  # infinite where there is none
+    pairs: Any  # smallest, largest, second smallest, second largest, …
+    condition: Any  # infinite if the Hessian is not positive definite
     density: Any
     layers: Any
     plane: Any  # None without --plot
@@ -80,15 +88,18 @@ def run(options: Any) -> int:
     with jax.enable_x64(True):  # small eigenvalues are differences of large numbers
         model = training.load(options.model)
         if model.preprocessing is None:
-            raise ValueError(f"{options.model} holds no preprocessing, so that a table cannot be read for it.")
+            raise ValueError(
+                f"{options.model} was saved without preprocessing, so it cannot read raw tables: train the model with"
+                " `jaxnn train`, or save it together with its preprocessing."
+            )
         rows = experiments.source_for(options.data, model.preprocessing)
         x, y = _batch(model.preprocessing, rows, options)
         _check_memory(model.config["sizes"], len(x), options.eigenvalues)
         cache.enable()
         if sys.stderr.isatty():
-            print("computing; half a minute for 5,000 parameters, less the second time", file=sys.stderr)
+            print("computing: about half a minute for 5,000 parameters, less when repeated", file=sys.stderr)
         found = _measure(model, x, y, options)
-        _tell(options, model, len(x), found)
+        _print(options, model, len(x), found)
         if options.json is not None:
             text = json.dumps(_as_json(options, model, len(x), found), indent=1, allow_nan=False)
             files.write(options.json, text + "\n")
@@ -117,10 +128,10 @@ def _batch(fitted: Any, rows: Any, options: Any) -> tuple[Any, Any]:
 
     truth = rows.target
     if truth is None:
-        told = "columns" if rows.dataset is None else f"target, {rows.dataset.target_name!r},"
+        has = "no such column" if rows.dataset is None else f"the target {rows.dataset.target_name!r} instead"
         raise ValueError(
-            f"The loss needs the target of {options.model}, {fitted.target_name!r}, which is not among the {told}"
-            f" of {options.data!r}: give a table that has it."
+            f"The loss needs {fitted.target_name!r}, the target of {options.model}, but {options.data!r} has {has}:"
+            " give a table with that column."
         )
     x, y = np.asarray(fitted.inputs(rows.rows), np.float64), np.asarray(fitted.targets(truth))
     if options.rows is not None and options.rows < len(x):
@@ -130,10 +141,10 @@ def _batch(fitted: Any, rows: Any, options: Any) -> tuple[Any, Any]:
 
 
 def _check_memory(sizes: Any, rows: int, eigenvalues: int) -> None:
-    """Refuses what this machine has no room for.
+    """Refuses a computation that does not fit into this machine's memory.
 
     Raises:
-        ValueError: the vectors, or the hidden units of all rows, are more than half of the memory.
+        ValueError: the vectors, or the hidden units of all rows, would take more than half of the memory.
     """
     from jaxnn.curvature.operator import AT_ONCE
     from jaxnn.derivatives.budget import in_words, machine_memory
@@ -146,14 +157,13 @@ def _check_memory(sizes: Any, rows: int, eigenvalues: int) -> None:
     if vectors > memory / 2:
         raise ValueError(
             f"The spectrum of {parameters:,} parameters needs about {in_words(vectors)} for its vectors, more than half"
-            f" of this machine's {in_words(memory)}: the model is too large."
+            f" of this machine's {in_words(memory)}: use a smaller model or a machine with more memory."
         )
     units = 8 * rows * sum(sizes) * AT_ONCE * COPIES
     if units > memory / 2:
         raise ValueError(
             f"{rows:,} rows need about {in_words(units)} for their hidden units, more than half of this machine's"
-            f" {in_words(memory)}: give --rows {max(1, int(rows * memory / 2 / units)):,}".replace(",", "")
-            + "."
+            f" {in_words(memory)}: give --rows {max(1, int(rows * memory / 2 / units))}."
         )
 
 
@@ -181,7 +191,8 @@ def _measure(model: Any, x: Any, y: Any, options: Any) -> _Measured:
     norm = tree.norm(gradient)
     if not (np.isfinite(loss) and np.isfinite(norm)):
         raise ValueError(
-            f"The loss of {options.model} on {options.data} or its gradient is not finite: it has no curvature."
+            f"The loss of {options.model} on {options.data}, or its gradient, is not finite, so there is no curvature"
+            " to compute: check the model and the values in the table."
         )
     keys = jax.random.split(jax.random.key(options.seed), 5)
     n = tree.size(params)
@@ -216,7 +227,7 @@ def _measure(model: Any, x: Any, y: Any, options: Any) -> _Measured:
     )
 
 
-def _tell(options: Any, model: Any, rows: int, found: _Measured) -> None:
+def _print(options: Any, model: Any, rows: int, found: _Measured) -> None:
     """Prints the numbers."""
     from jaxnn.cli.text import fact, table
     from jaxnn.experiments import PROBLEMS
@@ -232,26 +243,28 @@ def _tell(options: Any, model: Any, rows: int, found: _Measured) -> None:
     fact("gradient", f"norm {float(found.gradient_norm):.3g}")
     fact("trace", f"{float(found.trace.value):.6g}" + (f" ± {error:.2g}" if error else ""))
     if largest > 0:
-        fact("sharpness", f"{largest:.6g}: gradient descent diverges at rates above {2 / largest:.3g}")
+        fact("sharpness", f"{largest:.6g}: gradient descent diverges at learning rates above {2 / largest:.3g}")
     definite = math.isfinite(found.condition)
-    fact("condition", f"{float(found.condition):.4g}" if definite else "none: the Hessian is not positive definite")
+    fact(
+        "condition", f"{float(found.condition):.4g}" if definite else "undefined: the Hessian is not positive definite"
+    )
     share = float(found.density.negative_share())
-    fact("negative", f"{100 * share:.1f} % of the eigenvalues (estimated from {PROBES} random vectors)")
+    fact("negative", f"{100 * share:.1f} % of the eigenvalues (estimated with {PROBES} random vectors)")
     print()
-    table(("eigenvalue", "", "within"), [*_ends(found.pairs)], left=1)
+    table(("eigenvalue", "", "error ≤"), [*_extremes(found.pairs)], left=1)
     print()
     heads = ("layer", "parameters", "trace", "smallest", "largest")
-    told = [
+    layers = [
         (name, f"{size:,}", *(f"{float(v):.4g}" for v in (layer.trace, layer.smallest, layer.largest)))
         for name, size, layer in _layers(model, found)
     ]
-    table(heads, told)
+    table(heads, layers)
     if options.density:
         print()
-        table(("eigenvalues", "share"), [*_decades(found.density)])
+        table(("eigenvalues", "fraction"), [*_decades(found.density)])
 
 
-def _ends(pairs: Any) -> Any:
+def _extremes(pairs: Any) -> Any:
     """Rows of the table of eigenvalues, from the largest down."""
     k = len(pairs.values)
     for word, places in (("largest", range(1, k, 2)), ("smallest", [*range(0, k, 2)][::-1])):
@@ -270,7 +283,7 @@ def _layers(model: Any, found: _Measured) -> Any:
 
 
 def _decades(density: Any) -> Any:
-    """Rows of the table of shares, by decades of the largest magnitude, from the most negative up."""
+    """Rows of the table of fractions, by decades below the largest magnitude, the most negative first."""
     import numpy as np
 
     nodes, weights = np.asarray(density.nodes), np.asarray(density.weights)
@@ -286,7 +299,7 @@ def _decades(density: Any) -> Any:
 
 
 def _as_json(options: Any, model: Any, rows: int, found: _Measured) -> dict[str, Any]:
-    """Every number, in JSON's types; null for a condition that there is none of."""
+    """Every number, in JSON's types; null for an undefined condition number."""
     pairs, density = found.pairs, found.density
     answer: dict[str, Any] = {
         "model": options.model,

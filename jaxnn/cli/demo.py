@@ -1,24 +1,26 @@
-"""`jaxnn demo`: handwritten digits, from the data to a picture, in seconds and without a network connection."""
+"""`jaxnn demo`: trains on handwritten digits and draws a picture, in seconds and without a network connection."""
 
 import argparse
 from typing import Any
 
 from jaxnn.cli import arguments, train
 
-HELP = "train on handwritten digits, here and now"
-DESCRIPTION = "Trains a network on 1,797 handwritten digits, tests it, saves it and draws what it has learnt."
+HELP = "train on handwritten digits that come with jaxnn"
+DESCRIPTION = "Trains a network on 1,797 handwritten digits, tests it, saves it and draws a picture of the result."
 EXAMPLE = "example:\n  jaxnn demo --out demo.safetensors --plot demo.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn demo`."""
-    parser.add_argument("--out", default="demo.safetensors", metavar="FILE", help="the model (demo.safetensors)")
-    parser.add_argument("--plot", default="demo.png", metavar="FILE", help="the picture (demo.png)")
+    parser.add_argument(
+        "--out", default="demo.safetensors", metavar="FILE", help="save the model here (default: demo.safetensors)"
+    )
+    parser.add_argument("--plot", default="demo.png", metavar="FILE", help="save the picture here (default: demo.png)")
     arguments.add_seed(parser)
 
 
 def run(options: Any) -> int:
-    """Trains, tests, saves, draws and tells; returns the exit status."""
+    """Trains, tests, saves, draws and reports; returns the exit status."""
     from jaxnn.cli import outputs
 
     without = outputs.missing_extra("plot", "matplotlib")
@@ -31,7 +33,7 @@ def run(options: Any) -> int:
 
 
 def _picture(outcome: Any) -> Any:
-    """How the network learnt, what its first layer has learnt, and the digits where it is still wrong."""
+    """The training curves, the first layer's weights, and the digits that the network gets wrong."""
     import numpy as np
 
     from jaxnn import plots

@@ -1,4 +1,4 @@
-"""`jaxnn explain`: one forward and one backward pass of a small network, every number on its line."""
+"""`jaxnn explain`: one forward and one backward pass of a small network, with every intermediate number."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -6,19 +6,19 @@ from typing import Any, NamedTuple
 
 from jaxnn.cli import arguments
 
-HELP = "follow one forward and one backward pass with pencil and paper"
+HELP = "print every number of one forward and one backward pass"
 DESCRIPTION = """\
-Prints the forward pass of a small network on one example, then the backward pass by the chain rule from what
-the forward pass stored: every intermediate number, where it comes from, and at the end how far all gradients
-are from those of jax.grad. Without options it is the worked example of the lectures. With --sizes the weights
-are drawn from a seed and rounded to one decimal, so that they can be followed by hand."""
+Prints the forward pass of a small network on one example, then the backward pass by the chain rule: every
+intermediate number, how it is computed, and at the end the largest difference from the gradients of jax.grad.
+Without options, this is the worked example of the lectures. With --sizes, the weights are random and rounded
+to one decimal, so you can follow the numbers with pencil and paper."""
 EXAMPLE = """\
 examples:
   jaxnn explain
   jaxnn explain --sizes 3,2,1 --activation tanh
   jaxnn explain --sizes 2,3,2 --loss softmax_cross_entropy --inputs 1,-0.5 --target 1"""
 LOSSES = ("squared_error", "softmax_cross_entropy", "sigmoid_cross_entropy")
-WIDEST, DEEPEST = 12, 6  # units a layer and layers of weights that still make a page
+WIDEST, DEEPEST = 12, 6  # units per layer, and layers of weights, that fit on a page
 SLIDE = ((0.2, 0.1, 0.3), (1.0, 0.5, 0.3), 0.5, 0.75)  # w, x, w₂₁, y of pages 34-40
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -26,26 +26,34 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn explain`."""
-    parser.add_argument("--sizes", type=_sizes, metavar="SIZES", help="inputs, hidden layers, outputs, such as 3,2,1")
+    parser.add_argument(
+        "--sizes", type=_sizes, metavar="SIZES", help="units of the input, hidden and output layers, such as 3,2,1"
+    )
     activation = arguments.name_from(tuple(n for n in arguments.ACTIVATIONS if n != "softmax"), "activation")
-    parser.add_argument("--activation", type=activation, metavar="NAME", default="relu", help="default: relu")
+    parser.add_argument(
+        "--activation", type=activation, metavar="NAME", default="relu", help="activation (default: relu)"
+    )
     parser.add_argument(
         "--loss",
         type=arguments.name_from(LOSSES, "loss"),
         metavar="NAME",
         default="squared_error",
-        help=f"{', '.join(LOSSES)} (default: the first)",
+        help=f"loss: {', '.join(LOSSES)} (default: squared_error)",
     )
     parser.add_argument(
         "--inputs",
         type=_numbers,
         metavar="X",
-        help="the example, such as 1,0.5,0.3; --inputs=-1,0.5 if it starts with a minus",
+        help="inputs of the example, such as 1,0.5,0.3 (write --inputs=-1,0.5 if the first is negative)",
     )
-    parser.add_argument("--target", type=_numbers, metavar="Y", help="its target, one number an output, or its class")
-    parser.add_argument("--no-bias", action="store_true", help="a network without biases")
-    parser.add_argument("--learning-rate", type=arguments.positive, metavar="ε", help="take one step of descent too")
-    parser.add_argument("--seed", type=arguments.seed, metavar="N", help="seed of the random weights (0)")
+    parser.add_argument(
+        "--target", type=_numbers, metavar="Y", help="target of the example: one number per output, or the class"
+    )
+    parser.add_argument("--no-bias", action="store_true", help="leave out the biases")
+    parser.add_argument(
+        "--learning-rate", type=arguments.positive, metavar="ε", help="also take one step of gradient descent"
+    )
+    parser.add_argument("--seed", type=arguments.seed, metavar="N", help="seed for the random weights (default: 0)")
 
 
 def run(options: Any) -> int:
@@ -59,7 +67,7 @@ def run(options: Any) -> int:
 
 
 class _Example(NamedTuple):
-    """What is explained."""
+    """The network, the example and the loss to explain."""
 
     params: Any  # of mlp
     x: Any  # (1, n_in)
@@ -72,7 +80,7 @@ def _example(options: Any) -> _Example:
     """The example that the options describe.
 
     Raises:
-        ValueError: inputs or a target that do not fit the network, or options of drawn weights without sizes.
+        ValueError: the inputs or the target do not fit the network, or --no-bias or --seed is given without --sizes.
     """
     import jax
     import jax.numpy as jnp
@@ -82,7 +90,7 @@ def _example(options: Any) -> _Example:
 
     w, x, w21, y = SLIDE
     if options.sizes is None and (options.no_bias or options.seed is not None):
-        raise ValueError("--no-bias and --seed need random weights: give --sizes too, such as --sizes 3,2,1.")
+        raise ValueError("--no-bias and --seed apply to random weights only: add --sizes, such as --sizes 3,2,1.")
     seed = options.seed or 0
     if options.sizes is None:
         params: Any = (mlp.Layer(jnp.array(w)[:, None], None), mlp.Layer(jnp.array([[w21]]), None))
@@ -97,7 +105,7 @@ def _example(options: Any) -> _Example:
     sizes = mlp.sizes(params)
     inputs = drawn if options.inputs is None else options.inputs
     if len(inputs) != sizes[0]:
-        raise ValueError(f"--inputs must be one number for each input, {sizes[0]} in all, got {len(inputs)}.")
+        raise ValueError(f"--inputs must have one number per input, {sizes[0]} in all, got {len(inputs)}.")
     return _Example(params, jnp.array([inputs]), _target(options, sizes[-1], y), options.activation, options.loss)
 
 
@@ -112,17 +120,17 @@ def _target(options: Any, outputs: int, default: float) -> Any:
     given = options.target
     if options.loss == "softmax_cross_entropy":
         if outputs < 2:
-            raise ValueError("softmax_cross_entropy needs two outputs or more: give --sizes such as 3,2,2.")
+            raise ValueError("softmax_cross_entropy needs at least two outputs: give --sizes such as 3,2,2.")
         given = (0.0,) if given is None else given
         if len(given) != 1 or given[0] not in range(outputs):
-            raise ValueError(f"--target must be a class from 0 to {outputs - 1} for {options.loss}.")
+            raise ValueError(f"With --loss {options.loss}, --target must be a class from 0 to {outputs - 1}.")
         return jnp.array([int(given[0])])
     if given is None:
         given = (1.0 if options.loss == "sigmoid_cross_entropy" else default,) * outputs
     if len(given) != outputs:
-        raise ValueError(f"--target must be one number for each output, {outputs} in all, got {len(given)}.")
+        raise ValueError(f"--target must have one number per output, {outputs} in all, got {len(given)}.")
     if options.loss == "sigmoid_cross_entropy" and not all(0 <= value <= 1 for value in given):
-        raise ValueError("--target must be in [0, 1] for sigmoid_cross_entropy.")
+        raise ValueError("With --loss sigmoid_cross_entropy, --target must be in [0, 1].")
     return jnp.array([given])
 
 
@@ -142,12 +150,12 @@ def _explained(example: _Example, options: Any) -> Iterator[str]:
     value, by_outputs = jax.value_and_grad(loss_of)(outputs)
     grads, adjoints = backprop.reverse(params, kept, by_outputs, activation=sigma)
     if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((value, grads))):
-        raise ValueError("The loss or its gradient overflows: give numbers that a page can hold.")
+        raise ValueError("The loss or its gradient overflows: give smaller --inputs or --target.")
 
     yield f"network        {'-'.join(map(str, mlp.sizes(params)))}, {example.sigma}, {example.loss}"
     yield "inputs         " + _named("x", x[0])
     yield ""
-    yield "FORWARD        z = h W + b,  h = σ(z), each stored for the way back"
+    yield "FORWARD        z = h W + b,  h = σ(z), each stored for the backward pass"
     yield from _forward(example, outputs[0], kept)
     yield f"loss           J = {_loss_in_words(example, outputs[0])} = {_number(value)}"
     yield ""
@@ -160,7 +168,7 @@ def _explained(example: _Example, options: Any) -> Iterator[str]:
     by_jax = jax.grad(lambda p: loss_of(mlp.apply(p, x, activation=sigma)))(params)
     apart = max(float(jnp.max(jnp.abs(a - b))) for a, b in zip(*map(jax.tree.leaves, (grads, by_jax)), strict=True))
     yield ""
-    yield f"check          jax.grad differs by at most {apart:.1g}"
+    yield f"check          the gradients differ from those of jax.grad by at most {apart:.1g}"
     if options.learning_rate is not None:
         moved = jax.tree.map(lambda p, g: p - options.learning_rate * g, params, grads)
         after = _number(loss_of(mlp.apply(moved, x, activation=sigma)))
@@ -187,7 +195,7 @@ def _forward(example: _Example, outputs: Any, kept: Any) -> Iterator[str]:
 
 
 def _backward(example: _Example, k: int, kept: Any, adjoints: Any, grad: Any) -> Iterator[str]:
-    """The lines of layer k: the gradient by its units, from the layer behind it, and by its weights."""
+    """The lines of layer k: the gradients with respect to its units, from the next layer, and to its weights."""
     bars = (*adjoints.pre_activations, adjoints.outputs)  # ∂J/∂z of each layer
     last = len(example.params) - 1
     bar, behind = bars[k][0], "∂J/∂o" if k == last else f"∂J/∂z{_up(k)}"
@@ -208,7 +216,7 @@ def _backward(example: _Example, k: int, kept: Any, adjoints: Any, grad: Any) ->
             formula = f"{_entry(source, i, before)} {_entry(behind, j, bar)}"
             yield f"{'':15}{where} = {formula} = {_product(h, z_bar)} = {_number(grad.w[i, j])}"
     if grad.b is not None:
-        yield f"{'':15}{_named(f'∂J/∂b{_up(k)}', grad.b)}, those of the sums: a bias adds 1·b"
+        yield f"{'':15}{_named(f'∂J/∂b{_up(k)}', grad.b)}, because ∂{'o' if k == last else 'z'}/∂b = 1"
 
 
 def _slope(sigma: str, z: Any) -> Any:
@@ -231,7 +239,7 @@ def _loss_in_words(example: _Example, outputs: Any) -> str:
 
 
 def _by_output_in_words(example: _Example, outputs: Any, j: int) -> str:
-    """The derivative of the loss by output j, with its numbers."""
+    """The derivative of the loss with respect to output j, with its numbers."""
     o = _number(outputs[j])
     if example.loss == "softmax_cross_entropy":
         hit = int(int(example.y[0]) == j)
@@ -246,7 +254,7 @@ def _named(name: str, values: Any) -> str:
 
 
 def _entry(name: str, index: int, among: Any) -> str:
-    """`z₁`, or `z` where there is one alone."""
+    """`z₁`, or `z` if there is only one."""
     return name if len(among) == 1 else name + _down(index + 1)
 
 
@@ -261,7 +269,7 @@ def _down(*indices: int) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{float(value) + 0.0:.6g}"  # + 0.0: no minus before nothing
+    return f"{float(value) + 0.0:.6g}"  # + 0.0 turns -0 into 0
 
 
 def _bracketed(value: Any) -> str:
@@ -274,14 +282,12 @@ def _product(a: Any, b: Any) -> str:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    """An option's type: finite numbers with commas between."""
+    """An option's type: finite numbers separated by commas."""
     read = arguments.number(lambda value: True, "")
     try:
         return tuple(read(part) for part in text.split(","))
     except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(
-            f"numbers with commas between are expected, such as 1,0.5, got {text!r}"
-        ) from None
+        raise argparse.ArgumentTypeError(f"expected numbers separated by commas, such as 1,0.5, got {text!r}") from None
 
 
 def _sizes(text: str) -> Sequence[int]:
@@ -294,7 +300,7 @@ def _sizes(text: str) -> Sequence[int]:
         sizes = ()
     if not 2 <= len(sizes) <= DEEPEST + 1:
         raise argparse.ArgumentTypeError(
-            f"2 to {DEEPEST + 1} whole numbers from 1 to {WIDEST} with commas between are expected, such as 3,2,1 "
-            f"(more would not make a page); got {text!r}"
+            f"expected 2 to {DEEPEST + 1} whole numbers from 1 to {WIDEST} separated by commas, such as 3,2,1 "
+            f"(a larger network does not fit on a page), got {text!r}"
         )
     return sizes

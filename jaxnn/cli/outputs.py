@@ -1,4 +1,4 @@
-"""What a command writes: refused before hours of training if it could not be written afterwards."""
+"""Checks a command's output files before it starts, not after hours of training."""
 
 import os
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ WRITTEN = ("out", "plot", "history", "json")
 
 
 def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
-    """Sees that every output that was asked for can be written, and that none would destroy the input.
+    """Checks that every requested output can be written, and that none would overwrite an input.
 
     Args:
-        options: with those of `out`, `plot`, `history`, `json`, `checkpoint` and `resume` that the command has.
+        options: the command's options; `out`, `plot`, `history`, `json`, `checkpoint` and `resume` are checked.
         reads: the files that the command reads, by the names of their arguments.
 
     Raises:
-        ValueError: two outputs are one file, an output is an input, a picture has an unknown format, the folder of
-            checkpoints is a file, or a run's checkpoints would be mixed with another's.
+        ValueError: two outputs are the same file, an output is an input, a picture has an unknown format, the folder
+            of checkpoints is a file, or it already has another run's checkpoints.
         OSError: an output cannot be written.
         ImportError: a picture was asked for, and matplotlib is not installed.
     """
@@ -24,12 +24,12 @@ def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
     from jaxnn.training import checkpoint, checkpoint_files
 
     given = {name: getattr(options, name) for name in WRITTEN if getattr(options, name, None) is not None}
-    taken = {os.path.realpath(path): word for word, path in (reads or {}).items()}
+    taken = {os.path.realpath(path): option for option, path in (reads or {}).items()}
     for name, path in given.items():
-        word, real = f"--{name}", os.path.realpath(path)
+        option, real = f"--{name}", os.path.realpath(path)
         if real in taken:
-            raise ValueError(f"{word} and {taken[real]} are the same file, {path!r}: choose another for {word}.")
-        taken[real] = word
+            raise ValueError(f"{option} and {taken[real]} are the same file, {path!r}: choose another for {option}.")
+        taken[real] = option
         files.check_writable(path)
     if "plot" in given:
         checks.require("matplotlib", extra="plot", purpose="for --plot")
@@ -37,28 +37,29 @@ def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
     folder = getattr(options, "checkpoint", None)
     if folder is None:
         if getattr(options, "resume", False):
-            raise ValueError("--resume needs the folder of the run to go on with: add --checkpoint FOLDER.")
+            raise ValueError("--resume needs the folder of the run to continue: add --checkpoint FOLDER.")
         return
     if os.path.exists(folder) and not os.path.isdir(folder):
-        raise ValueError(f"--checkpoint {folder!r} is a file: name a folder.")
+        raise ValueError(f"--checkpoint must be a folder, and {folder!r} is a file: give another name.")
     os.makedirs(folder, exist_ok=True)
     files.check_writable(os.path.join(folder, f"{checkpoint.STEM}-00000000.ckpt"))
     if not options.resume and checkpoint_files.numbered(folder, checkpoint.STEM):
         raise ValueError(
-            f"{folder!r} already holds checkpoints of a run: add --resume to go on with it, or name another folder."
+            f"--checkpoint {folder!r} already contains the checkpoints of a run: add --resume to continue it, or choose"
+            " another folder."
         )
 
 
 def check_picture(path: str) -> None:
-    """Raises ValueError unless the suffix is a picture's."""
+    """Raises ValueError unless the suffix is that of a known picture format."""
     from jaxnn.plots.save import METADATA
 
     if os.path.splitext(path)[1].lower() not in METADATA:
-        raise ValueError(f"--plot {path!r}: the name of a picture ends in {', '.join(METADATA)}.")
+        raise ValueError(f"--plot {path!r} has an unknown format: the name must end in {', '.join(METADATA)}.")
 
 
 def missing_extra(extra: str, module: str) -> str | None:
-    """What to install for pictures and the like, if it is missing."""
+    """What to install if the module is missing; None if it is there."""
     from jaxnn import checks
 
     try:

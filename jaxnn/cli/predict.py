@@ -1,4 +1,4 @@
-"""`jaxnn predict`: answers of a saved model for the rows of a raw table, as CSV."""
+"""`jaxnn predict`: predictions of a saved model for the rows of a raw table, as CSV."""
 
 import argparse
 import csv
@@ -9,10 +9,10 @@ from typing import Any
 
 from jaxnn.cli.text import printable
 
-HELP = "answers of a saved model for a table"
+HELP = "predict the rows of a table with a saved model"
 DESCRIPTION = """\
-Reads a raw table and writes one line of CSV for each of its rows: the prediction, and the probability of
-each class if wanted. Where the table holds the target column, metrics are printed on standard error."""
+Reads a raw table and writes one line of CSV per row: the prediction and, with --probabilities, the
+probability of each class. If the table has the target column, metrics are printed on standard error."""
 EXAMPLE = """\
 examples:
   jaxnn predict stroke.safetensors patients.csv > predictions.csv
@@ -21,20 +21,22 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn predict`."""
-    parser.add_argument("model", metavar="MODEL", help="a file that `jaxnn train --out` wrote")
-    parser.add_argument("table", metavar="TABLE", help="a file, or the name of a data set")
-    parser.add_argument("--out", metavar="FILE", help="where to write instead of standard output")
-    parser.add_argument("--probabilities", action="store_true", help="a column for each class as well")
-    parser.add_argument("--clip", action="store_true", help="hold numbers within what training saw of their column")
+    parser.add_argument("model", metavar="MODEL", help="file written by `jaxnn train --out`")
+    parser.add_argument("table", metavar="TABLE", help="file or data set to predict")
+    parser.add_argument("--out", metavar="FILE", help="write here instead of to standard output")
+    parser.add_argument("--probabilities", action="store_true", help="also write the probability of each class")
+    parser.add_argument(
+        "--clip", action="store_true", help="clip numbers to the range of their column in the training rows"
+    )
     parser.add_argument(
         "--fill-missing",
         action="store_true",
-        help="let missing values stand at the mean, or at no category, where training had none missing",
+        help="accept missing values in columns that had none in training: use the mean, or no category",
     )
 
 
 def run(options: Any) -> int:
-    """Predicts, writes and measures; returns the exit status."""
+    """Predicts, writes and computes metrics; returns the exit status."""
     from jaxnn import experiments, files, training
     from jaxnn.cli import cache, outputs
 
@@ -42,14 +44,19 @@ def run(options: Any) -> int:
     model = training.load(options.model)
     fitted = model.preprocessing
     if fitted is None:
-        raise ValueError(f"{options.model} holds no preprocessing, so that a table cannot be read for it.")
+        raise ValueError(
+            f"{options.model} was saved without preprocessing, so it cannot read raw tables: train the model with"
+            " `jaxnn train`, or save it together with its preprocessing."
+        )
     problem = experiments.PROBLEMS[fitted.problem]
     if options.probabilities and problem.probabilities is None:
-        raise ValueError(f"{options.model} predicts a number, which has no --probabilities.")
+        raise ValueError(
+            f"{options.model} predicts numbers, not classes, so it has no probabilities: leave out --probabilities."
+        )
     rows = experiments.source_for(options.table, fitted)
     cache.enable()
-    words = {"clip": options.clip, "fill_missing": options.fill_missing}
-    raw = model.outputs(rows.rows, **words)
+    handling = {"clip": options.clip, "fill_missing": options.fill_missing}
+    raw = model.outputs(rows.rows, **handling)
     header, columns = ["prediction"], [problem.answers(fitted, raw)]
     if options.probabilities and problem.probabilities is not None:
         header += [f"probability of {name}" for name in fitted.class_names]
@@ -62,28 +69,28 @@ def run(options: Any) -> int:
         sys.stdout.write(text.getvalue())
     else:
         files.write(options.out, text.getvalue())
-    for line in _remarks(rows, fitted, raw, words):
+    for line in _remarks(rows, fitted, raw, handling):
         print(printable(line), file=sys.stderr)
     return 0
 
 
-def _remarks(rows: Any, fitted: Any, raw: Any, words: dict[str, bool]) -> Iterator[str]:
-    """What a reader of the predictions should know: values that training did not see, and the metrics."""
+def _remarks(rows: Any, fitted: Any, raw: Any, handling: dict[str, bool]) -> Iterator[str]:
+    """What the reader of the predictions should know: values not seen in training, and the metrics."""
     from jaxnn import experiments, preprocessing
     from jaxnn.cli import report
     from jaxnn.experiments.text import listed
 
     if rows.dataset is None:
         for name, values in fitted.unknown_categories(rows.rows).items():
-            yield f"column {name!r} has values that training did not see, taken as no category: {listed(values)}"
-    yield from preprocessing.remarks(fitted, rows.rows, **words)
+            yield f"column {name!r} has values not seen in training, which are treated as no category: {listed(values)}"
+    yield from preprocessing.remarks(fitted, rows.rows, **handling)
     truth = rows.target
     if truth is None:
         return
     try:
         measured = experiments.PROBLEMS[fitted.problem].scores(fitted, raw, fitted.targets(truth), None)
-    except ValueError as error:  # the predictions stand, whatever the column holds
+    except ValueError as error:  # the predictions are valid whatever the target column holds
         yield f"no metrics: {error}"
         return
-    told = ", ".join(f"{name} {report.number(name, value)}" for name, value in measured.items())
-    yield f"{rows.n_rows:,} rows: {told}"
+    described = ", ".join(f"{name} {report.number(name, value)}" for name, value in measured.items())
+    yield f"{rows.n_rows:,} rows: {described}"

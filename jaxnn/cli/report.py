@@ -1,4 +1,4 @@
-"""What the commands tell of data, networks and results."""
+"""Prints data, networks and results."""
 
 import json
 import os
@@ -34,28 +34,28 @@ def network(sizes: Sequence[int], activation: Sequence[str], problem: str | None
 
 
 def scores(rows: Mapping[str, Mapping[str, float]]) -> None:
-    """Prints metrics, one line for each part or model."""
+    """Prints metrics, one line per part or model."""
     names = list(next(iter(rows.values())))
     table(("", *names), [(who, *(number(name, values[name]) for name in names)) for who, values in rows.items()])
 
 
 def number(name: str, value: float) -> str:
-    """A metric: errors in the target's units to four figures, all others to four decimals."""
+    """A metric as text: errors in the target's units to four figures, all others to four decimals."""
     return f"{value:.4g}" if name in ("RMSE", "MAE") else f"{value:.4f}"
 
 
 def inputs(preprocessing: Any) -> None:
     """Prints which columns become the network's inputs, and how."""
-    kinds = {"number": "standardised", "boolean": "0 or 1", "category": "one input for each value"}
-    told = []
+    kinds = {"number": "standardised", "boolean": "0 or 1", "category": "one input per value"}
+    groups = []
     for kind, how in kinds.items():
         names = [column.name for column in preprocessing.columns if column.kind == kind]
         if names:
             plural = {"number": "number", "boolean": "boolean", "category": "category"}[kind]
             many = "categories" if kind == "category" else f"{plural}s"
-            told.append(f"{counted(len(names), plural, many)} ({how}): {listed(names)}")
+            groups.append(f"{counted(len(names), plural, many)} ({how}): {listed(names)}")
     n_in = len(preprocessing.input_names)
-    fact("inputs", f"{n_in:,} from {'; '.join(told)}")
+    fact("inputs", f"{n_in:,} from {'; '.join(groups)}")
 
 
 def target(preprocessing: Any, reason: str | None = None) -> None:
@@ -66,7 +66,7 @@ def target(preprocessing: Any, reason: str | None = None) -> None:
 
 
 def columns(preprocessing: Any) -> None:
-    """Prints what was decided about columns that could have been decided otherwise."""
+    """Prints the decisions about columns where another choice was possible."""
     for note in preprocessing.notes:
         fact("note", note)
 
@@ -81,8 +81,8 @@ def data(source: Any, rows: Any, seed: int) -> None:
         for name, word in (("validation", "to choose the best epoch"), ("test", "to test"))
         if name in rows.held_out
     )
-    share = ", each class in proportion" if rows.problem.stratified and held_out else ""
-    fact("rows", f"{source.n_rows:,}: {len(split.train):,} to train{held_out}{share} (seed {seed})")
+    stratified = ", classes in equal proportions" if rows.problem.stratified and held_out else ""
+    fact("rows", f"{source.n_rows:,}: {len(split.train):,} to train{held_out}{stratified} (seed {seed})")
     target(rows.preprocessing, rows.reason)
     inputs(rows.preprocessing)
     columns(rows.preprocessing)
@@ -90,30 +90,30 @@ def data(source: Any, rows: Any, seed: int) -> None:
 
 
 def recipe(rows: Any, chosen: Any) -> None:
-    """Prints the network and how it is going to be trained."""
+    """Prints the network and how it will be trained."""
     network(layer_sizes(chosen, rows), chosen.activations, rows.problem.name)
     print()
     dropout = f", dropout {chosen.dropout:g}" if chosen.dropout else ""
-    input_dropout = f", dropout of inputs {chosen.input_dropout:g}" if chosen.input_dropout else ""
-    patience = f", or {chosen.patience} without improvement" if chosen.patience else ""
+    input_dropout = f", input dropout {chosen.input_dropout:g}" if chosen.input_dropout else ""
+    patience = f", early stopping after {chosen.patience} without improvement" if chosen.patience else ""
     if chosen.follows_curvature:
-        told = f"L2 penalty {chosen.weight_decay:g}, all {chosen.batch_size} rows a step"
+        settings = f"L2 penalty {chosen.weight_decay:g}, all {chosen.batch_size} rows in every step"
     else:
-        told = (
+        settings = (
             f"learning rate {chosen.learning_rate:g} ({chosen.schedule}), weight decay {chosen.weight_decay:g}"
-            f"{dropout}{input_dropout}, {chosen.batch_size} rows a step"
+            f"{dropout}{input_dropout}, {chosen.batch_size} rows per step"
         )
-    fact("training", f"{chosen.optimiser}, {told}, at most {chosen.epochs} epochs{patience}")
+    fact("training", f"{chosen.optimiser}, {settings}, at most {chosen.epochs} epochs{patience}")
 
 
 def notes(fit: Any) -> None:
-    """Prints on standard error what happened on the way."""
+    """Prints the notes of the training on standard error."""
     for note in fit.notes:
         print(f"jaxnn: {printable(note)}", file=sys.stderr)
 
 
 def stop(fit: Any) -> None:
-    """Prints why training ended, and what happened on the way."""
+    """Prints why training ended, and its notes."""
     seconds = f" ({fit.history.seconds[-1]:.1f} s)" if len(fit.history.seconds) else ""
     fact("stopped", f"{fit.stop}{seconds}")
     for note in fit.notes:
@@ -122,16 +122,18 @@ def stop(fit: Any) -> None:
 
 
 def written(options: Any, interrupted: str | None) -> None:
-    """Prints what a run has left on disk, what was lost if nothing was, and what to do next."""
+    """Prints which files a run wrote, how to save the network if it wrote none, and what to do next."""
     print()
     kinds = {"out": "the model", "plot": "the picture", "history": "the history", "checkpoint": "the run"}
     paths = {what: getattr(options, name) for name, what in kinds.items() if _is_there(getattr(options, name))}
     if interrupted is not None:
         saved = [paths[what] for what in ("the model", "the run") if what in paths]
-        kept = f"what was learnt is saved in {listed(saved)}" if saved else "nothing was saved: add --out FILE"
+        kept = (
+            f"the network trained so far is saved in {listed(saved)}" if saved else "nothing was saved: add --out FILE"
+        )
         fact("interrupted", f"by {interrupted}; {kept}")
         if "the run" in paths:
-            fact("go on", "with the same command and --resume")
+            fact("continue", "run the same command with --resume")
     if paths:
         fact("wrote", ", ".join(f"{path} ({what})" for what, path in paths.items()))
     elif interrupted is None:
@@ -141,25 +143,25 @@ def written(options: Any, interrupted: str | None) -> None:
 
 
 def _is_there(path: str | None) -> bool:
-    """Whether something was written: a file, or a folder with something in it."""
+    """Whether something was written: a file, or a folder that is not empty."""
     return path is not None and os.path.exists(path) and not (os.path.isdir(path) and not os.listdir(path))
 
 
 def about(notes: Any) -> None:
-    """Prints the notes that a model file carries: whatever they are, as text."""
+    """Prints the notes stored in a model file, as text, whatever they are."""
     if not isinstance(notes, dict) or not notes:
         fact("notes", "none" if not notes else json.dumps(notes, ensure_ascii=False))
         return
     for name, value in notes.items():
         if name != "metrics":
-            told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            fact(name.replace("_", " "), told.strip("{}").replace('"', ""))
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            fact(name.replace("_", " "), text.strip("{}").replace('"', ""))
     for part, values in _metrics(notes.get("metrics")).items():
         fact(part, ", ".join(f"{name} {number(name, value)}" for name, value in values.items()))
 
 
 def _metrics(found: Any) -> dict[str, dict[str, float]]:
-    """The metrics of each part, if that is what they are."""
+    """The metrics of each part; empty if the notes have another form."""
     if not isinstance(found, dict):
         return {}
     return {

@@ -1,20 +1,20 @@
-"""`jaxnn show`: what a saved model is, without running anything in it."""
+"""`jaxnn show`: prints what a model file contains, without running the model."""
 
 import argparse
 from typing import Any
 
-HELP = "what a saved model is"
+HELP = "print what a saved model contains"
 DESCRIPTION = "Prints a saved model: its network, its preprocessing, how it was trained and how well it did."
 EXAMPLE = "example:\n  jaxnn show digits.safetensors"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn show`."""
-    parser.add_argument("model", metavar="MODEL", help="a file that `jaxnn train --out` wrote")
+    parser.add_argument("model", metavar="MODEL", help="file written by `jaxnn train --out`")
 
 
 def run(options: Any) -> int:
-    """Reads and tells; returns the exit status."""
+    """Reads and prints; returns the exit status."""
     from jaxnn import training
     from jaxnn.cli import report
     from jaxnn.cli.text import fact

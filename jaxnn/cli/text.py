@@ -1,15 +1,15 @@
-"""Calm output: facts with their names in a column, and tables whose columns line up, at most 100 characters wide."""
+"""Plain output: named facts and tables with aligned columns, at most 100 characters wide."""
 
 import textwrap
 from collections.abc import Sequence
 
 WIDTH = 100
-NAMES = 15  # characters of the column that names the facts
+NAMES = 15  # width of the column of names
 
 
-def fact(name: str, told: str) -> None:
-    """Prints `name       told`, folded under itself where it is long."""
-    lines = textwrap.wrap(printable(told), WIDTH - NAMES) or [""]
+def fact(name: str, text: str) -> None:
+    """Prints `name       text`, wrapped and indented if it is long."""
+    lines = textwrap.wrap(printable(text), WIDTH - NAMES) or [""]
     print(f"{name:{NAMES}}{lines[0]}")
     for line in lines[1:]:
         print(" " * NAMES + line)
@@ -28,5 +28,5 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
 
 
 def printable(text: str) -> str:
-    """The text without control characters: names come from files, and a terminal obeys what it is sent."""
+    """The text without control characters: names come from files and could otherwise control the terminal."""
     return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -10,16 +10,16 @@ from jaxnn.cli import arguments
 
 HELP = "train a network on a table"
 DESCRIPTION = """\
-Trains a network on a table, keeps the best epoch on rows held out for validation, and tests it on others.
+Trains a network on a table, keeps the epoch that does best on validation rows, and tests it on other rows.
 
-DATA is a file (CSV, TSV or other delimited text with a line of names; Parquet), or one of
+DATA is a file (CSV, TSV or other delimited text with a header line; Parquet) or a data set:
 {}.
-What is predicted is read from the target column: text and few different whole numbers are classes,
-other numbers are numbers, also as text: 45%, $120. Columns of one value and those that only name the rows
-are left out. Defaults are chosen by the number of rows; what was chosen is printed.
+The target column decides the problem: text, or a few distinct whole numbers, means classes; other numbers,
+even if written like 45% or $120, mean numbers. Columns with a single value and columns that only identify
+rows are left out. Defaults depend on the number of rows; every choice is printed.
 
-Ctrl-C (SIGINT) and SIGTERM end the training and keep what was learnt. Started in the background, a process
-ignores SIGINT, as shells arrange; SIGTERM (kill PID) still ends it.""".format(", ".join(arguments.DATA_SETS))
+Ctrl-C (SIGINT) and SIGTERM stop training and keep the network trained so far. A shell starts background
+jobs with SIGINT ignored; SIGTERM (kill PID) still stops them.""".format(", ".join(arguments.DATA_SETS))
 EXAMPLE = """\
 examples:
   jaxnn train digits --seed 0
@@ -31,23 +31,23 @@ LEARNT_NOTHING = 1  # the exit status
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn train`."""
-    parser.add_argument("data", metavar="DATA", help="a file, or the name of a data set")
+    parser.add_argument("data", metavar="DATA", help="file or data set to train on")
     add = parser.add_argument_group("the data").add_argument
-    add("--target", metavar="COLUMN", help="what to predict; needed for a file")
+    add("--target", metavar="COLUMN", help="column to predict (required for a file)")
     add(
         "--problem",
         type=arguments.name_from(arguments.PROBLEMS, "problem"),
         metavar="KIND",
-        help="classes or numbers (read from the target)",
+        help="classes or numbers (default: decided from the target column)",
     )
     add("--drop", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to leave out")
-    add("--category", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are categories")
-    add("--number", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are numbers")
+    add("--category", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to treat as categories")
+    add("--number", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to treat as numbers")
     add(
         "--decimal",
         type=arguments.decimal,
         metavar="MARK",
-        help="point or comma: the decimal mark in columns that leave it open, such as 1,045",
+        help="decimal mark, point or comma, for columns where it is ambiguous, such as 1,045",
     )
     add(
         "--missing",
@@ -55,29 +55,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="TEXT",
-        help="cells that stand for a missing value, as an empty one does (NA, N/A, n/a, #N/A, <NA>, NaN, nan, NULL, "
-        "null, ?); '' for the empty one alone",
+        help="cell contents that mean a missing value, besides the empty cell (default: NA, N/A, n/a, #N/A, <NA>, NaN, "
+        "nan, NULL, null, ?); '' for the empty cell only",
     )
-    add("--weight", metavar="COLUMN", help="how much each row counts, ≥ 0")
-    add("--class-weight", type=class_weight, metavar="W", help="balanced, or as `yes=5,no=1`")
+    add("--weight", metavar="COLUMN", help="column with the weight of each row, ≥ 0")
+    add(
+        "--class-weight",
+        type=class_weight,
+        metavar="W",
+        help="weights of classes: balanced, or values such as yes=5,no=1",
+    )
     add(
         "--no-class-weight-on-validation",
         action="store_true",
-        help="choose the best epoch by the validation loss without the weights of classes",
+        help="leave the weights of classes out of the validation loss, which decides which epoch is best",
     )
     add(
         "--validation",
         type=arguments.below_one,
         default=0.2,
-        metavar="PART",
-        help="share of the rows to choose the best epoch by (0.2)",
+        metavar="FRACTION",
+        help="fraction of rows held out to choose the best epoch (default: 0.2)",
     )
     add(
         "--test",
         type=arguments.below_one,
         default=0.2,
-        metavar="PART",
-        help="share of the rows to test the trained network on (0.2)",
+        metavar="FRACTION",
+        help="fraction of rows held out to test the trained network (default: 0.2)",
     )
     _add_recipe(parser)
     parser.add_argument(
@@ -85,53 +90,73 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.name_from(("loss", *arguments.METRICS), "metric"),
         default="loss",
         metavar="NAME",
-        help=f"what decides which epoch was the best (loss): {', '.join(arguments.METRICS)}",
+        help=f"metric that decides which epoch is best (default: loss): {', '.join(arguments.METRICS)}",
     )
     arguments.add_seed(parser)
-    add = parser.add_argument_group("what is written").add_argument
-    add("--out", metavar="FILE", help="the model, such as model.safetensors")
-    add("--plot", metavar="FILE", help="a picture of the training and the test: .png, .svg or .pdf")
-    add("--history", metavar="FILE", help="one line of JSON for each epoch")
-    add("--checkpoint", metavar="FOLDER", help="the run itself, every now and then")
-    add("--resume", action="store_true", help="go on from the newest checkpoint, if there is one")
-    add("--quiet", action="store_true", help="print the last line only")
+    add = parser.add_argument_group("output").add_argument
+    add("--out", metavar="FILE", help="save the model here, such as model.safetensors")
+    add("--plot", metavar="FILE", help="save a picture of training and test results here (.png, .svg or .pdf)")
+    add("--history", metavar="FILE", help="write one line of JSON per epoch here")
+    add("--checkpoint", metavar="FOLDER", help="save checkpoints of the run here, from which --resume continues")
+    add("--resume", action="store_true", help="continue from the newest checkpoint in --checkpoint, if there is one")
+    add("--quiet", action="store_true", help="print only the final score")
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    """The options that say how to train. Each default is None: what suits is known when the rows are."""
+    """The options that say how to train. Each default is None, because the real one depends on the number of rows."""
     add = parser.add_argument_group("the network and its training").add_argument
-    add("--hidden", type=arguments.sizes, metavar="N,N…", help="units of the hidden layers; none: a linear model")
+    add(
+        "--hidden",
+        type=arguments.sizes,
+        metavar="N,N…",
+        help="units of each hidden layer, such as 64,32; none for a linear model",
+    )
     add(
         "--activation",
         type=arguments.names_from(arguments.ACTIVATIONS, "activation"),
         metavar="NAME",
-        help="activation function of the hidden layers: one for all, or one for each, separated by commas (relu): "
+        help="activation of the hidden layers: one name, or one per layer separated by commas (default: relu): "
         f"{', '.join(arguments.ACTIVATIONS)}",
     )
     add(
         "--optimiser",
         type=arguments.name_from((*arguments.OPTIMISERS, *arguments.METHODS), "optimiser"),
         metavar="NAME",
-        help=f"(adamw): {', '.join(arguments.OPTIMISERS)}; on all rows at every step, with a step length of their own: "
-        f"{', '.join(arguments.METHODS)}",
+        help=f"optimiser (default: adamw): {', '.join(arguments.OPTIMISERS)}; or a method that uses all rows in every "
+        f"step and finds its own step length: {', '.join(arguments.METHODS)}",
     )
-    add("--learning-rate", type=arguments.positive, metavar="RATE", help="the largest one (by the optimiser)")
+    add(
+        "--learning-rate",
+        type=arguments.positive,
+        metavar="RATE",
+        help="highest learning rate (default: depends on the optimiser)",
+    )
     add(
         "--schedule",
         type=arguments.name_from(arguments.SCHEDULES, "schedule"),
         metavar="NAME",
-        help=f"how the learning rate changes over the epochs (constant): {', '.join(arguments.SCHEDULES)}",
+        help=f"how the learning rate changes over the epochs (default: constant): {', '.join(arguments.SCHEDULES)}",
     )
-    add("--epochs", type=arguments.whole(1), metavar="N", help="epochs to train for at most")
+    add("--epochs", type=arguments.whole(1), metavar="N", help="maximum number of epochs")
     add("--batch-size", type=arguments.whole(1), metavar="ROWS", help="rows per step")
-    add("--dropout", type=arguments.below_one, metavar="RATE", help="share of hidden units to drop in each step")
-    add("--input-dropout", type=arguments.below_one, metavar="RATE", help="share of inputs to drop in each step (0)")
-    add("--weight-decay", type=arguments.non_negative, metavar="λ", help="as the optimiser understands it")
+    add("--dropout", type=arguments.below_one, metavar="RATE", help="fraction of hidden units dropped in each step")
+    add(
+        "--input-dropout",
+        type=arguments.below_one,
+        metavar="RATE",
+        help="fraction of inputs dropped in each step (default: 0)",
+    )
+    add(
+        "--weight-decay",
+        type=arguments.non_negative,
+        metavar="λ",
+        help="strength of weight decay (decoupled or L2, as the optimiser defines it)",
+    )
     add(
         "--patience",
         type=arguments.whole(0),
         metavar="EPOCHS",
-        help="stop after so many epochs without improvement on the validation rows; 0: never",
+        help="stop after this many epochs without improvement on the validation rows; 0 to never stop early",
     )
 
 
@@ -143,19 +168,22 @@ def class_weight(text: str) -> str | dict[str, float]:
     for pair in text.split(","):
         name, equals, value = pair.rpartition("=")
         if not equals:
-            raise argparse.ArgumentTypeError(f"balanced or weights such as yes=5,no=1 are expected, got {text!r}")
+            raise argparse.ArgumentTypeError(f"expected balanced, or weights such as yes=5,no=1, got {text!r}")
         if name.strip() in weights:
-            raise argparse.ArgumentTypeError(f"the class {name.strip()!r} is given two weights in {text!r}")
+            raise argparse.ArgumentTypeError(f"class {name.strip()!r} has two weights in {text!r}: give it one")
         weights[name.strip()] = arguments.non_negative(value)
     return weights
 
 
 def run(options: Any) -> int:
-    """Trains, tests, saves and tells; returns the exit status."""
+    """Trains, tests, saves and reports; returns the exit status."""
     from jaxnn.experiments import Recipe
 
     if options.no_class_weight_on_validation and options.class_weight is None:
-        raise ValueError("--no-class-weight-on-validation needs weights of classes: give --class-weight balanced too.")
+        raise ValueError(
+            "--no-class-weight-on-validation has no effect without class weights: add them, such as with"
+            " --class-weight balanced."
+        )
     columns = ("target", "problem", "drop", "category", "number", "decimal", "missing", "weight")
     outcome = carry_out(
         options,
@@ -188,18 +216,18 @@ def carry_out(
     columns: Mapping[str, Any] | None = None,
     quiet: bool = False,
     remark: tuple[str, str] | None = None,
-    **words: Any,
+    **settings: Any,
 ) -> Any:
-    """Runs an experiment, tells of it as it goes on, and writes what was asked for.
+    """Runs an experiment, reports its progress, and writes the files asked for.
 
     Args:
         options: with `data`, `seed`, and the files to write.
         picture: an outcome -> the figure for `options.plot`.
-        reads: the files that must not be written over, by the names of their arguments.
-        columns: what is said of the columns of `options.data`, for `experiments.source`.
-        quiet: whether nothing is told but what went wrong.
-        remark: a fact for the end.
-        **words: further words for `experiments.run`.
+        reads: the input files, which must not be overwritten, by the names of their arguments.
+        columns: how to read the columns of `options.data`, as `experiments.source` takes it.
+        quiet: whether to print nothing but problems.
+        remark: a fact to print at the end, (name, text).
+        **settings: further arguments of `experiments.run`.
 
     Returns:
         The `experiments.Outcome`.
@@ -214,19 +242,19 @@ def carry_out(
             report.recipe(rows, chosen)
             sys.stdout.flush()
 
-    def judged(outcome: Any) -> None:
+    def tested(outcome: Any) -> None:
         if options.out is not None:
             training.save(options.out, outcome.model)
 
     outputs.check(options, reads=reads)
     source = experiments.source(options.data, **columns or {})
     cache.enable()
-    listener = experiments.Listener(prepared, trained=report.notes if quiet else report.stop, judged=judged)
+    listener = experiments.Listener(prepared, trained=report.notes if quiet else report.stop, tested=tested)
     outcome = experiments.run(
-        source, seed=options.seed, compare=not quiet, progress=not quiet, listener=listener, **words
+        source, seed=options.seed, compare=not quiet, progress=not quiet, listener=listener, **settings
     )
     if not outcome.learnt:
-        print(f"jaxnn: nothing was learnt, and no model is written: {outcome.stop}.", file=sys.stderr)
+        print(f"jaxnn: training did not complete one epoch, so no model was written: {outcome.stop}.", file=sys.stderr)
         return outcome
     if not quiet:
         report.scores(outcome.scores | outcome.baselines)
@@ -247,16 +275,16 @@ def status(outcome: Any) -> int:
 
 
 def _picture(outcome: Any) -> Any:
-    """The report of the run on one slide: its curves, and how it does on the last part that was held out."""
+    """The report of the run in one picture: its curves, and its results on the test (or else the validation) rows."""
     from jaxnn import plots
 
     rows, history = outcome.rows, outcome.history
-    *_, judges = rows.judged.values()
+    *_, tested = rows.scored.values()
     return plots.training_report(
         loss=history.loss,
         validation_loss=history.validation_loss,
         metrics={f"validation_{name}": values for name, values in history.metrics.items()},
         best_epoch=outcome.fit.best_epoch or None,
         title=f"{outcome.source.name}: {rows.preprocessing.target_name}",
-        **rows.problem.compared(rows.preprocessing, outcome.outputs[judges], rows.y[judges]),
+        **rows.problem.compared(rows.preprocessing, outcome.outputs[tested], rows.y[tested]),
     )

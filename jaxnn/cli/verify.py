@@ -1,17 +1,21 @@
-"""`jaxnn verify`: does it do what it says, line by line."""
+"""`jaxnn verify`: checks the library against papers, other libraries and certified answers."""
 
 import argparse
 import sys
 from typing import Any
 
-HELP = "compare update rules, gradients and Hessians with papers, other libraries and certified answers"
+HELP = "check update rules, gradients and Hessians against papers, other libraries and certified answers"
 DESCRIPTION = """\
-Compares each update rule with its paper's formula in 60 digits, with its twins in optax, PyTorch, Keras and
-scikit-learn (equal, or unequal by a tabulated size), and with the best that float32 allows; gradients by hand
-with jax.grad and differences; exact Hessians with jax.hessian, differences and closed forms; Newton's family
-with the certified answers of NIST's regressions and with published minima; and the numbers of a lecture
-course. Exit status 1 if a check fails. A library that is not installed is listed as not checked. With --mine
-it says instead which published rule an optimiser of your own is, and where it leaves the others."""
+Checks that the library computes what it claims:
+  optimisers  each update rule against its paper's formula in 60 digits, against the same rule in optax,
+              PyTorch, Keras and scikit-learn (known differences are tabulated), and against the smallest
+              error possible in float32
+  gradients   backpropagation by hand against jax.grad and finite differences
+  hessian     exact Hessians against jax.hessian, finite differences and closed forms
+  newton      Newton-type methods against NIST's certified regressions and published minima
+  course      the numbers of a lecture course
+The exit status is 1 if a check fails. A library that is not installed is listed as not checked. With --mine,
+it tells you instead which published rule your own optimiser matches, and where it differs from the others."""
 EXAMPLE = """\
 examples:
   jaxnn verify adam
@@ -25,16 +29,20 @@ GROUPS = ("optimisers", "gradients", "hessian", "newton", "course", "all")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn verify`."""
     parser.add_argument(
-        "what", metavar="WHAT", nargs="?", default="all", help=f"{', '.join(GROUPS)}, or one rule's name (default: all)"
+        "what",
+        metavar="WHAT",
+        nargs="?",
+        default="all",
+        help=f"what to check: {', '.join(GROUPS)}, or the name of one rule (default: all)",
     )
     parser.add_argument(
         "--against",
         metavar="LIBRARIES",
-        help="libraries to compare with, separated by commas: optax, torch, keras, sklearn (those installed)",
+        help="libraries to compare with, separated by commas: optax, torch, keras, sklearn (default: all installed)",
     )
-    parser.add_argument("--json", metavar="FILE", help="where to write every row as JSON")
-    parser.add_argument("--plot", metavar="FILE", help="where to draw the error in float32 of each library, by step")
-    parser.add_argument("--mine", metavar="MODULE:NAME", help="an optimiser of your own, or a function that makes one")
+    parser.add_argument("--json", metavar="FILE", help="write every row as JSON here")
+    parser.add_argument("--plot", metavar="FILE", help="save a picture of each library's float32 error by step here")
+    parser.add_argument("--mine", metavar="MODULE:NAME", help="your own optimiser, or a function that returns it")
 
 
 def run(options: Any) -> int:
@@ -59,7 +67,7 @@ def _named(against: str | None) -> list[str] | None:
         return None
     names = [name.strip() for name in against.split(",") if name.strip()]
     if not names:
-        raise ValueError("--against needs at least one library, as in --against optax,torch.")
+        raise ValueError("--against needs at least one library, such as --against optax,torch.")
     return names
 
 
@@ -73,26 +81,26 @@ def _verified(options: Any, against: list[str] | None) -> Any:
     what = options.what
     one_of(what, {**verify.GROUPS, **TABLE}, "group or rule")
     if what in ("gradients", "hessian", "newton", "course"):
-        for word, given in (("--against", against), ("--plot", options.plot)):
+        for option, given in (("--against", against), ("--plot", options.plot)):
             if given is not None:
-                raise ValueError(f"{word} is about update rules, and {what!r} has none: leave it out.")
+                raise ValueError(f"{option} applies to update rules, and {what!r} checks none: leave it out.")
     cache.enable()
     if sys.stderr.isatty():
-        print("comparing; `all` takes two minutes, less the second time", file=sys.stderr)
+        print("comparing: `all` takes two minutes, less when repeated", file=sys.stderr)
     if what in TABLE:
         return verify.optimisers(against=against, rule=what)
     return verify.GROUPS[what](against=against) if what in ("optimisers", "all") else verify.GROUPS[what]()
 
 
 def _identified(options: Any, against: list[str] | None) -> Any:
-    """What the user's own optimiser is."""
+    """The table that says which rule the user's own optimiser is."""
     from jaxnn import verify
     from jaxnn.cli import cache, outputs
     from jaxnn.verify.recognition import load
 
-    for word, given in (("--against", against), ("--plot", options.plot)):
+    for option, given in (("--against", against), ("--plot", options.plot)):
         if given is not None:
-            raise ValueError(f"--mine compares with every known rule and draws nothing: leave out {word}.")
+            raise ValueError(f"--mine compares with every known rule and draws no picture: leave out {option}.")
     if options.what not in ("all", "optimisers"):
         raise ValueError(f"--mine compares with every known rule: leave out {options.what!r}.")
     mine = load(options.mine)

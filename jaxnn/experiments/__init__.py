@@ -1,11 +1,11 @@
 """The practitioner's run: from a table to a trained, tested network and its Outcome, as data.
 
-source      a file, a data set, a table or arrays, with what is said of the columns
-run         split, read columns, train, keep the best epoch, judge it, compare it with simple models
-Recipe      every choice of network and training; what is not chosen is filled in by the number of rows
+source      a file, a data set, a table or arrays, and how to read the columns
+run         split, read columns, train, keep the best epoch, score it, compare it with simple models
+Recipe      every choice of network and training; defaults depend on the number of rows
 Outcome     the model, its scores and those of simple models, the history, and what was done with rows and columns
-Listener    functions that are called while a run goes on
-PROBLEMS    what can be predicted: a table of everything that differs between classes and numbers
+Listener    callbacks for the stages of a run
+PROBLEMS    the kinds of problems: a table of everything that differs between classes and numbers
 
 `jaxnn train` and `jaxnn demo` parse, call `run` and print.
 """

@@ -24,14 +24,14 @@ LOGISTIC_REGRESSION = Recipe(
     weight_decay=1e-4,
     patience=10,
 )
-PENALTIES = tuple(10.0**k for k in range(-3, 5))  # of the linear model for numbers; the validation rows choose
+PENALTIES = tuple(10.0**k for k in range(-3, 5))  # candidates of ridge regression; the validation rows choose
 
 
 class Answers(NamedTuple):
-    """What a simple model says of all rows.
+    """What a simple model predicts for all rows.
 
     Attributes:
-        outputs: as a network's raw outputs, (n, n_out).
+        outputs: like a network's raw outputs, (n, n_out).
         interrupted: the signal that ended its training, or None.
     """
 
@@ -39,23 +39,23 @@ class Answers(NamedTuple):
     interrupted: str | None = None
 
 
-def baselines(rows: Rows, *, seed: int, **words: Any) -> tuple[dict[str, dict[str, float]], str | None]:
-    """The metrics of the problem's simple models on the last part held out, and the signal that ended one, if any.
+def baselines(rows: Rows, *, seed: int, **settings: Any) -> tuple[dict[str, dict[str, float]], str | None]:
+    """Returns the simple models' metrics on the test (or else validation) rows, and the signal that ended one, if any.
 
     Args:
         rows: the rows.
-        seed: of the order of rows.
-        **words: further words for `training.fit`: the weights of classes.
+        seed: decides the order of the rows.
+        **settings: further arguments of `training.fit`: the weights of classes.
     """
-    answers = {name: MODELS[name](rows, seed=seed, **words) for name in rows.problem.baselines}
-    last, judges = list(rows.judged.items())[-1]
-    found = {f"{last}, {name}": score(rows, each.outputs, judges) for name, each in answers.items()}
+    answers = {name: MODELS[name](rows, seed=seed, **settings) for name in rows.problem.baselines}
+    last, scored = list(rows.scored.items())[-1]
+    found = {f"{last}, {name}": score(rows, each.outputs, scored) for name, each in answers.items()}
     return found, next((each.interrupted for each in answers.values() if each.interrupted), None)
 
 
-def logistic_regression(rows: Rows, *, seed: int, **words: Any) -> Answers:
-    """Multinomial logistic regression by `training.fit`, with the network's weights of classes."""
-    trained = train(rows, LOGISTIC_REGRESSION, seed=seed, progress=False, **words)
+def logistic_regression(rows: Rows, *, seed: int, **settings: Any) -> Answers:
+    """Multinomial logistic regression, trained by `training.fit` with the same weights of classes as the network."""
+    trained = train(rows, LOGISTIC_REGRESSION, seed=seed, progress=False, **settings)
     (layer,) = trained.model.params
     return Answers(rows.x @ np.asarray(layer.w) + np.asarray(layer.b), trained.fit.interrupted)
 
@@ -69,7 +69,7 @@ def most_frequent_class(rows: Rows, **_: Any) -> Answers:
 
 
 def ridge_regression(rows: Rows, **_: Any) -> Answers:
-    """ŷ = x (X̃ᵀ W X̃ + λI)⁻¹ X̃ᵀ W ỹ with X̃, ỹ about the training rows' means; the validation rows choose λ."""
+    """ŷ = x (X̃ᵀ W X̃ + λI)⁻¹ X̃ᵀ W ỹ with X̃, ỹ centred on the training rows' means; the validation rows choose λ."""
     x, y, weight = (np.asarray(each, np.float64) for each in (rows.x[rows.split.train], *_training_targets(rows)))
     x_mean, y_mean = (np.average(array, axis=0, weights=weight) for array in (x, y))
     weighted = (x - x_mean) * weight[:, None]
@@ -98,7 +98,7 @@ def _constant(rows: Rows, output: np.ndarray) -> Answers:
     return Answers(np.broadcast_to(output, (len(rows.x), len(output))))
 
 
-# By the names that stand in `problems.PROBLEMS`.
+# By the names used in `problems.PROBLEMS`.
 MODELS: Mapping[str, Callable[..., Answers]] = {
     "logistic regression": logistic_regression,
     "most frequent class": most_frequent_class,

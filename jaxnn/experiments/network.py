@@ -1,4 +1,4 @@
-"""A network made and trained by a recipe."""
+"""Builds and trains the network that a recipe describes."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -14,14 +14,14 @@ from jaxnn.experiments.rows import Rows
 from jaxnn.objective import Objective, l2
 
 RECTIFIERS = {"relu", "leaky_relu", "absolute_value", "elu", "gelu", "silu", "softplus"}
-TOP_K = 2  # of the metric top_k_accuracy, which is given by its name alone
+TOP_K = 2  # k of the metric top_k_accuracy, which the command line selects by name only
 
 
 class Trained(NamedTuple):
     """A network after training.
 
     Attributes:
-        fit: what the run left behind.
+        fit: the result of `training.fit`.
         model: the network of the best epoch with its preprocessing.
     """
 
@@ -29,26 +29,26 @@ class Trained(NamedTuple):
     model: training.Model
 
 
-def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, **words: Any) -> Trained:
-    """Trains a network by a recipe; what is kept is the best epoch on the validation rows.
+def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, **settings: Any) -> Trained:
+    """Trains the network that a recipe describes, and keeps the epoch that does best on the validation rows.
 
     Args:
         rows: the rows.
-        recipe: every choice.
-        seed: of the first parameters, the order of the rows and dropout.
-        metric: what decides which epoch is the best, "loss" or a name in `metrics.HIGHER_IS_BETTER`; followed as the
-            problem's first metric is. None follows none, and the loss decides.
-        **words: further words for `training.fit`.
+        recipe: the network and how to train it.
+        seed: decides the initial parameters, the order of the rows and dropout.
+        metric: what decides which epoch is best: "loss" or a name in `metrics.HIGHER_IS_BETTER`. It is recorded in
+            each epoch, together with the problem's first metric. With None, nothing is recorded and the loss decides.
+        **settings: further arguments of `training.fit`.
 
     Raises:
-        ValueError: the metric is not for these rows, or as `training.fit`.
+        ValueError: the metric cannot be computed for these rows; or as `training.fit` raises it.
     """
     followed = () if metric is None else _followed(rows, metric)
     sizes, names = layer_sizes(recipe, rows), recipe.activations
     functions = tuple(activations.TABLE[name] for name in names)
     optimiser = make_optimiser(recipe, rows=len(rows.split.train), activation=functions)
     key, init_key = jax.random.split(jax.random.key(seed))
-    if names:  # He's initialisation for rectifiers, Glorot's for the rest
+    if names:  # He initialisation for rectifiers, Glorot initialisation otherwise
         w_init = initialisers.he_normal if set(names) <= RECTIFIERS else initialisers.glorot_uniform
         params = mlp.init(init_key, sizes, w_init=w_init)
     else:  # zeros for a linear model, whose loss is convex
@@ -70,7 +70,7 @@ def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, *
         patience=recipe.patience or None,
         metrics=followed,
         monitor=None if metric == "loss" else metric,
-        **words,
+        **settings,
     )
     params = fit.best_params if fit.best_epoch else fit.params
     config: dict[str, Any] = {
@@ -83,22 +83,22 @@ def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, *
 
 
 def _followed(rows: Rows, metric: str) -> tuple[str, ...]:
-    """The metrics to follow: the problem's first, and the one that is asked for.
+    """The metrics to record: the problem's first, and the requested one.
 
     Raises:
-        ValueError: it is not for this problem, or not defined on the rows that choose the best epoch.
+        ValueError: the metric does not apply to this problem, or is undefined on the rows that choose the best epoch.
     """
     known = rows.problem.metrics
     if metric != "loss" and metric not in known:
         checks.one_of(metric, metrics.HIGHER_IS_BETTER, "metric")
         raise ValueError(
-            f"--metric {metric} does not measure {rows.problem.name}: choose one of {', '.join(sorted(known))}."
+            f"--metric {metric} does not apply to {rows.problem.name}: choose one of {', '.join(sorted(known))}."
         )
     names = rows.preprocessing.class_names
     if metric == "top_k_accuracy" and len(names) <= TOP_K:
         raise ValueError(
-            f"--metric top_k_accuracy counts a row as right if its class is among the {TOP_K} most probable, which is"
-            f" always so with {len(names)} classes: choose accuracy."
+            f"--metric top_k_accuracy counts a row as correct if its class is among the {TOP_K} most probable, which"
+            f" is always true with {len(names)} classes: use --metric accuracy."
         )
     if metric == "roc_auc":
         weight = None if rows.weight is None else rows.weight[rows.choosing]
@@ -106,19 +106,19 @@ def _followed(rows: Rows, metric: str) -> tuple[str, ...]:
         if len(absent):
             raise ValueError(
                 f"--metric roc_auc needs validation rows of every class, and {names[absent[0]]!r} has none: choose"
-                f" log_loss, or give a larger --validation."
+                f" log_loss, or increase --validation."
             )
     return (known[0],) if metric in ("loss", known[0]) else (known[0], metric)
 
 
 def make_optimiser(recipe: Recipe, *, rows: int, activation: Any = ()) -> Any:
-    """The update rule, with its schedule stretched over all the steps of `epochs` epochs; or the method.
+    """The update rule, its schedule spread over all steps of all epochs; or the second-order method.
 
     Args:
-        recipe: every choice.
-        rows: to train on.
-        activation: of the hidden layers, as functions: by them Newton's Hessian is formed layer by layer. None: in the
-            plain way, so that the method can be written by name and numbers.
+        recipe: the network and how to train it.
+        rows: the number of training rows.
+        activation: the hidden layers' activation functions, with which Newton's Hessian is built layer by layer. With
+            None it is built in the plain way, so the method can be stored by name and numbers.
     """
     if recipe.follows_curvature:
         factory = optimisers.get(recipe.optimiser)
@@ -130,7 +130,7 @@ def make_optimiser(recipe: Recipe, *, rows: int, activation: Any = ()) -> Any:
     return optimisers.get(recipe.optimiser)(schedule, weight_decay=recipe.weight_decay)
 
 
-# Schedules over all steps, from a rate and their number: with shape parameters such that little of the rate is left.
+# learning rate, number of steps -> schedule over all steps, shaped to end at a small fraction of the rate.
 SCHEDULES: Mapping[str, Callable[[float, int], Callable[[Any], Any] | float]] = {
     "constant": lambda rate, steps: rate,
     "exponential_decay": lambda rate, steps: schedules.exponential_decay(rate, rate=0.01, steps=steps),

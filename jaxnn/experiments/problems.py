@@ -1,9 +1,10 @@
-"""What can be predicted: one row of a table for each kind of problem, and nothing elsewhere asks which kind it is.
+"""The kinds of problems: one row of a table for each, so no other code needs to ask which kind it has.
 
-    classes     k outputs o for k classes; softmax(o) are their probabilities, and the largest wins
+    classes     k outputs o for k classes; softmax(o) are their probabilities, and the largest is the prediction
     numbers     one output: the standardised target
 
-A new kind, such as counts, is a new row here. What it predicts is decided, and stored in a model, by `preprocessing`.
+To add a kind, such as counts, add a row here. `preprocessing` decides the kind from the target and stores it in the
+model.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,23 +22,23 @@ class Problem(NamedTuple):
 
     Attributes:
         name: as in `Preprocessing.problem` and in a saved model's configuration.
-        target_kind: what a target column of this kind is called, a field of `sources.Columns`; None if it is not.
+        target_kind: the field of `sources.Columns` in which naming the target column selects this kind, or None.
         loss: of raw outputs and targets, one value for each example.
-        loss_name: the loss in words.
-        output_activation: what makes answers of raw outputs, by name.
-        metrics: the names in `metrics.HIGHER_IS_BETTER` that measure it; the first is followed in every training.
+        loss_name: the name of the loss as printed.
+        output_activation: the name of the activation that turns raw outputs into predictions.
+        metrics: the names in `metrics.HIGHER_IS_BETTER` that apply; the first is recorded in every training.
         baselines: the simple models to compare with, by their names in `baselines.MODELS`.
-        stratified: whether rows are split class by class, and classes can have weights.
-        least_rows: how many rows a part needs to be judged.
-        hidden_of_few_rows: the hidden layers that suit few rows.
+        stratified: whether rows are split class by class; if so, classes can have weights.
+        least_rows: the least number of validation or test rows for which the metrics are defined.
+        hidden_of_few_rows: the default hidden layers for few rows.
         n_outputs: preprocessing -> number of outputs.
-        described: preprocessing -> the target in words.
+        described: preprocessing -> a description of the target.
         as_targets: what `Preprocessing.targets` gives (n,), dtype -> targets as the loss takes them.
         answers: preprocessing, raw outputs (n, n_out) -> predictions as text, n of them.
         probabilities: raw outputs -> probabilities (n, n_out), float64; None where there are none.
         scores: preprocessing, raw outputs, targets, weights or None -> metrics by name. Metrics of numbers are in the
-            target's own units. What went astray has metrics of inf and nan, which are told as such.
-        compared: preprocessing, raw outputs, targets -> answers and truth as `plots.training_report` takes them.
+            target's own units. Diverged outputs have metrics of inf and nan, which are reported as such.
+        compared: preprocessing, raw outputs, targets -> predictions and targets as `plots.training_report` takes them.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How a network is to be trained: what is chosen, and what suits the number of rows where nothing is."""
+"""How to train a network: the choices made, and defaults that depend on the number of rows."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -9,25 +9,27 @@ from jaxnn.derivatives.budget import machine_memory
 from jaxnn.experiments.problems import Problem
 from jaxnn.experiments.rows import Rows
 
-COPIES = 12  # of the parameters in a run: theirs, the gradient, two moments, the best, and the ends of two epochs
-FEW_ROWS, MANY_ROWS = 1_000, 10_000  # for training, below and from which other defaults suit
+COPIES = (
+    12  # in units of the parameters, in a run: parameters, gradient, two moments, best, and snapshots of two epochs
+)
+FEW_ROWS, MANY_ROWS = 1_000, 10_000  # training rows below and from which other defaults apply
 
 
 class Recipe(NamedTuple):
-    """Every choice of a training; `complete` fills what was left open.
+    """Every choice of network and training; `complete` fills in defaults.
 
     Attributes:
         hidden: units of each hidden layer; () is a linear model.
         activation: one name, or one for each hidden layer.
-        optimiser: a name in `optimisers.TABLE`, or in `optimisers.METHODS`, which evaluate the objective themselves.
-        learning_rate: > 0, the schedule's largest; a method has none.
-        schedule: a name in `schedules.TABLE`, stretched over all epochs.
-        epochs: at most.
+        optimiser: a name in `optimisers.TABLE`, or a second-order method in `optimisers.METHODS`.
+        learning_rate: > 0, the schedule's highest; unused by methods.
+        schedule: a name in `schedules.TABLE`, spread over all epochs.
+        epochs: the maximum number of epochs.
         batch_size: rows per step.
-        dropout: rate of dropped hidden units, in [0, 1).
-        input_dropout: rate of dropped inputs, in [0, 1).
-        weight_decay: ≥ 0, as the optimiser understands it; for a method, of an L2 penalty in the objective.
-        patience: epochs without improvement after which training ends; 0 for never.
+        dropout: fraction of hidden units dropped, in [0, 1).
+        input_dropout: fraction of inputs dropped, in [0, 1).
+        weight_decay: ≥ 0, as the optimiser defines it; for a method, the strength of an L2 penalty in the objective.
+        patience: epochs without improvement after which training stops early; 0 for never.
     """
 
     hidden: tuple[int, ...]
@@ -57,15 +59,15 @@ _FIELDS = {name: name for name in Recipe._fields}
 
 
 def complete(choices: Recipe | Mapping[str, Any], *, rows: int, problem: Problem) -> Recipe:
-    """The recipe for `rows` rows to train on: each choice as it was made, or by default what suits.
+    """Fills in defaults: the whole recipe for `rows` training rows.
 
     Args:
-        choices: choices by their names in `Recipe`, or a whole recipe.
+        choices: a mapping from fields of `Recipe` to values, or a whole recipe.
         rows: the number of training rows.
         problem: what is predicted.
 
     Raises:
-        ValueError: a choice or a name is unknown, one means nothing to the method, or there are more or fewer
+        ValueError: a field or a name is unknown, a choice does not apply to the method, or there are more or fewer
             activations than hidden layers.
     """
     chosen = choices if isinstance(choices, Recipe) else _suitable(choices, rows, problem)
@@ -80,20 +82,20 @@ def complete(choices: Recipe | Mapping[str, Any], *, rows: int, problem: Problem
     names = len(chosen.activation)
     if names not in (1, len(chosen.hidden)):
         raise ValueError(
-            f"--activation names {names} functions for {len(chosen.hidden)} hidden layers: name one for all of them, "
-            "or one for each."
+            f"--activation has {names} names for {len(chosen.hidden)} hidden layers: give one name for all layers, or "
+            "one per layer."
         )
     return chosen._replace(batch_size=min(chosen.batch_size, rows))
 
 
 def _suitable(choices: Mapping[str, Any], rows: int, problem: Problem) -> Recipe:
-    """The choices, and what suits them, the rows and the problem where none was made."""
+    """The choices, with defaults that suit them, the rows and the problem."""
     for name in choices:
         checks.one_of(name, _FIELDS, "choice in a recipe")
     suits = defaults(rows, problem)
     optimiser = choices.get("optimiser", suits.optimiser)
     if optimiser in optimisers.METHODS:
-        _refuse_words_of_rules(choices, optimiser)
+        _check_choices_for_method(choices, optimiser)
         hidden = suits.hidden if optimiser in MATRIX_FREE else HIDDEN_OF_MATRIX
         suits = suits._replace(**METHOD, hidden=hidden)
     elif optimiser != suits.optimiser:
@@ -108,10 +110,10 @@ def _suitable(choices: Mapping[str, Any], rows: int, problem: Problem) -> Recipe
 
 
 def defaults(rows: int, problem: Problem) -> Recipe:
-    """What suits `rows` rows to train on.
+    """The defaults for `rows` training rows.
 
-    Chosen on digits, breast_cancer, diabetes and spirals by the median over five seeds: few rows want strong decay,
-    and noisy numbers a small network as well.
+    Chosen on digits, breast_cancer, diabetes and spirals by the median over five seeds: few rows need strong weight
+    decay, and noisy numbers a small network as well.
     """
     recipe = Recipe(
         hidden=(64, 64),
@@ -127,14 +129,14 @@ def defaults(rows: int, problem: Problem) -> Recipe:
         patience=20,
     )
     if rows < FEW_ROWS:
-        batch_size = min(32, max(8, rows // 8))  # several steps in an epoch, however few the rows
+        batch_size = min(32, max(8, rows // 8))  # several steps per epoch, however few the rows
         return recipe._replace(hidden=problem.hidden_of_few_rows, weight_decay=1.0, batch_size=batch_size, epochs=300)
     if rows >= MANY_ROWS:
         return recipe._replace(hidden=(128, 128), learning_rate=1e-3, weight_decay=0.03, batch_size=128, epochs=50)
     return recipe
 
 
-# Rates that bring a small network on standardised inputs on its way with each rule.
+# Default learning rate of each rule, for a small network on standardised inputs.
 LEARNING_RATES = {
     "sgd": 0.05,
     "momentum": 0.02,
@@ -152,8 +154,8 @@ LEARNING_RATES = {
 }
 
 
-# What suits methods that follow curvature: smooth activations, all rows at once, few steps. They soon fit the noise
-# of a table as well: the validation rows say when to stop.
+# Defaults of second-order methods: smooth activations, all rows at once, few steps. They overfit a noisy table soon, so
+# the validation rows decide when to stop.
 METHOD: dict[str, Any] = {
     "activation": ("tanh",),
     "learning_rate": 1.0,
@@ -162,25 +164,25 @@ METHOD: dict[str, Any] = {
     "weight_decay": 0.0,
     "patience": 20,
 }
-HIDDEN_OF_MATRIX = (16,)  # of those that factorise a matrix of all parameters
+HIDDEN_OF_MATRIX = (16,)  # for methods that factorise an (n, n) matrix, n the number of parameters
 MATRIX_FREE = ("newton_cg", "lbfgs")
 
 
-def _refuse_words_of_rules(choices: Mapping[str, Any], optimiser: str) -> None:
-    """Raises ValueError for a choice that means nothing to a method."""
-    for word, why in {
-        "learning_rate": "finds the length of its own step",
-        "schedule": "finds the length of its own step",
-        "batch_size": "takes all rows at every step",
-        "dropout": "needs the same objective at every step, and dropout changes it",
-        "input_dropout": "needs the same objective at every step, and dropout changes it",
+def _check_choices_for_method(choices: Mapping[str, Any], optimiser: str) -> None:
+    """Raises ValueError for a choice that does not apply to a second-order method."""
+    for name, why in {
+        "learning_rate": "finds its own step length",
+        "schedule": "finds its own step length",
+        "batch_size": "uses all rows in every step",
+        "dropout": "needs the same objective in every step, and dropout changes it",
+        "input_dropout": "needs the same objective in every step, and dropout changes it",
     }.items():
-        if word in choices:
-            raise ValueError(f"{optimiser} {why}: leave out --{word.replace('_', '-')}.")
+        if name in choices:
+            raise ValueError(f"{optimiser} {why}: leave out --{name.replace('_', '-')}.")
 
 
 def weights_of_classes(rows: Rows, given: str | Mapping[Any, float] | None) -> str | dict[int, float] | None:
-    """What `training.fit` takes as class weights: codes for names.
+    """Class weights as `training.fit` takes them, by the code of each class instead of its name.
 
     Raises:
         ValueError: the problem has no classes, or a class does not exist.
@@ -188,7 +190,9 @@ def weights_of_classes(rows: Rows, given: str | Mapping[Any, float] | None) -> s
     if given is None:
         return None
     if not rows.problem.stratified:
-        raise ValueError("--class-weight is for classes, and the target is a number: see --problem.")
+        raise ValueError(
+            "--class-weight applies to classes, and the target is a number: leave it out, or add --problem classes."
+        )
     if isinstance(given, str):
         return given
     codes = {name: code for code, name in enumerate(rows.preprocessing.class_names)}
@@ -201,16 +205,16 @@ def layer_sizes(recipe: Recipe, rows: Rows) -> tuple[int, ...]:
 
 
 def check_memory(recipe: Recipe, rows: Rows) -> None:
-    """Refuses a network that this machine could not train.
+    """Refuses a network that this machine has too little memory to train.
 
     Raises:
-        ValueError: its parameters, `COPIES` times in single precision, are more than half of the memory.
+        ValueError: `COPIES` float32 copies of its parameters would take more than half of the memory.
     """
     memory = machine_memory()
     parameters = sum((n_in + 1) * n for n_in, n in pairwise(layer_sizes(recipe, rows)))
     needed = COPIES * 4 * parameters
     if memory is not None and needed > memory / 2:
         raise ValueError(
-            f"A network of {parameters:,} parameters needs about {needed / 1e9:,.1f} GB to be trained, more than half"
-            f" of this machine's {memory / 1e9:,.1f} GB: give smaller --hidden layers."
+            f"A network of {parameters:,} parameters needs about {needed / 1e9:,.1f} GB for training, more than half"
+            f" of this machine's {memory / 1e9:,.1f} GB: make the --hidden layers smaller."
         )

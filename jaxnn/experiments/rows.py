@@ -1,4 +1,4 @@
-"""Rows ready for a network: split, read, and turned into inputs and targets by what the training rows teach."""
+"""Rows ready for a network: split, and turned into inputs and targets by preprocessing fitted to the training rows."""
 
 from typing import NamedTuple
 
@@ -17,13 +17,13 @@ class Rows(NamedTuple):
     """The rows of a source, ready for a network.
 
     Attributes:
-        preprocessing: learnt from the training rows.
+        preprocessing: fitted to the training rows.
         problem: what is predicted.
-        reason: why the problem is what it is.
+        reason: why the problem is of this kind.
         x: inputs (n, n_in) of all rows, float32.
         y: targets of all rows as the problem's loss takes them: int32 class codes (n,), or standardised numbers (n, 1).
         weight: (n,) or None.
-        split: which rows train, validate and test.
+        split: the indices of the training, validation and test rows.
     """
 
     preprocessing: preprocessing.Preprocessing
@@ -36,40 +36,40 @@ class Rows(NamedTuple):
 
     @property
     def held_out(self) -> tuple[str, ...]:
-        """The parts besides the training rows that have rows: "validation", "test", both or neither."""
+        """The parts held out: "validation", "test", both or neither."""
         return tuple(name for name in ("validation", "test") if len(getattr(self.split, name)))
 
     @property
-    def judged(self) -> dict[str, np.ndarray]:
-        """The numbers of the rows that judge a model: of each part held out, or those that train if none was."""
+    def scored(self) -> dict[str, np.ndarray]:
+        """The indices of the rows that score a model: each part held out, or the training rows if there is none."""
         return {name: getattr(self.split, name) for name in self.held_out} or {"training": self.split.train}
 
     @property
     def choosing(self) -> np.ndarray:
-        """The rows that choose between epochs and models: those for validation, or the training rows without."""
+        """The indices of the rows that choose between epochs and models: validation rows, or else the training rows."""
         return self.split.validation if len(self.split.validation) else self.split.train
 
     def batch(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-        """(inputs, targets) or (inputs, targets, weight) of some rows."""
+        """(inputs, targets) or (inputs, targets, weight) of the rows of these indices."""
         arrays = [self.x, self.y] if self.weight is None else [self.x, self.y, self.weight]
         return tuple(array[rows] for array in arrays)
 
 
-def prepare(source: Source, *, validation: float, test: float, seed: int) -> Rows:
-    """Splits the rows and learns the preprocessing from those that train.
+def split_and_preprocess(source: Source, *, validation: float, test: float, seed: int) -> Rows:
+    """Splits the rows and fits the preprocessing to the training rows.
 
     Args:
-        source: the rows, and what is said of their columns.
-        validation: fraction of the rows, in [0, 1).
-        test: fraction of the rows, in [0, 1).
-        seed: of the split.
+        source: the rows, and how to read their columns.
+        validation: fraction of the rows held out for validation, in [0, 1).
+        test: fraction of the rows held out for the test, in [0, 1).
+        seed: decides the split.
 
     Raises:
-        ValueError: a column does not exist or is of no use, or there are too few rows.
+        ValueError: a column does not exist or cannot be used, or there are too few rows.
     """
     if source.n_rows < LEAST_ROWS:
         rows = counted(source.n_rows, "row")
-        raise ValueError(f"{source.name!r} has {rows}: at least {LEAST_ROWS} are needed to train and to test on.")
+        raise ValueError(f"{source.name!r} has {rows}: at least {LEAST_ROWS} are needed to train and test a network.")
     dataset, columns, problem = source.dataset, source.columns, PROBLEMS[source.problem]
     split = data.split(
         source.n_rows,
@@ -109,43 +109,44 @@ def prepare(source: Source, *, validation: float, test: float, seed: int) -> Row
 
 
 def _refuse_small_parts(split: data.Split, problem: Problem, validation: float, test: float) -> None:
-    """Raises ValueError where a part that was asked for could not be judged."""
+    """Raises ValueError if a requested part has too few rows to be scored."""
     for name, fraction in (("validation", validation), ("test", test)):
         if fraction and len(getattr(split, name)) < problem.least_rows:
+            rows = counted(len(getattr(split, name)), "row")
             raise ValueError(
-                f"--{name} {fraction:g} leaves {counted(len(getattr(split, name)), 'row')}, and R² needs two: "
-                f"give a larger part, or 0 to go without."
+                f"--{name} {fraction:g} leaves {rows}, but the metrics need at least {problem.least_rows}: "
+                f"give a larger fraction, or 0 to leave it out."
             )
 
 
 def _weight(source: Source, split: data.Split) -> np.ndarray | None:
-    """How much each row counts, float32 (n,), of mean 1 over the training rows: penalties then mean the same beside it.
+    """The rows' weights, float32 (n,), scaled to a mean of 1 over the training rows, so penalties keep their meaning.
 
     Raises:
-        ValueError: they are no numbers ≥ 0, or all of a part are 0.
+        ValueError: they are not numbers ≥ 0, or all weights of a part are 0.
     """
     if source.weight is None:
         return None
     what = "weight" if source.columns.weight is None else f"--weight {source.columns.weight}"
     read = read_column(what, source.weight)
-    wrong = _no_weights(read)
+    wrong = _invalid_weights(read)
     if wrong.any():
         row = int(np.argmax(wrong))
-        told = "missing" if read.missing[row] else repr(np.asarray(read.values, object)[row])
+        value = "missing" if read.missing[row] else repr(np.asarray(read.values, object)[row])
         raise ValueError(
-            f"{what}: the column must hold finite numbers ≥ 0 in every row, and is {told} in {rows_named(wrong)}."
+            f"{what}: every row needs a finite number ≥ 0, but the value is {value} in {rows_named(wrong)}."
         )
     weight = np.asarray(source.weight, np.float64)
-    weight = weight / (weight.max() or 1)  # so that sums of the largest numbers are finite
+    weight = weight / (weight.max() or 1)  # so sums of very large weights stay finite
     for part, rows in split._asdict().items():
         if len(rows) and not weight[rows].any():
-            raise ValueError(f"{what}: all {part} rows have weight 0, so that nothing would count.")
+            raise ValueError(f"{what}: all {part} rows have weight 0: give some of them a weight > 0.")
     return (weight / weight[split.train].mean()).astype(np.float32)
 
 
-def _no_weights(read: Values) -> np.ndarray:
-    """Which values of a column are no weights: bool (n,)."""
+def _invalid_weights(read: Values) -> np.ndarray:
+    """Which values of a column are not valid weights: bool (n,)."""
     if isinstance(read.values, np.ndarray):
         return ~(np.isfinite(read.values) & (read.values >= 0))
-    of_text = [text is None or not reads_as_number(text) for text in read.values]
-    return np.array(of_text) if any(of_text) else np.ones(len(of_text), bool)
+    wrong = [text is None or not reads_as_number(text) for text in read.values]
+    return np.array(wrong) if any(wrong) else np.ones(len(wrong), bool)

@@ -1,4 +1,4 @@
-"""The one complete pipeline: split, read columns, train, keep the best epoch, judge it, compare with simple models."""
+"""The one complete pipeline: split, read columns, train, keep the best epoch, score it, compare with simple models."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from jaxnn import training
 from jaxnn.experiments.baselines import baselines
 from jaxnn.experiments.network import train
 from jaxnn.experiments.recipe import Recipe, check_memory, complete, weights_of_classes
-from jaxnn.experiments.rows import Rows, prepare
+from jaxnn.experiments.rows import Rows, split_and_preprocess
 from jaxnn.experiments.scores import scores
 from jaxnn.experiments.sources import Source, source
 from jaxnn.version import __version__
@@ -19,19 +19,19 @@ Scores = dict[str, dict[str, float]]  # part or model -> metric -> value
 
 
 class Outcome(NamedTuple):
-    """What a run leaves behind.
+    """The result of a run.
 
     Attributes:
-        source: the rows as they came, and what was said of their columns.
+        source: the raw rows, and how their columns were read.
         rows: the rows as the network saw them: preprocessing, inputs, targets, weights, and the split.
         recipe: every choice, defaults filled in.
-        seed: of the split and of the training.
-        fit: the training: history, all parameters, why it ended.
-        model: the network of the best epoch with all that is needed to use it, as `training.save` takes it.
-        outputs: the model's raw outputs for all rows, (n, n_out); none if nothing was learnt.
-        scores: the metrics of each part that was held out (of the training rows if none was), measured on the raw rows
-            through `model`; empty if nothing was learnt.
-        baselines: the metrics of simple models on the last of these parts; empty if they were not wanted.
+        seed: the seed of the split and of the training.
+        fit: the result of `training.fit`: history, parameters, why training stopped.
+        model: the network of the best epoch with its preprocessing, as `training.save` takes it.
+        outputs: the model's raw outputs for all rows, (n, n_out); no rows if training did not complete one epoch.
+        scores: the metrics of each part held out (of the training rows if there is none), computed by `model` from the
+            raw rows; empty if training did not complete one epoch.
+        baselines: the metrics of simple models on the last of these parts; empty if there was no comparison.
         interrupted: the signal that ended the run, "SIGINT" or "SIGTERM"; or None.
     """
 
@@ -48,27 +48,27 @@ class Outcome(NamedTuple):
 
     @property
     def learnt(self) -> bool:
-        """Whether anything was: False if the training diverged before one epoch was done."""
+        """Whether the network learnt anything: False if training diverged before it completed one epoch."""
         return bool(len(self.fit.history.loss)) or self.fit.interrupted is not None
 
     @property
     def history(self) -> training.History:
-        """What was measured in each epoch."""
+        """The loss, metrics and times of each epoch."""
         return self.fit.history
 
     @property
     def stop(self) -> str:
-        """Why the training ended, in words."""
+        """Why training stopped, as a sentence."""
         return self.fit.stop
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was decided about columns that could have been decided otherwise, and what happened in training."""
+        """Decisions about columns where another choice was possible, and notes from training."""
         return (*self.rows.preprocessing.notes, *self.fit.notes)
 
     @property
     def about(self) -> dict[str, Any]:
-        """How the network was trained and how good it is, in JSON's types: what the model's file carries along."""
+        """How the network was trained and how good it is, in JSON's types, as stored in the model file."""
         choices = self.recipe._asdict()
         return {
             "jaxnn": __version__,
@@ -86,24 +86,26 @@ class Outcome(NamedTuple):
         }
 
 
-def _unheard(*_: Any) -> None:
-    """Nobody listens."""
+def _ignore(*_: Any) -> None:
+    """Does nothing: the default callback."""
 
 
 class Listener(NamedTuple):
-    """Functions that are called while a run goes on; what they return is of no account, save `epoch`'s.
+    """Callbacks for the stages of a run. Their return values are ignored, except for that of `epoch`.
 
     Attributes:
         prepared: called with the `Rows` and the whole `Recipe` before the training.
-        epoch: called with a `training.Epoch` after each epoch; something true ends the training. None is fastest.
-        trained: called with the `training.Fit`, unless nothing was learnt.
-        judged: called with the `Outcome` before simple models are trained: a signal that comes then loses them alone.
+        epoch: called with a `training.Epoch` after each epoch; training stops if it returns something true. None is
+            fastest.
+        trained: called with the `training.Fit`, unless training did not complete one epoch.
+        tested: called with the scored `Outcome` before simple models are trained, so whatever it saves survives a
+            signal that arrives while they train.
     """
 
-    prepared: Callable[[Rows, Recipe], Any] = _unheard
+    prepared: Callable[[Rows, Recipe], Any] = _ignore
     epoch: Callable[[training.Epoch], Any] | None = None
-    trained: Callable[[training.Fit], Any] = _unheard
-    judged: Callable[[Outcome], Any] = _unheard
+    trained: Callable[[training.Fit], Any] = _ignore
+    tested: Callable[[Outcome], Any] = _ignore
 
 
 def run(
@@ -132,32 +134,33 @@ def run(
         training.save("stroke.safetensors", outcome.model)
 
     Args:
-        rows: a `Source`, or what `source` takes without a word about columns: the name of a data set, or arrays.
-        recipe: choices by their names in `Recipe`; what is left out is chosen by the number of rows. A `Recipe` makes
-            all choices.
-        validation: fraction of the rows that choose the best epoch, in [0, 1).
-        test: fraction of the rows that judge the trained network, in [0, 1).
-        metric: what decides which epoch was the best: "loss" or a name in `metrics.HIGHER_IS_BETTER`.
+        rows: a `Source`, or anything that `source` accepts without options: the name of a data set, or arrays.
+        recipe: a mapping from fields of `Recipe` to values, where the defaults of other fields depend on the number of
+            rows; or a whole `Recipe`.
+        validation: fraction of the rows held out to choose the best epoch, in [0, 1).
+        test: fraction of the rows held out to test the trained network, in [0, 1).
+        metric: what decides which epoch is best: "loss" or a name in `metrics.HIGHER_IS_BETTER`.
         class_weight: class -> weight, or "balanced".
-        class_weight_on_validation: whether they weigh the validation loss as well.
-        seed: of all random numbers, ≥ 0.
-        compare: whether to train and judge simple models too.
-        checkpoint: as all that follow, see `training.fit`: a folder in which the run is saved every now and then.
-        resume: go on from the newest checkpoint there.
-        history_file: one line of JSON per epoch is written there.
-        progress: whether to report the epochs on standard error.
-        listener: is told as the run goes on.
+        class_weight_on_validation: whether class weights apply to the validation loss too.
+        seed: the seed for all random numbers, ≥ 0.
+        compare: whether to train and score simple models too.
+        checkpoint: a folder in which the run is saved at intervals; for this and the arguments below, see
+            `training.fit`.
+        resume: whether to continue from the newest checkpoint in that folder.
+        history_file: a file to which one line of JSON is written per epoch.
+        progress: whether to print progress on standard error.
+        listener: callbacks for the stages of the run.
 
     Raises:
-        ValueError: the rows, what was said of them, or a choice is at fault; the message is what the command line
-            prints, and names options as they are called there.
-        TypeError: an argument is of the wrong kind.
+        ValueError: the rows, how to read them, or a choice is invalid. The message is the one that the command line
+            prints, so it names the options of `jaxnn train`.
+        TypeError: an argument has the wrong type.
         OSError: a file cannot be read or written.
         ImportError: a library that the data need is not installed.
     """
     listener = Listener() if listener is None else listener
     found = source(rows)
-    ready = prepare(found, validation=validation, test=test, seed=seed)
+    ready = split_and_preprocess(found, validation=validation, test=test, seed=seed)
     weights: dict[str, Any] = {
         "class_weight": weights_of_classes(ready, class_weight),
         "class_weight_on_validation": class_weight_on_validation,
@@ -182,11 +185,11 @@ def run(
     if not outcome.learnt:
         return outcome
     listener.trained(fit)
-    # From the raw rows through the model that is saved, not from the arrays it was trained on.
+    # Computed by the model that is saved, from the raw rows, not from the arrays it was trained on.
     outputs = model.outputs(found.rows)
     outcome = outcome._replace(outputs=outputs, scores=scores(ready, outputs))
     outcome = outcome._replace(model=model._replace(config={**model.config, "about": outcome.about}))
-    listener.judged(outcome)
+    listener.tested(outcome)
     if compare and outcome.interrupted is None:
         compared, interrupted = baselines(ready, seed=seed, **weights)
         outcome = outcome._replace(baselines=compared, interrupted=interrupted)

@@ -1,4 +1,4 @@
-"""Where the rows come from: a file, a data set by its name, a table or arrays in memory; and what is said of them."""
+"""Where the rows come from: a file, a named data set, a table or arrays in memory; and how to read their columns."""
 
 import os
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from jaxnn.experiments.text import listed
 from jaxnn.preprocessing.frames import columns_of
 from jaxnn.preprocessing.raw import check_matrix
 
-SAID = "as --problem says"
+CHOSEN = "chosen by --problem"
 
 
 class Columns(NamedTuple):
-    """What is said of the columns of a table; of what is not said, `preprocessing` decides.
+    """How to read the columns of a table; `preprocessing` decides what is left open.
 
     Attributes:
         target: the column to predict.
@@ -25,9 +25,9 @@ class Columns(NamedTuple):
         drop: columns to leave out.
         category: columns whose values are categories.
         number: columns whose values are numbers.
-        decimal: the decimal mark, "." or ",", where a column leaves it open.
-        missing: texts that stand for a missing value; () for the usual ones.
-        weight: a column that says how much each row counts, ≥ 0.
+        decimal: the decimal mark, "." or ",", for columns where it is ambiguous.
+        missing: cell contents that mean a missing value; () for the usual ones.
+        weight: the column with the weight of each row, ≥ 0.
     """
 
     target: str | None = None
@@ -41,18 +41,18 @@ class Columns(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Rows as `Model.predict` takes them, and what is known of them.
+    """Rows as `Model.predict` takes them, and what is known about them.
 
     Attributes:
-        name: the file or the data set, as it was given.
+        name: the file or the data set, as given.
         rows: a table, or an array (n, n_columns).
         n_rows: the number of rows.
-        dataset: of an array, its targets and names; None for a table.
-        columns: what was said of the columns.
-        target: the raw targets (n,); None where a model's table has none.
-        weight: how much each row counts, as it came (n,), or None.
+        dataset: for an array, its targets and names; None for a table.
+        columns: how the columns were read.
+        target: the raw targets (n,); None if a table for prediction has no target column.
+        weight: the raw weight of each row (n,), or None.
         problem: the name of the kind of problem.
-        reason: why it is that one.
+        reason: why it is of that kind, as printed.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Source(NamedTuple):
     target: Any = None
     weight: Any = None
     problem: str = ""
-    reason: str = "the data set says so"
+    reason: str = "stated by the data set"
 
 
 def source(
@@ -79,26 +79,26 @@ def source(
     missing: Sequence[str] = (),
     weight: str | None = None,
 ) -> Source:
-    """Rows to train on, with what is said of their columns.
+    """Rows to train on, and how to read their columns.
 
     Args:
-        rows: the name of a data set, or else the path of a file (`./digits` is a file of that name); a table in memory,
-            which is a mapping from names to columns, a `data.Table` or a DataFrame; arrays `(x, y)` or `(x, y, weight)`
-            with x (n, n_columns) and y, weight (n,); or a `data.Dataset`. A `Source` is given back as it is.
-        name: what messages and the model call rows in memory; "table" or "arrays" by default.
-        target: as all that follow, see `Columns`; a table needs a target.
-        problem: the name of a kind of problem, the only thing that can be said of arrays and data sets.
+        rows: the name of a data set, or the path of a file (`./digits` is a file of that name); a table in memory,
+            that is, a mapping from names to columns, a `data.Table` or a DataFrame; arrays `(x, y)` or `(x, y, weight)`
+            with x (n, n_columns) and y, weight (n,); or a `data.Dataset`. A `Source` is returned unchanged.
+        name: the name of rows in memory, in messages and in the model; "table" or "arrays" by default.
+        target: the column to predict; required for a table.
+        problem: the name of a kind of problem; the only one of these arguments that arrays and data sets accept.
         drop: columns to leave out.
-        category: columns that are categories.
-        number: columns that are numbers.
-        decimal: the decimal mark.
-        missing: texts that stand for a missing value.
-        weight: a column of weights.
+        category: columns to treat as categories.
+        number: columns to treat as numbers.
+        decimal: the decimal mark, for columns where it is ambiguous.
+        missing: cell contents that mean a missing value.
+        weight: the column with the weight of each row.
 
     Raises:
-        ValueError: there is neither a data set nor a file of that name, it is no table, a column is unknown, or a table
-            has no target; or the target is of no kind that can be predicted.
-        TypeError: `rows` is none of these.
+        ValueError: there is no data set or file of that name, the file is not a table, a column is unknown, a table has
+            no target, or the target cannot be predicted.
+        TypeError: `rows` is of another type.
         OSError: the file cannot be read.
         ImportError: a library that the data set or the format needs is not installed.
     """
@@ -109,11 +109,13 @@ def source(
     )
     if isinstance(rows, Source):
         if columns != Columns():
-            raise ValueError("These rows are a Source already: what is said of their columns belongs to it.")
+            raise ValueError(
+                "The rows are already a Source: pass target, problem and the other columns when you create it."
+            )
         return rows
     if isinstance(rows, str | os.PathLike):
-        said = {"missing": columns.missing} if columns.missing else {}
-        found = _opened(rows, columns, decimal=decimal, text=columns.category, number=columns.number, **said)
+        missing_cells = {"missing": columns.missing} if columns.missing else {}
+        found = _opened(rows, columns, decimal=decimal, text=columns.category, number=columns.number, **missing_cells)
     elif isinstance(rows, Dataset):
         found = _of_dataset(rows, name or rows.name, columns)
     elif isinstance(rows, tuple | list):
@@ -124,14 +126,14 @@ def source(
         return found
     table = found.rows.columns if isinstance(found.rows, data.Table) else columns_of(found.rows)
     if target is None:
-        raise ValueError(f"Which column is to be predicted? Give --target COLUMN, one of {listed(list(table), 12)}.")
+        raise ValueError(f"The target column is missing: add --target COLUMN, one of {listed(list(table), 12)}.")
     values = checks.one_of(target, table, "target column")
     weights = None if weight is None else checks.one_of(weight, table, "weight column")
-    called = [each for each in PROBLEMS.values() if each.target_kind and target in getattr(columns, each.target_kind)]
+    chosen = [each for each in PROBLEMS.values() if each.target_kind and target in getattr(columns, each.target_kind)]
     if problem is not None:
-        reason = SAID
-    elif called:
-        problem, reason = called[0].name, f"as --{called[0].target_kind} says"
+        reason = CHOSEN
+    elif chosen:
+        problem, reason = chosen[0].name, f"chosen by --{chosen[0].target_kind}"
     else:
         problem, reason = preprocessing.problem_of(values, name=target, decimal=decimal, missing=columns.missing)
     return found._replace(
@@ -140,79 +142,79 @@ def source(
 
 
 def source_for(name: str, fitted: preprocessing.Preprocessing) -> Source:
-    """The rows of a data set or a file, which is read as the training rows of a model were.
+    """The rows of a data set or a file, read in the same way as the training rows of a model.
 
     Args:
         name: the data set or the file.
         fitted: the model's preprocessing.
 
     Raises:
-        ValueError, OSError, ImportError: as for `source`.
+        ValueError, OSError, ImportError: as `source` raises them.
     """
     numbers = [each.name for each in fitted.columns if each.kind == "number"]
-    said: dict[str, Any] = {"text": fitted.as_text, "number": [*numbers, fitted.target_name]}
-    found = _opened(name, Columns(), **said | ({"missing": fitted.missing} if fitted.missing else {}))
-    found = found._replace(problem=fitted.problem, reason="the model says so")
+    reading: dict[str, Any] = {"text": fitted.as_text, "number": [*numbers, fitted.target_name]}
+    found = _opened(name, Columns(), **reading | ({"missing": fitted.missing} if fitted.missing else {}))
+    found = found._replace(problem=fitted.problem, reason="stated by the model")
     if found.dataset is None:
         return found._replace(target=found.rows.columns.get(fitted.target_name))
     return found if found.dataset.target_name == fitted.target_name else found._replace(target=None)
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:
-    """Names of columns; one alone may be given as itself."""
+    """Names of columns; a single name may be given without a list."""
     return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _missing(given: Sequence[str]) -> tuple[str, ...]:
-    """The texts that stand for a missing value, the empty one among them; () for the usual ones."""
+    """The cell contents that mean a missing value, including the empty cell; () for the usual ones."""
     return tuple(dict.fromkeys(("", *map(str.strip, _names(given))))) if given else ()
 
 
-def _opened(path: str | os.PathLike[str], columns: Columns, **words: Any) -> Source:
-    """The data set or the file of that name; `words` are further ones for `data.read_table`."""
+def _opened(path: str | os.PathLike[str], columns: Columns, **reading: Any) -> Source:
+    """The data set or the file of that name; `reading` holds further arguments of `data.read_table`."""
     name = os.fspath(path)
     if isinstance(path, str) and name in data.NAMES:
         return _of_dataset(data.load(name), name, columns)
     if not os.path.exists(name):
         raise ValueError(
-            f"There is no file {name!r} and no data set of that name.{checks.nearest(name, data.NAMES)}"
+            f"There is no file or data set named {name!r}.{checks.nearest(name, data.NAMES)}"
             f" Data sets: {', '.join(data.NAMES)}."
         )
     if os.path.isdir(name):
         raise ValueError(f"{name!r} is a folder: give a file (CSV, TSV, Parquet) or a data set ({listed(data.NAMES)}).")
-    table = data.read_table(name, **words)
+    table = data.read_table(name, **reading)
     return Source(name, table, len(table))
 
 
 def _of_dataset(dataset: Dataset, name: str, columns: Columns) -> Source:
-    """A data set, which knows its target and its columns: only another kind of problem can be asked of it.
+    """A data set, whose target and columns are fixed: only the kind of problem can be changed.
 
     Raises:
-        ValueError: something else is said of its columns.
+        ValueError: another target or a choice about columns is given.
     """
-    words = ("drop", "weight", "category", "number", "decimal", "missing")
-    if columns.target not in (None, dataset.target_name) or any(getattr(columns, word) for word in words):
+    options = ("drop", "weight", "category", "number", "decimal", "missing")
+    if columns.target not in (None, dataset.target_name) or any(getattr(columns, option) for option in options):
         raise ValueError(
-            f"The data set {name!r} knows its target, {dataset.target_name!r}, and its columns: "
-            f"--target, --{', --'.join(words[:-1])} and --{words[-1]} are for files."
+            f"The data set {name!r} has a fixed target, {dataset.target_name!r}, and fixed columns: leave out "
+            f"--target, --{', --'.join(options[:-1])} and --{options[-1]}, which apply to files."
         )
     found = Source(name, dataset.x, len(dataset.x), dataset, columns, dataset.y, problem=dataset.problem)
-    return found if columns.problem is None else found._replace(problem=columns.problem, reason=SAID)
+    return found if columns.problem is None else found._replace(problem=columns.problem, reason=CHOSEN)
 
 
 def _of_arrays(name: str, columns: Columns, *arrays: Any) -> Source:
     """Arrays (x, y) or (x, y, weight) as a data set of that name."""
     if len(arrays) not in (2, 3):
-        raise ValueError(f"Arrays must be (x, y) or (x, y, weight), got {len(arrays)} of them.")
+        raise ValueError(f"Arrays must be given as (x, y) or (x, y, weight), got {len(arrays)} arrays.")
     x, y = np.asarray(arrays[0]), np.asarray(arrays[1])
     check_matrix(x, None)
     if len(y) != len(x):
-        raise ValueError(f"Inputs have {len(x)} rows, targets have {len(y)}.")
+        raise ValueError(f"Inputs have {len(x)} rows, but targets have {len(y)}: they need the same number.")
     weight = arrays[2] if len(arrays) == 3 else None
     if weight is not None and len(weight) != len(x):
-        raise ValueError(f"Inputs have {len(x)} rows, weights have {len(weight)}.")
-    said: Any = columns.problem  # one of `PROBLEMS`
-    decided, reason = preprocessing.problem_of(y, name="target") if said is None else (said, SAID)
+        raise ValueError(f"Inputs have {len(x)} rows, but weights have {len(weight)}: they need the same number.")
+    chosen: Any = columns.problem  # one of `PROBLEMS`
+    decided, reason = preprocessing.problem_of(y, name="target") if chosen is None else (chosen, CHOSEN)
     names = tuple(f"x{j}" for j in range(x.shape[1]))
     dataset = Dataset(name, x, y, names, (), "target", decided, f"{len(x):,} rows in memory", "")
     return _of_dataset(dataset, name, columns)._replace(weight=weight, reason=reason)

@@ -1,4 +1,4 @@
-"""Lists and counts as messages have them."""
+"""Lists and counts for messages."""
 
 from collections.abc import Sequence
 

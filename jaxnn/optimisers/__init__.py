@@ -1,17 +1,17 @@
-"""Update rules as pairs of pure functions, one family a file.
+"""Update rules as pairs of pure functions, one family per file.
 
     optimiser = adam(1e-3)
     state = optimiser.init(params)
     updates, state = optimiser.update(grads, state, params)
     params = apply_updates(params, updates)
 
-Rules take a gradient (`TABLE`); methods evaluate the objective themselves (`METHODS`: Newton, Gauss-Newton,
-Levenberg-Marquardt, quasi-Newton), and are at home in `training.minimise`.
+First-order rules use a gradient (`TABLE`); second-order methods evaluate the objective themselves (`METHODS`: Newton,
+Gauss-Newton, Levenberg-Marquardt, quasi-Newton) and are meant for `training.minimise`.
 
 An optimiser is a pytree whose leaves are its hyperparameters: as an argument of a compiled program its numbers are
-data, `jax.grad` takes derivatives with respect to them, and `stack(adam, learning_rate=[…])` makes many for `jax.vmap`.
+data, `jax.grad` can differentiate with respect to them, and `stack(adam, learning_rate=[…])` makes many for `jax.vmap`.
 
-`optax.GradientTransformationExtraArgs(*adam(1e-3))` is optax's own type; our loops take optax's optimisers as they are.
+`optax.GradientTransformationExtraArgs(*adam(1e-3))` is an optax optimiser, and our loops accept optax's optimisers.
 """
 
 from typing import Any
@@ -60,9 +60,9 @@ __all__ += methods.__all__
 
 
 def get(name: str) -> Any:
-    """The factory of that name: of a first-order rule (`TABLE`) or of a method that evaluates J itself (`METHODS`).
+    """The factory of that name, of a first-order rule (`TABLE`) or a second-order method (`METHODS`).
 
     Raises:
-        ValueError: unknown name; the nearest known one is offered.
+        ValueError: the name is unknown; the message suggests the closest one.
     """
     return checks.one_of(name, {**TABLE, **METHODS}, "optimiser")

@@ -1,12 +1,12 @@
-"""What an update is sent beyond gradients, state and parameters, which optax calls extra arguments.
+"""The extra arguments, in optax's words, of an update: those besides gradients, state and parameters.
 
     value, grad, value_fn      J, its gradient, and params -> J: every loop sends them, as optax's do
-    objective, batch, key      the parts of J, for methods that need them (Gauss-Newton); of our loops alone
+    objective, batch, key      what J is made of, for methods such as Gauss-Newton; only our loops send them
 
-An update that ends in `**extra`, as all of ours and optax's extended ones do, takes the first three. One of optax's
-plain transformations, `update(updates, state, params)`, takes none, and one that names some keyword-only gets those:
-optax's line searches refuse any that they do not know. The parts of J go to an update that names them, and through
-optimisers made of others (`forwards_extra`).
+An update with `**extra`, like all of ours and optax's extended ones, gets the first three. A plain optax
+transformation, `update(updates, state, params)`, gets none. An update with keyword-only arguments gets exactly those,
+because optax's line searches reject unknown ones. Objective, batch and key are sent only to an update that has
+arguments of these names, and through optimisers composed of others (`forwards_extra`).
 """
 
 import inspect
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from jaxnn.types import OptimiserLike, OptState, Params, Updates
 
 ALWAYS = ("value", "grad", "value_fn")
-PARTS_OF_J = ("objective", "batch", "key")
+OBJECTIVE_ARGUMENTS = ("objective", "batch", "key")
 
 Update = TypeVar("Update", bound=Callable[..., Any])
 
@@ -24,7 +24,7 @@ Update = TypeVar("Update", bound=Callable[..., Any])
 def update(
     optimiser: OptimiserLike, grads: Updates, state: OptState, params: Params, **extra: Any
 ) -> tuple[Updates, OptState]:
-    """Calls an optimiser's update, ours or optax's, with those of the extra arguments that it takes."""
+    """Calls an optimiser's update, ours or optax's, with the extra arguments that it accepts."""
     return optimiser.update(grads, state, params, **_accepted(optimiser.update, extra))
 
 
@@ -38,17 +38,17 @@ def _accepted(function: Callable[..., Any], extra: Mapping[str, Any]) -> dict[st
 
 
 def forwards_extra(function: Update) -> Update:
-    """Marks the update of an optimiser made of others: it takes every extra argument, and each of them gets its own."""
+    """Marks the update of an optimiser composed of others, which forwards all extra arguments to them."""
     function.forwards_extra = True  # type: ignore[attr-defined]
     return function
 
 
 def row_by_row(function: Update) -> Update:
-    """Marks the update of a method that takes each row's outputs on their own: predict must not mix rows."""
+    """Marks the update of a method that computes the outputs row by row, so predict must not mix rows."""
     function.row_by_row = True  # type: ignore[attr-defined]
     return function
 
 
 def is_row_by_row(optimiser: OptimiserLike) -> bool:
-    """Whether the method takes each row's outputs on their own."""
+    """Whether the method computes the outputs row by row."""
     return getattr(optimiser.update, "row_by_row", False)

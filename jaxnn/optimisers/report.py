@@ -1,4 +1,4 @@
-"""What a method that minimises reports of its latest step: the last field of its state."""
+"""The report of a second-order method on its latest step: the last field of its state."""
 
 import warnings
 from typing import Any, NamedTuple
@@ -8,17 +8,18 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 class Report(NamedTuple):
-    """Of one iteration, all of whose trial points are tried within one update."""
+    """The report on one iteration; all of its trial points are evaluated within one update."""
 
-    predicted_reduction: Float[Array, ""]  # of J by the model, < 0 where pure Newton goes up; nan without a model
-    gain_ratio: Float[Array, ""]  # actual reduction / predicted; nan likewise
-    damping: Float[Array, ""]  # λ, σ or trust radius of the next step; nan likewise
-    evaluations: Int[Array, ""]  # of J, gradients and Hessian products, beyond the loop's own
+    predicted_reduction: Float[Array, ""]  # of J by the model, < 0 if pure Newton goes uphill; nan without a model
+    gain_ratio: Float[Array, ""]  # actual reduction / predicted reduction; nan without a model
+    damping: Float[Array, ""]  # λ, σ or trust radius of the next step; nan if there is none
+    evaluations: Int[Array, ""]  # of J, gradients and Hessian products, besides the loop's own
     accepted: Bool[Array, ""]  # whether a step was taken
-    at_limit: Bool[Array, ""]  # no step is acceptable even at the largest damping or the smallest step length
-    within_rounding: Bool[Array, ""]  # whether J changes by its rounding at most, and no step promises more
-    # Of J by the model, without any limit to the step (`promise`): ∞ where it falls for ever, -∞ where it does and the
-    # method does not mind, as pure Newton. None of a method without a model: `training.minimise` finds it in the end
+    at_limit: Bool[Array, ""]  # whether no step is acceptable, even at the largest damping or smallest length
+    within_rounding: Bool[Array, ""]  # whether J changed by at most its rounding error, and no step predicts more
+    # Reduction of J predicted by the model without a limit on the step (`promise`): ∞ if the model is unbounded below,
+    # -∞ if it is but the method ignores that, as pure Newton does. None for a method without a model, for which
+    # `training.minimise` computes it at the end.
     promised: Float[Array, ""] | None
 
     @property
@@ -32,9 +33,10 @@ def start(dtype: Any, *, damping: Any = jnp.nan, promised: float | None = None) 
     """The report before the first step, in the dtype of the arithmetic.
 
     Args:
-        dtype: of the arithmetic.
-        damping: of the first step.
-        promised: of the first step: ∞ if the method leaves a saddle even where the gradient is 0, else nan.
+        dtype: the dtype of the arithmetic.
+        damping: the damping of the first step.
+        promised: the predicted reduction of the first step: ∞ if the method leaves a saddle point even if the gradient
+            is 0, otherwise nan.
     """
     nan = jnp.asarray(jnp.nan, dtype)
     return Report(

@@ -1,4 +1,4 @@
-"""An optimiser as JSON: its name and numbers, as a saved model keeps them, and back.
+"""Converts an optimiser to JSON, its name and numbers, as stored in a saved model, and back.
 
 spec(adam(1e-3))                      {"adam": {"learning_rate": 0.001, "b1": 0.9, …}}
 from_spec({"adam": {"learning_rate": 0.001}})
@@ -17,21 +17,21 @@ from jaxnn.optimisers.presets import PRESETS
 from jaxnn.optimisers.second_order.methods import METHODS
 from jaxnn.types import Optimiser, OptimiserLike
 
-PARTS = (accumulate, chain, masked, add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero)
-FACTORIES: dict[str, Any] = {**TABLE, **METHODS, **PRESETS, **{part.__name__: part for part in PARTS}}
+COMPOSERS = (accumulate, chain, masked, add_weight_decay, clip_by_global_norm, clip_by_value, set_to_zero)
+FACTORIES: dict[str, Any] = {**TABLE, **METHODS, **PRESETS, **{factory.__name__: factory for factory in COMPOSERS}}
 
 
 def spec(optimiser: OptimiserLike) -> dict[str, Any]:
-    """The optimiser's name and arguments, as JSON holds them.
+    """The optimiser's name and arguments, in JSON's types.
 
     Raises:
-        ValueError: it, or a part of it, is made of functions that have no name here: optax's, or your own.
+        ValueError: the optimiser contains functions without a name in jaxnn, such as optax's or your own.
     """
     made = factories.made_by(optimiser)
     found = None if made is None else made.spec
     unknown = repr(optimiser) if found is None else _unnamed(found)
     if found is None or unknown:
-        raise ValueError(f"Only optimisers and schedules of jaxnn can be written by name and numbers; got {unknown}.")
+        raise ValueError(f"Only optimisers and schedules of jaxnn have a spec of name and numbers, got {unknown}.")
     return found
 
 
@@ -39,10 +39,12 @@ def from_spec(description: Mapping[str, Any]) -> Optimiser:
     """The optimiser of that name with those arguments; `from_spec(spec(optimiser)) == optimiser`.
 
     Raises:
-        ValueError: an unknown name, an argument that its factory does not take, a number out of range.
+        ValueError: the name is unknown, its factory does not accept an argument, or a number is out of range.
     """
     if not isinstance(description, Mapping) or len(description) != 1:
-        raise ValueError(f'An optimiser is described as {{"adam": {{"learning_rate": 0.001}}}}, got {description!r}.')
+        raise ValueError(
+            f'An optimiser\'s spec must be like {{"adam": {{"learning_rate": 0.001}}}}, got {description!r}.'
+        )
     ((name, arguments),) = description.items()
     return _made(checks.one_of(name, FACTORIES, "optimiser"), name, arguments)
 
@@ -60,7 +62,7 @@ def _made(factory: Any, name: str, arguments: Any) -> Any:
 
 
 def _value(value: Any) -> Any:
-    """An argument; an object of one known name is an optimiser or a schedule."""
+    """An argument; an object whose only key is a known name is an optimiser or a schedule."""
     if isinstance(value, list):
         return tuple(_value(part) for part in value)
     if isinstance(value, Mapping) and len(value) == 1:
@@ -72,7 +74,7 @@ def _value(value: Any) -> Any:
 
 
 def _unnamed(found: Any) -> str | None:
-    """The function in a description that has no name here."""
+    """The first function in a spec without a name in jaxnn, or None."""
     if isinstance(found, Mapping):
         if set(found) == {"function"}:
             return str(found["function"])

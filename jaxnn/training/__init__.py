@@ -1,18 +1,21 @@
-"""Training: one step, one scan, or a whole run with everything around it; and models as files.
+"""Training: one step, one scan, or a complete run; and models saved as files.
 
 step        a pure function (state, batch) -> (state, info)
 run         many steps in one scan: jit it, vmap it, differentiate it
-minimise    the whole data at every step, to the limit of the precision: for second-order methods
-fit         a whole run: progress, validation, early stopping, checkpoints, interrupts
-diagnose    says in words what is wrong with a network or a run, from the statistics of its layers
-save, load  a model as one file that holds no code
+minimise    all data in every step, to the limit of the precision: for second-order methods
+fit         a complete run: progress, validation, early stopping, checkpoints, interrupts
+diagnose    explains what is wrong with a network or a run, from the statistics of its layers
+save, load  a model as one file that contains no code
 """
+
+import warnings
+from typing import Any
 
 from jaxnn.training.diagnosis import Diagnosis, Finding, diagnose
 from jaxnn.training.epochs import Carry
 from jaxnn.training.fitting import Epoch, Fit, fit
 from jaxnn.training.history import History
-from jaxnn.training.minimise import Path, Solution, minimise
+from jaxnn.training.minimise import Solution, Trajectory, minimise
 from jaxnn.training.model import Model, load, save
 from jaxnn.training.named_arrays import flatten, unflatten
 from jaxnn.training.ordering import batches, order
@@ -30,10 +33,10 @@ __all__ = [
     "Info",
     "LayerStatistics",
     "Model",
-    "Path",
     "Solution",
     "Stop",
     "TrainState",
+    "Trajectory",
     "Watch",
     "batches",
     "diagnose",
@@ -49,3 +52,10 @@ __all__ = [
     "step",
     "unflatten",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Path":
+        warnings.warn("training.Path is now training.Trajectory.", DeprecationWarning, stacklevel=2)
+        return Trajectory
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,11 +1,11 @@
-"""Checkpoints of a run: everything between two steps, so that a resumed run ends with the same bits.
+"""Checkpoints of a run: its complete state between two steps, so a resumed run ends with the same bits.
 
-A folder holds the last two, numbered by step. Each is the whole `Carry`, the history, and a description of the run:
-continuing with other data, another batch size, key or score would be another run, and is refused. Another objective or
-optimiser of the same shape is taken as wanted, with a warning.
+A folder keeps the last two, numbered by step. Each has the whole `Carry`, the history, and a description of the run:
+continuing with other data, or another batch size, key or score, would be a different run, and is refused. Another
+objective or optimiser of the same structure is accepted, with a warning.
 
-The bits are the same for the same versions, kind of device, precision and number of visible cores, which is why those
-are kept too, and named if they differ.
+The bits are the same for the same versions, kind of device, precision and number of visible cores. These are stored
+too, and a warning names them if they differ.
 """
 
 import hashlib
@@ -30,9 +30,9 @@ from jaxnn.types import Batch
 from jaxnn.version import __version__
 
 KIND, STEM = "checkpoint", "run"
-LEAST_SECONDS = 0.5  # between checkpoints
+LEAST_SECONDS = 0.5  # the shortest time between checkpoints
 MOST_NOTES = 100
-SHARE = 0.05  # of the time that writing them may take
+SHARE = 0.05  # the largest fraction of the time that may be spent on writing them
 
 
 class Checkpoints:
@@ -47,7 +47,7 @@ class Checkpoints:
         validation: Batch | None,
         key: Any,
     ) -> None:
-        flatten({"carry": carry})  # refused now, if it can't be written, rather than after the first call
+        flatten({"carry": carry})  # raises now, not after the first call, if it can't be written
         self.folder = Path(folder)
         self.run = {
             "rows": plan.rows,
@@ -58,7 +58,7 @@ class Checkpoints:
             "score": [plan.monitor, plan.sign],
         }
         self.rule = rule_digest(plan, carry.train, data)
-        self.notes: tuple[str, ...] = ()  # of the run that was loaded
+        self.notes: tuple[str, ...] = ()  # the notes of the run that was loaded
         self.machine = {
             "jax": jax.__version__,
             "jaxlib": metadata.version("jaxlib"),
@@ -71,24 +71,25 @@ class Checkpoints:
         self.last_time, self.last_cost = -np.inf, 0.0
         self.failed = False
 
-    def prepare(self, *, resume: bool) -> None:
-        """Makes the folder and sees that it can be written to.
+    def create_folder(self, *, resume: bool) -> None:
+        """Creates the folder and checks that it can be written to.
 
         Raises:
-            ValueError: it holds another run's checkpoints, and `resume` was not asked for.
+            ValueError: it already has checkpoints, and `resume` is False.
             OSError: it can't be written to.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         files.check_writable(self.folder / f"{STEM}-00000000.ckpt")
         if not resume and checkpoint_files.numbered(self.folder, STEM):
             raise ValueError(
-                f"{self.folder} already holds checkpoints: pass resume=True to go on from them, or another folder."
+                f"{self.folder} already contains checkpoints: pass resume=True to continue from them, or another"
+                " folder."
             )
 
     def save(
         self, carry: Carry, records: Records, elapsed: float, retries: tuple[int, int], notes: list[str]
     ) -> str | None:
-        """Writes one if it is time to; returns what went wrong, once, if the system refused."""
+        """Writes a checkpoint if it is time to; returns a message, only once, if the system refused."""
         now = time.monotonic()
         if now - self.last_time < max(LEAST_SECONDS, self.last_cost / SHARE):
             return None
@@ -97,7 +98,7 @@ class Checkpoints:
     def save_now(
         self, carry: Carry, records: Records, elapsed: float, retries: tuple[int, int], notes: list[str]
     ) -> str | None:
-        """Writes one. A full disk leaves the previous ones as they were and stops nothing."""
+        """Writes a checkpoint. If the disk is full, the previous ones stay and training continues."""
         began = time.monotonic()
         tensors = flatten({"carry": carry}) | {"history": records.to_array()}
         spec = {
@@ -115,16 +116,16 @@ class Checkpoints:
         except OSError as error:
             self.last_time = time.monotonic()
             first, self.failed = not self.failed, True
-            return f"The checkpoint could not be written, training goes on: {error}" if first else None
+            return f"The checkpoint could not be written, and training continues without it: {error}" if first else None
         self.last_time = time.monotonic()
         self.last_cost, self.failed = self.last_time - began, False
         return None
 
     def load(self, like: Carry, records: Records) -> tuple[Carry, float, tuple[int, int]] | None:
-        """The newest that is whole: the run, its seconds so far, its retries and where they were; None without one.
+        """The newest undamaged checkpoint: the run, its seconds so far, its retries and their epoch; None without one.
 
         Raises:
-            ValueError: it is of another run; the message says in what it differs.
+            ValueError: it belongs to another run; the message says what differs.
         """
         found = checkpoint_files.newest(self.folder, STEM, KIND, allow_nonfinite=True)
         if found is None:
@@ -133,21 +134,26 @@ class Checkpoints:
         then = spec.get("run", {})
         if not isinstance(then, dict) or set(then) != set(self.run):
             raise ValueError(
-                f"{path} was written by another version of jaxnn: resume with that, or use another folder."
+                f"{path} was written by another version of jaxnn: resume with that version, or use another folder."
             )
         for name, now in self.run.items():
             if then[name] != now:
-                shown = f": {then[name]} there, {now} here" if name in ("rows", "batch_size") else ""
+                shown = (
+                    f" ({then[name]} in the checkpoint, {now} in this run)" if name in ("rows", "batch_size") else ""
+                )
                 raise ValueError(
                     f"{path} is a checkpoint of another run: its {name.replace('_', ' ')} differs{shown}. "
-                    f"Resume with what it was started with, or use another folder."
+                    f"Resume with the original arguments, or use another folder."
                 )
         if spec.get("columns") != list(records.names):
-            raise ValueError(f"{path} recorded {spec.get('columns')}, this run records {list(records.names)}.")
+            raise ValueError(
+                f"{path} recorded {spec.get('columns')}, but this run records {list(records.names)}: pass the same"
+                " metrics and validation, or use another folder."
+            )
         if spec.get("machine") != self.machine:
             warnings.warn(
-                f"The checkpoint was written with {spec.get('machine')}, this is {self.machine}: the run goes on, "
-                f"but its last bits may differ from an uninterrupted one.",
+                f"The checkpoint was written with {spec.get('machine')}, but this is {self.machine}: the run continues,"
+                f" but its last bits may differ from those of an uninterrupted run.",
                 stacklevel=3,
             )
         try:
@@ -156,8 +162,8 @@ class Checkpoints:
             raise ValueError(f"{path} is a checkpoint of another network or optimiser: {error}") from None
         if spec.get("rule") != self.rule:
             warnings.warn(
-                "The objective or the optimiser is not the one that the checkpoint was made with: the run goes on with "
-                "the new one.",
+                "The objective or the optimiser is not the one that the checkpoint was written with: the run continues "
+                "with the new one.",
                 stacklevel=3,
             )
         history, elapsed, (used, after) = _checked(path, spec, tensors, int(carry.epoch), len(records.names) + 1)
@@ -169,7 +175,7 @@ class Checkpoints:
 def _checked(
     path: Path, spec: Any, tensors: Any, epochs: int, columns: int
 ) -> tuple[np.ndarray, float, tuple[int, int]]:
-    """What stands in a checkpoint beside the carry; ValueError for what no run would have written."""
+    """The contents of a checkpoint besides the carry; ValueError if no run could have written them."""
     history = tensors.get("history")
     elapsed, retries, notes = spec.get("elapsed"), spec.get("retries"), spec.get("notes")
     whole = (
@@ -184,12 +190,14 @@ def _checked(
         and all(isinstance(note, str) for note in notes)
     )
     if not whole:
-        raise ValueError(f"{path} is no checkpoint that a run wrote: its history or its account of itself is damaged.")
+        raise ValueError(
+            f"{path} is not a valid checkpoint: its history or description is damaged. Delete it or use another folder."
+        )
     return history, float(elapsed), (retries[0], retries[1])
 
 
 def rule_digest(plan: Plan, train: TrainState, data: Batch) -> str:
-    """SHA-256 of one step as XLA gets it: of the objective, the optimiser, and their hyperparameters."""
+    """SHA-256 of one step's program: of the structure of the objective and the optimiser."""
     batch = jax.eval_shape(gather, data, jax.ShapeDtypeStruct((plan.batch_size,), np.int32))
     text = jax.jit(plan.step(plan.optimiser, data)).lower(train, batch).as_text()
     return hashlib.sha256(text.encode()).hexdigest()

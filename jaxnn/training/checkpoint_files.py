@@ -1,4 +1,4 @@
-"""Numbered files, of which the last few are kept: where the newest is damaged, the one before it still serves."""
+"""Numbered files, of which the last few are kept: if the newest is damaged, the one before it can be used."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from jaxnn.training.headers import Spec, Tensors
 
 
 class Stored(NamedTuple):
-    """What `newest` found.
+    """The file that `newest` found.
 
     Attributes:
         path: the file.
@@ -40,13 +40,13 @@ def write_numbered(
 ) -> Path:
     """Writes `folder/stem-00000042.ckpt` and then removes all but the last `keep`.
 
-    Files with larger numbers are removed too: they are states of a run that this one did not continue, and `newest`
-    would prefer them. One run at a time may use a stem.
+    Files with larger numbers are removed too: they belong to a run that this one does not continue, and `newest` would
+    prefer them. Only one run at a time may use a stem.
 
     Args:
         folder: where the files are; it must exist.
         stem: the name that a run's files share.
-        number: the place in the series, 0 or more, such as the step.
+        number: the number of the file, 0 or more, such as the step.
         kind: as for `serialisation.write`.
         spec: as for `serialisation.write`.
         tensors: as for `serialisation.write`.
@@ -56,8 +56,8 @@ def write_numbered(
         The path of the file.
 
     Raises:
-        ValueError: as for `serialisation.write`; or `number`, `keep` or `stem` is not acceptable.
-        OSError: the system refuses; the earlier files are all there.
+        ValueError: as for `serialisation.write`; or `number`, `keep` or `stem` is invalid.
+        OSError: the system refuses; the earlier files are still there.
     """
     checks.whole(0, number=number)
     checks.whole(1, keep=keep)
@@ -73,7 +73,7 @@ def write_numbered(
 
 
 def numbered(folder: PathLike, stem: str) -> dict[int, Path]:
-    """The files that `write_numbered` left, by number, least first; damaged ones are among them.
+    """The files that `write_numbered` wrote, by number in increasing order, damaged ones included.
 
     Raises:
         OSError: the system refuses to list the folder; a folder that does not exist has no files.
@@ -89,10 +89,10 @@ def numbered(folder: PathLike, stem: str) -> dict[int, Path]:
 
 
 def newest(folder: PathLike, stem: str, kind: str, *, allow_nonfinite: bool = False) -> Stored | None:
-    """The newest file of a series that is whole, or None. Temporary files of a killed run are removed.
+    """The newest undamaged file of a series, or None. Temporary files of a killed run are removed.
 
-    A damaged file is passed over with a warning that names it. If all are, that is an error: to begin again from
-    nothing would be to remove them.
+    A damaged file is skipped with a warning that names it. If all are damaged, that is an error, because starting over
+    would delete them.
 
     Args:
         folder: where the files are.
@@ -101,7 +101,7 @@ def newest(folder: PathLike, stem: str, kind: str, *, allow_nonfinite: bool = Fa
         allow_nonfinite: as for `serialisation.read`.
 
     Raises:
-        ValueError: there are files, and not one could be read.
+        ValueError: there are files, but none could be read.
         OSError: the system refuses to list the folder or to read a file; a folder that does not exist has no files.
     """
     series = numbered(folder, stem)
@@ -110,14 +110,18 @@ def newest(folder: PathLike, stem: str, kind: str, *, allow_nonfinite: bool = Fa
         try:
             return Stored(path, *serialisation.read(path, kind, allow_nonfinite=allow_nonfinite))
         except ValueError as error:
-            warnings.warn(f"Passed over a checkpoint: {error}", stacklevel=2)
+            warnings.warn(f"Skipped a damaged checkpoint: {error}", stacklevel=2)
             last = error
     if series:
-        raise ValueError(f"Not one of the checkpoints in {folder} could be read, move them away to begin again: {last}")
+        raise ValueError(
+            f"None of the checkpoints in {folder} could be read; move them away to start over. The oldest: {last}"
+        )
     return None
 
 
 def _check_stem(stem: str) -> None:
-    """Raises ValueError unless a file name may start so."""
+    """Raises ValueError unless this is a valid start of a file name."""
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", stem) or stem.startswith("."):
-        raise ValueError(f"stem must be letters, digits and '_.-', not starting with '.', 100 at most, got {stem!r}.")
+        raise ValueError(
+            f"stem must be 1 to 100 letters, digits or characters of '_.-', not starting with '.', got {stem!r}."
+        )

@@ -2,8 +2,8 @@
 
     J = Σ_chunks Σᵢ wᵢ ℓᵢ / Σ w + R                or over the number of rows, for `Relative` weights
 
-The chunks are evaluated one after another and recomputed for the derivative (`jax.checkpoint`), so that no intermediate
-of more than one chunk is ever held. The last chunk is filled up with copies of a row, which count with weight 0.
+The chunks are evaluated one after another and recomputed for the derivative (`jax.checkpoint`), so
+intermediates of only one chunk are in memory at a time. The last chunk is padded with copies of a row of weight 0.
 """
 
 from collections.abc import Callable
@@ -21,20 +21,20 @@ from jaxnn.types import Batch, Params
 
 @dataclass(frozen=True)
 class Chunked(Objective):
-    """An `Objective` that looks at so many rows at once."""
+    """An `Objective` that evaluates `rows_at_once` rows at a time."""
 
     rows_at_once: int = 1024
 
     @classmethod
     def of(cls, objective: Callable[..., Any], rows_at_once: int) -> "Chunked":
-        """The chunked twin of an objective.
+        """The objective, evaluated in chunks.
 
         Raises:
-            ValueError: a plain function, which cannot be told how its rows add up.
+            ValueError: a plain function, for which it is unknown how the rows add up.
         """
         if not isinstance(objective, Objective):
             raise ValueError(
-                "rows_at_once needs the split into predict and loss: pass an Objective(predict, loss) as the objective."
+                "rows_at_once needs a separate predict and loss: pass an Objective(predict, loss) as the objective."
             )
         return cls(objective.predict, objective.loss, objective.penalty, rows_at_once)
 
@@ -56,7 +56,9 @@ class Chunked(Objective):
             some_x, some_y = chunks.taken((x, y), at)
             losses = self.loss(self.outputs(params, some_x, key), some_y)
             if losses.shape != (size,):
-                raise ValueError(f"The loss must give one number per example, shape ({size},), got {losses.shape}.")
+                raise ValueError(
+                    f"The loss must return one number per example, shape ({size},), got shape {losses.shape}."
+                )
             losses = losses.astype(tree.wide_dtype(losses.dtype))
             return jnp.sum(w.astype(losses.dtype) * losses)
 
@@ -66,6 +68,6 @@ class Chunked(Objective):
 
 jax.tree_util.register_pytree_node(
     Chunked,
-    lambda objective: (objective.parts, objective.rows_at_once),
-    lambda rows_at_once, parts: Chunked.of(Objective(*structure.restore(tuple(parts))), rows_at_once),
+    lambda objective: (objective.as_pytree, objective.rows_at_once),
+    lambda rows_at_once, split: Chunked.of(Objective(*structure.restore(tuple(split))), rows_at_once),
 )

@@ -1,13 +1,13 @@
-"""The compiled heart of `fit`: one program that trains for any number of steps and keeps the books.
+"""The compiled core of `fit`: one program that trains for any number of steps and records each epoch.
 
-    while steps are left, epochs are left, and nothing stopped:
+    while steps and epochs are left, and the run has not stopped:
         rows ← order(key, epoch)                          a pure function: a resumed run visits the same rows
-        one step for every whole batch of `rows`          the inner loop
+        one step for every full batch of `rows`           the inner loop
         at the end of the epoch: the last short batch, the validation set, the best parameters so far
 
-How many steps a call takes is data, not a constant. The host can therefore follow the clock and still run the very
-same program: the bits of a run do not depend on how it was cut into calls, so that a run which was killed and resumed
-ends where it would have ended.
+The number of steps in a call is data, not a constant, so the host can adjust it to the clock without compiling another
+program. The bits of a run do not depend on how it was divided into calls: a run that is killed and resumed ends with
+the same bits.
 """
 
 from collections.abc import Callable
@@ -26,16 +26,16 @@ from jaxnn.training.ordering import order
 from jaxnn.training.steps import Info, TrainState, gather, init, learning_rate, step
 from jaxnn.types import Batch, Optimiser, OptimiserLike, Params
 
-RECORDS = 256  # epochs that one call can report
+RECORDS = 256  # the most epochs that one call can record
 STEP_KEYS = 2**31 - 1  # folded into the key for the keys of steps
-EVALUATION_ROWS = 8192  # rows that are evaluated at once
+EVALUATION_ROWS = 8192  # rows evaluated at a time
 
 RUNNING, STALLED, DIVERGED = 0, 1, 2
-LOSS, VALIDATION_LOSS, TRAINING_LOSS, METRICS = 0, 3, 4, 5  # columns of a record; of metrics the first
+LOSS, VALIDATION_LOSS, TRAINING_LOSS, METRICS = 0, 3, 4, 5  # columns of a record; METRICS is the first metric's
 
 
 class Sums(NamedTuple):
-    """Of the steps of the current epoch."""
+    """Sums over the steps of the current epoch."""
 
     loss: Float[Array, ""]  # Σ rows of the batch · J
     weight: Float[Array, ""]  # Σ rows
@@ -43,66 +43,66 @@ class Sums(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """Everything a run is, between two steps. A checkpoint is this and the history."""
+    """The complete state of a run between two steps. A checkpoint is this and the history."""
 
     train: TrainState
     epoch: Int[Array, ""]  # finished epochs
     batch: Int[Array, ""]  # finished batches of the current epoch
     sums: Sums
-    ends: TrainState  # of the last two finite epochs, without the key: that of epoch e is row e mod 2
+    snapshots: TrainState  # at the end of the last two finite epochs, without the key: epoch e's is row e mod 2
     best_params: Params
     best_score: Float[Array, ""]  # smaller is better
     best_epoch: Int[Array, ""]  # 1 for the first; 0 before any
-    slowdown: Float[Array, ""]  # on every update: 1, halved at each divergence
+    slowdown: Float[Array, ""]  # factor on every update: 1, halved at each divergence
     status: Int[Array, ""]  # RUNNING, STALLED or DIVERGED
 
 
 class Limits(NamedTuple):
-    """Data of a call that change without compiling again."""
+    """Limits of a call, as data: other values compile nothing."""
 
-    steps: Any  # to take in this call
-    epochs: Any  # of the whole run
-    patience: Any  # epochs without improvement before the run is stalled
-    min_delta: Any  # by which a score must improve
+    steps: Any  # steps in this call
+    epochs: Any  # epochs in the whole run
+    patience: Any  # epochs without improvement after which the run has stalled
+    min_delta: Any  # the least decrease of a score that counts as an improvement
 
 
 class Sets(NamedTuple):
-    """The rows that a run looks at."""
+    """The data of a run."""
 
     training: Batch  # (inputs, targets) or (inputs, targets, weight), whose weights have mean 1
-    validation: Batch | None  # what the validation loss is of
-    metric_weight: Any  # (n,) or None: what rows count for in metrics of the validation set, or of the training set
+    validation: Batch | None  # the rows of the validation loss
+    metric_weight: Any  # (n,) or None: the rows' weights in metrics, which use validation or else training rows
 
 
 class Plan(NamedTuple):
-    """What the program is made from: a pytree, whose leaves are the numbers of the objective and the optimiser."""
+    """What determines the program: a pytree whose leaves are the hyperparameters of objective and optimiser."""
 
     objective: Callable[..., Any]
     optimiser: OptimiserLike
     rows: int
     batch_size: int
     metrics: tuple[Callable[..., Any], ...]  # (outputs, targets, weight) -> scalar
-    monitor: int  # the column of a record that is the score
-    sign: float  # -1 where a larger value is better
+    monitor: int  # the column of a record that holds the score
+    sign: float  # -1 if a larger value is better, else 1
 
     @property
     def whole_batches(self) -> int:
-        """Batches of full size in an epoch."""
+        """The number of full batches in an epoch."""
         return self.rows // self.batch_size
 
     def step(self, optimiser: OptimiserLike, data: Batch) -> Callable[[TrainState, Batch], tuple[TrainState, Info]]:
-        """One step on a batch of the data. A plain J averages weights as it likes."""
+        """A function that takes one step on a batch of the data. A plain J does its own weighting."""
         weighted = isinstance(self.objective, Objective) and len(data) == 3
         return step(self.objective, optimiser, mean_weight=1.0 if weighted else None)
 
     @property
     def behind(self) -> bool:
-        """Whether the score of an epoch is J where it began: that of full batches, each before its update."""
+        """Whether an epoch's score is J at its start: with full batches, the loss is measured before the update."""
         return self.monitor == LOSS and self.batch_size == self.rows
 
     @property
     def columns(self) -> int:
-        """Of a record: loss, gradient norm, learning rate, validation loss, training loss, metrics."""
+        """The number of columns of a record: loss, gradient norm, rate, validation loss, training loss, metrics."""
         return METRICS + len(self.metrics)
 
 
@@ -122,7 +122,7 @@ jax.tree_util.register_pytree_node(Plan, _flatten, _unflatten)
 
 @Once
 def start(plan: Plan, params: Params, key: Any) -> Carry:
-    """The run before its first step. Every part has buffers of its own, since the program reuses them."""
+    """The run before its first step. Every part has its own buffers, because the program reuses them."""
     train = init(plan.optimiser, params, key=jax.random.fold_in(key, STEP_KEYS))
     zero = jnp.zeros(())
     carry = Carry(
@@ -130,7 +130,7 @@ def start(plan: Plan, params: Params, key: Any) -> Carry:
         epoch=jnp.zeros((), jnp.int32),
         batch=jnp.zeros((), jnp.int32),
         sums=Sums(zero, zero, zero),
-        ends=_twice(train),
+        snapshots=_twice(train),
         best_params=params,
         best_score=jnp.asarray(jnp.inf, zero.dtype),
         best_epoch=jnp.zeros((), jnp.int32),
@@ -145,20 +145,20 @@ def _twice(train: TrainState) -> TrainState:
 
 
 def strong(leaf: Any) -> Array:
-    """The leaf with a dtype of its own rather than a Python number's: one type before and after every call."""
+    """The leaf without JAX's weak type, so its type is the same before and after every call."""
     return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jnp.asarray(leaf, leaf.dtype)
 
 
 @jax.jit
-def last_end(carry: Carry) -> Params:
+def last_snapshot(carry: Carry) -> Params:
     """The parameters at the end of the last finite epoch."""
-    return jax.tree.map(lambda rows: rows[carry.epoch % 2], carry.ends.params)
+    return jax.tree.map(lambda rows: rows[carry.epoch % 2], carry.snapshots.params)
 
 
 @jax.jit
 def roll_back(carry: Carry) -> Carry:
-    """Back to the end of the last finite epoch, at half the rate."""
-    end = jax.tree.map(lambda rows: rows[carry.epoch % 2], carry.ends)
+    """Returns to the end of the last finite epoch, at half the learning rate."""
+    end = jax.tree.map(lambda rows: rows[carry.epoch % 2], carry.snapshots)
     return carry._replace(
         train=end._replace(key=carry.train.key),
         batch=jnp.zeros_like(carry.batch),
@@ -170,15 +170,15 @@ def roll_back(carry: Carry) -> Carry:
 
 @jax.jit
 def roll_further_back(carry: Carry, score: Any) -> Carry:
-    """Back by one epoch more, at half the rate: the end of the last one was finite, but nothing finite follows it.
+    """Returns to the epoch before, at half the rate: the last epoch's end was finite, but no finite step follows it.
 
-    Only two ends are kept, so this can be done once between two finite epochs. Best parameters that are of the end
-    given up go with it: those of the epoch before take their place, whose score is given, if it is finite.
+    Only two snapshots are kept, so this is possible once between two finite epochs. If the best parameters are those of
+    the discarded epoch, those of the epoch before replace them, with the given score if it is finite.
     """
     earlier = roll_back(carry._replace(epoch=carry.epoch - 1))
     given_up, known = carry.best_epoch > earlier.epoch, jnp.isfinite(score)
     return earlier._replace(
-        ends=_twice(earlier.train),
+        snapshots=_twice(earlier.train),
         best_params=tree.select(given_up, earlier.train.params, carry.best_params),
         best_score=jnp.where(
             given_up, jnp.where(known, score, jnp.inf).astype(carry.best_score.dtype), carry.best_score
@@ -191,21 +191,21 @@ def roll_further_back(carry: Carry, score: Any) -> Carry:
 def advance(
     plan: Plan, carry: Carry, key: Any, sets: Sets, limits: Limits
 ) -> tuple[Carry, Float[Array, "records columns"], Int[Array, ""]]:
-    """Trains until the steps of this call are used up, the epochs are, or the run stops.
+    """Trains until the steps of this call or the epochs of the run are done, or the run stops.
 
     Args:
         plan: what to compile.
         carry: the run; its buffers are reused.
-        key: of the order of rows.
-        sets: to train on, and to judge by.
-        limits: of this call and of the run.
+        key: decides the order of the rows.
+        sets: the training and validation data.
+        limits: the limits of this call and of the run.
 
     Returns:
-        The run after it, a table whose first rows are the records of the epochs that ended, and how many those are.
+        The run after the call, a table whose first rows are the records of the finished epochs, and their number.
     """
     data = sets.training
     take = plan.step(slowed(plan.optimiser, carry.slowdown), data)
-    by_rows = len(data) == 2 or isinstance(plan.objective, Objective)  # a plain J is taken for a mean by weight
+    by_rows = len(data) == 2 or isinstance(plan.objective, Objective)  # a plain J is assumed to be a weighted mean
     whole, short = plan.whole_batches, plan.rows % plan.batch_size
 
     def on_batch(rows: Array, train: TrainState, sums: Sums) -> tuple[TrainState, Sums]:
@@ -253,31 +253,33 @@ def advance(
 
 
 def _end_of_epoch(plan: Plan, carry: Carry, steps: int, sets: Sets, limits: Limits) -> tuple[Carry, Array]:
-    """Judges the epoch: its record, the best parameters so far, and whether to go on."""
+    """Evaluates the epoch: its record, the best parameters so far, and whether to continue."""
     train, sums = carry.train, carry.sums
     loss = sums.loss / jnp.where(sums.weight > 0, sums.weight, 1)
-    judged = judge(plan, train.params, sets, train.key)
-    values = (loss, sums.gradient_norm / steps, learning_rate(train.opt_state) * carry.slowdown, *judged)
+    evaluated = evaluate_sets(plan, train.params, sets, train.key)
+    values = (loss, sums.gradient_norm / steps, learning_rate(train.opt_state) * carry.slowdown, *evaluated)
     record = jnp.stack([jnp.asarray(value, carry.best_score.dtype) for value in values])
 
     finite = jnp.isfinite(loss) & tree.all_finite(train.params)
     score = plan.sign * record[plan.monitor]
     improved = finite & (score < carry.best_score - limits.min_delta)
-    judged_params = train.params
+    scored_params = train.params  # those that the score belongs to
     if plan.behind:
-        judged_params = jax.tree.map(lambda ends: ends[carry.epoch % 2], carry.ends.params)
-        improved &= carry.epoch > 0  # the start is no epoch's end
+        scored_params = jax.tree.map(lambda rows: rows[carry.epoch % 2], carry.snapshots.params)
+        improved &= carry.epoch > 0  # the start is not the end of an epoch
 
     def go_on(carry: Carry) -> Carry:
         epoch = carry.epoch + 1
         best_epoch = jnp.where(improved, epoch - plan.behind, carry.best_epoch)
-        stalled = (best_epoch > 0) & (epoch - best_epoch >= limits.patience)  # an undefined score uses up no patience
+        stalled = (best_epoch > 0) & (
+            epoch - best_epoch >= limits.patience
+        )  # an undefined score does not count against patience
         return carry._replace(
             epoch=epoch,
             batch=jnp.zeros_like(carry.batch),
             sums=jax.tree.map(jnp.zeros_like, sums),
-            ends=jax.tree.map(partial(_placed, epoch % 2), carry.ends, train._replace(key=None)),
-            best_params=_when(improved, lambda _: judged_params, carry.best_params),
+            snapshots=jax.tree.map(partial(_placed, epoch % 2), carry.snapshots, train._replace(key=None)),
+            best_params=_when(improved, lambda _: scored_params, carry.best_params),
             best_score=jnp.where(improved, score, carry.best_score),
             best_epoch=best_epoch,
             status=jnp.where(stalled, STALLED, RUNNING).astype(jnp.int32),
@@ -287,31 +289,31 @@ def _end_of_epoch(plan: Plan, carry: Carry, steps: int, sets: Sets, limits: Limi
 
 
 def _placed(row: Array, rows: Array, value: Any) -> Array:
-    """The rows with one of them replaced: a slice written in place, where `rows.at[row].set` compiles a scatter."""
+    """Replaces one of the rows: writes a slice in place, whereas `rows.at[row].set` compiles a scatter."""
     return jax.lax.dynamic_update_index_in_dim(rows, jnp.asarray(value, rows.dtype), row, axis=0)
 
 
 def _when(condition: Array, body: Callable[[Any], Any], state: Any) -> Any:
     """`body(state)` if the condition holds, else `state`.
 
-    A loop of at most one turn, which XLA runs in place, where it copies all that a `cond` returns: with three of those
-    an epoch of a small network took a tenth longer.
+    A loop of at most one iteration, which XLA runs in place, whereas it copies everything that a `cond` returns: three
+    of those made an epoch of a small network a tenth slower.
     """
     return jax.lax.fori_loop(0, condition.astype(jnp.int32), lambda _, state: body(state), state)
 
 
-def judge(plan: Plan, params: Params, sets: Sets, key: Any) -> tuple[Any, ...]:
-    """The validation loss, the training loss and the metrics; nan for what nobody asked for, which is not evaluated.
+def evaluate_sets(plan: Plan, params: Params, sets: Sets, key: Any) -> tuple[Any, ...]:
+    """The validation loss, the training loss and the metrics; nan for those not requested, which are not evaluated.
 
-    The validation loss is without penalty and dropout for an `Objective`; the training loss is J as a caller evaluates
-    it, without dropout too. A plain J is taken as it is, and handed a key only if it has no default for it.
+    For an `Objective`, the validation loss excludes penalty and dropout; the training loss is J as a caller evaluates
+    it, also without dropout. A plain J is called as it is, with a key only if it requires one.
     """
     objective, validation = plan.objective, sets.validation
     on_training = plan.monitor == TRAINING_LOSS
     if not isinstance(objective, Objective):
         key = key if needs(objective, "key") else None
-        judged = [(sets.training, on_training), (validation, validation is not None)]
-        on_each = [evaluate(objective, params, rows, key) if asked else jnp.nan for rows, asked in judged]
+        wanted = [(sets.training, on_training), (validation, validation is not None)]
+        on_each = [evaluate(objective, params, rows, key) if asked else jnp.nan for rows, asked in wanted]
         return on_each[1], on_each[0]
     of_validation: Any = jnp.nan
     of_training: Any = jnp.nan
@@ -322,14 +324,14 @@ def judge(plan: Plan, params: Params, sets: Sets, key: Any) -> tuple[Any, ...]:
     if validation is None and not plan.metrics:
         return of_validation, of_training
     x, y, weight = split(sets.training if validation is None else validation)
-    outputs = outputs_of(objective, params, x)  # if that is the training set, XLA computes it once
+    outputs = outputs_of(objective, params, x)  # for the training set, XLA computes them only once
     if validation is not None:
         of_validation = weighted_mean(objective.loss(outputs, y), weight)
     return of_validation, of_training, *(metric(outputs, y, sets.metric_weight) for metric in plan.metrics)
 
 
 def outputs_of(objective: Objective, params: Params, x: Any) -> Array:
-    """Raw outputs for all rows of x, evaluated in pieces that bound the memory for hidden layers."""
+    """Raw outputs for all rows of x, evaluated in chunks to limit the memory for hidden layers."""
     n = jax.tree.leaves(x)[0].shape[0]
     if n <= EVALUATION_ROWS:
         return objective.outputs(params, x)

@@ -1,7 +1,7 @@
-"""What was not finite first, when a run diverged: the loss, its gradient, or the parameters after the step.
+"""Finds what became non-finite first when a run diverged: the loss, its gradient, or the parameters after the step.
 
-A rate that is too high makes J overflow. A gradient that is nan where J is finite has another cause, and no rate mends
-it: J has no derivative there, as the norm of a vector has none at 0, or the chain rule multiplies 0 by infinity.
+A learning rate that is too high makes J overflow. A gradient that is nan where J is finite has another cause, which no
+learning rate can fix: J has no derivative there, like a vector's norm at 0, or the chain rule multiplies 0 by infinity.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,18 +20,18 @@ from jaxnn.training.steps import TrainState, gather
 from jaxnn.types import Batch, Optimiser, OptimiserLike
 
 NO_DERIVATIVE = (
-    "J has no derivative there: √ and norms have none at 0 (add a small number under the root), and jnp.where passes "
-    "on 0 · ∞ from the branch not taken (keep such values from it with a second jnp.where inside)"
+    "J has no derivative there: square roots and norms have none at 0 (add a small number under the root), and the "
+    "branch that jnp.where does not select still contributes 0 · ∞ (replace bad inputs by a second jnp.where inside)"
 )
 NO_BOUND = (
-    "It overflows, or the slope of J has no bound there, as that of √ has none at 0: start from other parameters, "
-    "scale the inputs, or add a small number under the root"
+    "The gradient overflows, or the slope of J is unbounded there, like that of a square root at 0: start from other "
+    "parameters, scale the inputs, or add a small number under the root"
 )
-NAMED = 3  # leaves that a sentence names
+NAMED = 3  # the most leaves that a message names
 
 
 class Gradient(NamedTuple):
-    """What is wrong with a gradient, leaf by leaf."""
+    """Which leaves of a gradient are not finite."""
 
     nan: Bool[Array, " leaves"]
     infinite: Bool[Array, " leaves"]
@@ -41,24 +41,24 @@ class Fault(NamedTuple):
     """The first step of an epoch that was not finite."""
 
     batch: Int[Array, ""]  # 0 for the first of the epoch; -1 if all were finite
-    loss: Float[Array, ""]  # of that batch
+    loss: Float[Array, ""]  # J on that batch
     gradient: Gradient
 
 
 def of_gradient(grads: Any) -> Gradient:
-    """Which leaves hold a nan, and which an infinity."""
+    """Which leaves contain a nan, and which an infinity."""
     leaves = jax.tree.leaves(grads)
     return Gradient(*(jnp.stack([jnp.any(wrong(g)) for g in leaves]) for wrong in (jnp.isnan, jnp.isinf)))
 
 
 @jax.jit
 def first_fault(plan: Plan, carry: Carry, key: Any, data: Batch) -> Fault:
-    """Takes the steps of an epoch again until one is not finite.
+    """Repeats the steps of an epoch until one is not finite.
 
     Args:
-        plan: of the run.
-        carry: at the end of the epoch before, at the rate that led astray.
-        key: of the order of rows.
+        plan: the plan of the run.
+        carry: the run at the end of the previous epoch, with the learning rate at which it diverged.
+        key: decides the order of the rows.
         data: the training set.
     """
     take = plan.step(_watched(slowed(plan.optimiser, carry.slowdown)), data)
@@ -89,8 +89,8 @@ def first_fault(plan: Plan, carry: Carry, key: Any, data: Batch) -> Fault:
     return state[1]
 
 
-def told(fault: Fault, names: Sequence[str]) -> str:
-    """`the loss became non-finite`, or what else did first, and where: of a clause before `in epoch 3`."""
+def describe(fault: Fault, names: Sequence[str]) -> str:
+    """What became non-finite first, and where: `the loss became non-finite`, to be followed by `in epoch 3`."""
     nan, infinite = (np.asarray(wrong) for wrong in fault.gradient)
     if fault.batch < 0 or not np.isfinite(fault.loss):
         return "the loss became non-finite"
@@ -104,7 +104,7 @@ def told(fault: Fault, names: Sequence[str]) -> str:
 
 
 def why(fault: Fault) -> str | None:
-    """What is wrong with J, where its value was finite and its gradient was not; None elsewhere."""
+    """What is wrong with J if its value was finite but its gradient was not; otherwise None."""
     if fault.batch < 0 or not np.isfinite(fault.loss):
         return None
     if np.asarray(fault.gradient.nan).any():
@@ -119,7 +119,7 @@ def at_the_start(fault: Fault) -> bool:
 
 
 def leaf_names(params: Any) -> list[str]:
-    """`params[0].w`, …: how each leaf is written in Python."""
+    """Each leaf as a Python expression, such as `params[0].w`."""
     return [f"params{jax.tree_util.keystr(path)}" for path, _ in jax.tree_util.tree_leaves_with_path(params)]
 
 
@@ -131,7 +131,7 @@ def listed(names: Sequence[str], chosen: Any) -> str:
 
 
 def _watched(optimiser: OptimiserLike) -> Optimiser:
-    """The optimiser, whose state tells besides what was wrong with the gradient that it was given."""
+    """The optimiser, whose state also records which leaves of its latest gradient were not finite."""
 
     @protocol.forwards_extra
     def update(grads: Any, state: Any, params: Any, **extra: Any) -> tuple[Any, Any]:

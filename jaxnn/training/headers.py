@@ -1,6 +1,6 @@
-"""The JSON header of a saved file, checked claim by claim: it comes from a stranger.
+"""Checks the JSON header of a saved file, which may come from anyone.
 
-Every name, type, shape and place is checked before an array is read, and what is refused is told in one line.
+Every name, type, shape and offset is checked before an array is read; an invalid one raises a one-line error.
 """
 
 import itertools
@@ -38,7 +38,7 @@ DTYPES = {
 }
 NAME = re.compile(r"[A-Za-z0-9_/.]{1,512}")
 
-# A string that does not end takes the rest of the text, so that the search is over in one pass whatever the text.
+# An unterminated string matches the rest of the text, so the search takes one pass whatever the text is.
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.?)*+(?:"|\Z)', re.DOTALL)
 
 Spec = dict[str, Any]
@@ -46,84 +46,93 @@ Tensors = dict[str, np.ndarray]
 
 
 def checked(header: bytes, size: int, kind: str) -> Spec:
-    """The description in the header of a file, after every claim in it has been checked.
+    """Checks a file's header and returns the description in it.
 
     Args:
-        header: the bytes of the header, of which nothing is believed.
-        size: of the whole file, in bytes.
-        kind: what the file must hold.
+        header: the bytes of the header, which are not trusted.
+        size: the size of the whole file, in bytes.
+        kind: the kind of file expected, as given to `write`.
 
     Raises:
-        ValueError: a claim is none that an honest file makes; the message continues the file's name.
+        ValueError: the header is not valid; the message is a continuation of the file's name.
     """
     if len(header) > MAX_HEADER_BYTES:
         raise ValueError(
-            f"has a header of {len(header)} bytes; at most {MAX_HEADER_BYTES} are accepted: describe less in it."
+            f"has a header of {len(header)} bytes; at most {MAX_HEADER_BYTES} are accepted: shorten the description."
         )
     entries = _strict_json(header)
     metadata = entries.pop("__metadata__")
     if set(metadata) != {"jaxnn"}:
-        raise ValueError("has foreign metadata; give a file that jaxnn saved.")
+        raise ValueError("has metadata that jaxnn does not write; use a file saved by jaxnn.")
     envelope = _strict_json(metadata["jaxnn"])
     if envelope.get("version") != VERSION:
         raise ValueError(
-            f"is of format version {_short(envelope.get('version'))} and this jaxnn reads version {VERSION}; "
-            "use the jaxnn that wrote it."
+            f"has format version {_short(envelope.get('version'))}, but this version of jaxnn reads version {VERSION}; "
+            "use the version of jaxnn that wrote it."
         )
     if envelope.get("kind") != kind:
-        raise ValueError(f"holds a {_short(envelope.get('kind'))}, where a {kind!r} is asked for; give such a file.")
+        raise ValueError(
+            f"contains a {_short(envelope.get('kind'))}, not a {kind!r}; use a file that contains a {kind}."
+        )
     if set(envelope) != {"sha256", "version", "kind", "spec"} or type(envelope["spec"]) is not dict:
-        raise ValueError("has a malformed description; copy it again, or make it anew.")
+        raise ValueError("has a malformed description; copy the file again, or save it again.")
     if len(entries) > MAX_TENSORS:
         raise ValueError(f"has {len(entries)} arrays; at most {MAX_TENSORS} are accepted.")
     total = sum(_claimed_bytes(name, entry) for name, entry in entries.items())
     if 8 + len(header) + total != size:
         raise ValueError(
-            f"is cut short or has bytes too many: {size} where its header speaks of "
-            f"{8 + len(header) + total}. Copy it again, or make it anew."
+            f"is truncated or too long: it has {size} bytes, and its header describes "
+            f"{8 + len(header) + total}. Copy the file again, or save it again."
         )
     return envelope["spec"]
 
 
 def _short(claimed: Any) -> str:
-    """What a file claims, in no more room than a message has."""
+    """A value from a file, shortened to fit into a message."""
     return repr(claimed)[:60]
 
 
 def _claimed_bytes(name: str, entry: Any) -> int:
-    """The bytes of the array called `name`, by its entry in the header, in which nothing may be odd."""
+    """The size in bytes of the array called `name`, after its entry in the header has been checked."""
     if not NAME.fullmatch(name):
-        raise ValueError(f"has an array called {name[:40]!r}; names are of letters, digits and '_/.', 512 at most.")
+        raise ValueError(
+            f"has an array called {name[:40]!r}; names must be 1 to 512 letters, digits or characters of '_/.'."
+        )
     if type(entry) is not dict or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"describes the array {name} in other words than dtype, shape, data_offsets.")
+        raise ValueError(
+            f"must describe the array {name} by exactly dtype, shape and data_offsets; use a file saved by jaxnn."
+        )
     dtype, shape = DTYPES.get(str(entry["dtype"])), entry["shape"]
     if dtype is None:
-        raise ValueError(f"has the array {name} of an unknown type; known: {', '.join(DTYPES)}.")
+        raise ValueError(f"has the array {name} of an unknown type; known types: {', '.join(DTYPES)}.")
     offsets = entry["data_offsets"]
     for numbers in (shape, offsets):
         if type(numbers) is not list or not all(type(n) is int and n >= 0 for n in numbers):
-            raise ValueError(f"has the array {name} with a shape or place that is no list of sizes.")
-    # An empty array of shape (0, 2⁴⁰) has no bytes of its own and still breaks whoever computes with its shape.
+            raise ValueError(f"has the array {name} with a shape or offsets that are not a list of whole numbers ≥ 0.")
+    # An empty array of shape (0, 2⁴⁰) takes no bytes but would still break code that computes with its shape.
     if len(shape) > MAX_DIMENSIONS or math.prod(max(n, 1) for n in shape) > MAX_FILE_BYTES:
-        raise ValueError(f"has the array {name} of an impossible shape; copy it again, or make it anew.")
+        raise ValueError(f"has the array {name} of an impossible shape; copy the file again, or save it again.")
     claimed = math.prod(shape) * dtype.itemsize
     if len(offsets) != 2 or offsets[1] - offsets[0] != claimed:
-        raise ValueError(f"gives the array {name} a place that does not fit its shape and type.")
+        raise ValueError(
+            f"has offsets of the array {name} that do not match its shape and type; copy the file again, or save it"
+            " again."
+        )
     return claimed
 
 
 def _strict_json(text: str | bytes) -> dict[str, Any]:
-    """A JSON object from a stranger: no key twice, no NaN, no huge number, no deep nesting, no broken text."""
+    """Parses untrusted JSON: no duplicate keys, NaN, huge numbers, deep nesting or invalid text."""
 
     def refuse(what: str) -> NoReturn:
         raise ValueError(what)
 
     def whole(digits: str) -> int:
-        return int(digits) if len(digits) <= MAX_JSON_DIGITS else refuse("a number too large")
+        return int(digits) if len(digits) <= MAX_JSON_DIGITS else refuse("a number that is too large")
 
     def real(digits: str) -> float:
         number = float(digits)
-        return number if math.isfinite(number) else refuse("a number too large")
+        return number if math.isfinite(number) else refuse("a number that is too large")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
@@ -131,11 +140,11 @@ def _strict_json(text: str | bytes) -> dict[str, Any]:
 
     try:
         text = text.decode() if isinstance(text, bytes) else text
-        # json.loads recurses, so that depth has to be known before it is called.
+        # json.loads recurses, so the depth must be checked before it is called.
         brackets = re.findall(r"[\[\]{}]", _JSON_STRING.sub("", text))
         depths = itertools.accumulate(1 if b in "[{" else -1 for b in brackets)
         if max(depths, default=0) > MAX_JSON_DEPTH:
-            refuse("lists or objects nested too deep")
+            refuse("lists or objects that are nested too deeply")
         value = json.loads(
             text,
             object_pairs_hook=unique,
@@ -143,10 +152,10 @@ def _strict_json(text: str | bytes) -> dict[str, Any]:
             parse_float=real,
             parse_constant=lambda token: refuse(f"the number {token}"),
         )
-        # Half a surrogate pair is no text: it would fail later, where it is printed.
+        # Half a surrogate pair is not valid text: it would fail later, when printed.
         json.dumps(value, ensure_ascii=False).encode()
         if type(value) is not dict:
-            refuse("no object")
+            refuse("a value that is not an object")
         return value
     except (ValueError, TypeError) as error:
-        raise ValueError(f"is not accepted, as its description has {error}; make it anew.") from None
+        raise ValueError(f"is not accepted because its description has {error}; save it again.") from None

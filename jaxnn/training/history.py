@@ -1,4 +1,4 @@
-"""What a run reports of each epoch, as arrays and as lines of JSON."""
+"""The history of a run, one row per epoch, as arrays and as lines of JSON."""
 
 import json
 import math
@@ -16,15 +16,17 @@ class History(NamedTuple):
     """One value per finished epoch, the first epoch first; numpy arrays of shape (epochs,)."""
 
     loss: np.ndarray  # mean of J over the epoch's batches, each before its update
-    validation_loss: np.ndarray | None  # at an epoch's end, an `Objective`'s without penalty; None without a set
+    validation_loss: (
+        np.ndarray | None
+    )  # at the epoch's end, without penalty for an `Objective`; None without a validation set
     metrics: dict[str, np.ndarray]  # at the end of the epoch, on the validation set if there is one
     gradient_norm: np.ndarray  # mean of ‖∇J‖₂ over the epoch's batches
-    learning_rate: np.ndarray  # of the epoch's last step; nan where the optimiser's state does not tell
-    seconds: np.ndarray  # since the start of the run, time before a resumption included
-    training_loss: np.ndarray | None = None  # J of the training set at an epoch's end; None where it is not the score
+    learning_rate: np.ndarray  # at the epoch's last step; nan if the optimiser's state has none
+    seconds: np.ndarray  # since the start of the run, including time before it was resumed
+    training_loss: np.ndarray | None = None  # J of the training set at the epoch's end; None if it is not the score
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dictionary per epoch; `epoch` counts from 1, and what is not a finite number is None."""
+        """One dictionary per epoch; `epoch` counts from 1, and non-finite values become None."""
         columns = {
             "loss": self.loss,
             "training_loss": self.training_loss,
@@ -41,13 +43,13 @@ class History(NamedTuple):
         ]
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Writes one JSON object per line and epoch; raises OSError where the file can't be written."""
+        """Writes one JSON object per line and epoch; raises OSError if the file can't be written."""
         text = "".join(json.dumps(row) + "\n" for row in self.rows())
         files.write(path, text)
 
 
 class Records:
-    """Grows while a run goes on; `history()` is what it amounts to. The one mutable thing in a run, on the host."""
+    """The growing history of a run, on the host; `history()` converts it. The only mutable object of a run."""
 
     def __init__(
         self, metrics: tuple[str, ...], host_metrics: tuple[str, ...], *, validated: bool, training_loss: bool
@@ -63,14 +65,14 @@ class Records:
         return len(self.values)
 
     def add(self, table: np.ndarray, seconds: float) -> None:
-        """Adds the epochs of one call, sharing out the time that it took."""
+        """Adds the epochs of one call and divides its time evenly between them."""
         before = self.seconds[-1] if self.seconds else 0.0
         for i, row in enumerate(table.tolist()):
             self.values.append(row + [math.nan] * self.host_columns)
             self.seconds.append(before + (seconds - before) * (i + 1) / len(table))
 
     def drop(self) -> None:
-        """Forgets the last epoch."""
+        """Removes the last epoch."""
         self.values.pop()
         self.seconds.pop()
 
@@ -79,7 +81,7 @@ class Records:
         self.values[-1][self.names.index(name)] = value
 
     def latest(self) -> dict[str, float]:
-        """The last epoch by name; what was not measured is left out."""
+        """The values of the last epoch by name; unmeasured ones are left out."""
         row = dict(zip(self.names, self.values[-1], strict=True))
         return {name: value for name, value in row.items() if name not in self.absent}
 
@@ -104,7 +106,7 @@ class Records:
         return table
 
     def restore(self, table: np.ndarray) -> None:
-        """Takes up what `to_array` gave."""
+        """Restores what `to_array` returned."""
         self.values, self.seconds = table[:, :-1].tolist(), table[:, -1].tolist()
 
 

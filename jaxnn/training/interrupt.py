@@ -1,7 +1,7 @@
-"""SIGINT and SIGTERM as a flag, looked at between compiled calls.
+"""SIGINT and SIGTERM as a flag that is checked between compiled calls.
 
-An exception inside a compiled loop loses everything that it has learnt. Here the first signal asks the run to end after
-the call under way; a second SIGINT raises KeyboardInterrupt as usual.
+An exception inside a compiled loop would lose all its work. Instead, the first signal asks the run to end after the
+current call; a second SIGINT raises KeyboardInterrupt as usual.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ UNTOUCHED = (signal.SIG_IGN, None)  # ignored, as in a script's background jobs,
 
 
 class Interrupt:
-    """The name of the signal that came, or None."""
+    """The name of the signal received, or None."""
 
     def __init__(self) -> None:
         self.received: str | None = None
@@ -22,7 +22,7 @@ class Interrupt:
 
 @contextlib.contextmanager
 def listening() -> Iterator[Interrupt]:
-    """Catches the signals within the block and puts the former handlers back after it.
+    """Catches the signals within the block and restores the previous handlers after it.
 
     Outside the main thread Python delivers no signals, and nothing is caught.
     """
@@ -37,8 +37,8 @@ def listening() -> Iterator[Interrupt]:
             raise KeyboardInterrupt
         interrupt.received = signal.Signals(number).name
 
-    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) not in UNTOUCHED]
-    former = {number: signal.signal(number, note) for number in heard}
+    caught = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) not in UNTOUCHED]
+    former = {number: signal.signal(number, note) for number in caught}
     try:
         yield interrupt
     finally:

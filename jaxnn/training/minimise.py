@@ -1,9 +1,9 @@
-"""`minimise`: the whole data at every step, one compiled loop, until nothing is left to gain.
+"""`minimise`: all data in every step, one compiled loop, until J cannot be reduced further.
 
     until a rule of `Stop` holds:  θ ← θ + update(∇J(θ), …)
 
-For methods that evaluate the objective themselves (Newton's family, Gauss-Newton, Levenberg-Marquardt, quasi-Newton);
-any other optimiser runs in it as well, with full batches. It is pure: jit it, vmap it over starts.
+For second-order methods (Newton, Gauss-Newton, Levenberg-Marquardt, quasi-Newton); other optimisers run too, with full
+batches. It is pure, so it can be jitted, and vmapped over starts.
 """
 
 import math
@@ -26,42 +26,42 @@ from jaxnn.once import Once
 from jaxnn.optimisers import newton, protocol
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import promise
-from jaxnn.training import prepare, stopping
+from jaxnn.training import inputs, stopping
 from jaxnn.training.chunked_objective import Chunked
 from jaxnn.training.stopping import Stop
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
 
 DEFAULT = newton(method="trust_region")
-ENDLESS = 1e-6  # times the largest number: a J that is so far below 0 falls without an end
-ROWS_COMPARED = 3  # of a predict that is to work row by row
+UNBOUNDED = 1e-6  # in units of the largest number: a J that far below 0 is unbounded below
+ROWS_COMPARED = 3  # to check that predict works row by row
 
 
-class Path(NamedTuple):
-    """What happened at every step: arrays of shape (steps + 1,), the start first; nan where there is nothing to tell.
+class Trajectory(NamedTuple):
+    """The history of a minimisation: arrays of shape (steps + 1,), the start first; nan where a value is undefined.
 
-    Under jit or vmap they have shape (max_steps + 1,), nan after the last step.
+    Under jit or vmap they have shape (max_steps + 1,), with nan after the last step.
     """
 
     value: Float[Array, "*steps"]  # J
     gradient_norm: Float[Array, "*steps"]  # ‖∇J‖₂
     damping: Float[Array, "*steps"]  # λ, σ or trust radius after the step
     gain_ratio: Float[Array, "*steps"]  # of the step that led here
-    predicted_reduction: Float[Array, "*steps"]  # likewise
-    evaluations: Float[Array, "*steps"]  # of J, gradients and products within that step, beyond one value and gradient
+    predicted_reduction: Float[Array, "*steps"]  # of the step that led here
+    evaluations: Float[Array, "*steps"]  # of J, gradients and products in that step, besides one value and gradient
 
 
 class Solution(NamedTuple):
-    """Where a minimisation ended."""
+    """The result of `minimise`."""
 
     params: Params
     value: Float[Array, "*starts"]  # J there
     gradient_norm: Float[Array, "*starts"]  # ‖∇J‖₂ there
     steps: Int[Array, "*starts"]  # taken
-    stop: Any  # why it ended: words, or a `Stop` under jit and vmap, whose `words()` tell afterwards
-    history: Path
-    value_error: Float[Array, "*starts"]  # by which J changes when every parameter is off by a rounding
-    gradient_error: Float[Array, "*starts"]  # by which ∇J does, its norm: what lies below is not decidable
-    state: OptState  # the optimiser's
+    stop: Any  # why it ended: a sentence; under jit and vmap a `Stop`, whose `words()` returns it afterwards
+    history: Trajectory
+    value_error: Float[Array, "*starts"]  # change of J if every parameter changes by a rounding error
+    gradient_error: Float[Array, "*starts"]  # norm of the change of ∇J; smaller gradients are indistinguishable from 0
+    state: OptState  # the optimiser's state
 
 
 class _Run(NamedTuple):
@@ -71,7 +71,7 @@ class _Run(NamedTuple):
     grad: Any
     steps: Array
     watch: stopping.Watch
-    path: Path
+    trajectory: Trajectory
 
 
 def minimise(
@@ -86,60 +86,61 @@ def minimise(
     rows_at_once: int | None = None,
     key: Any = None,
 ) -> Solution:
-    """Minimises J on the whole of a data set.
+    """Minimises J on a whole data set.
 
     The first call with an objective and an optimiser compiles a program for their structure and the shapes of the data;
-    other numbers, such as damping, penalties and tolerances, compile nothing. Inside jit and vmap nothing is checked or
-    warned of, and `stop` is a `Stop`.
+    other numbers, such as damping, penalties and tolerances, compile nothing. Under jit and vmap there are no checks or
+    warnings, and `stop` is a `Stop`.
 
     Args:
-        objective: J(params, batch), an `Objective` or any function giving a scalar. Gauss-Newton methods need the
-            `Objective`, with a `predict` that takes each row on its own.
-        params: where to start: any pytree of floating-point arrays, one flat array included.
-        batch: (inputs, targets) or (inputs, targets, weight), a table of whole numbers as inputs being cast to the
-            parameters' dtype unless predict takes them as indices; whatever a plain J takes, as it is.
-        optimiser: by default `optimisers.newton(method="trust_region")`.
+        objective: J(params, batch), an `Objective` or any function that returns a scalar. Gauss-Newton methods need an
+            `Objective` whose `predict` computes each row independently.
+        params: the start: any pytree of floating-point arrays, or one flat array.
+        batch: (inputs, targets) or (inputs, targets, weight). Integer inputs are cast to the parameters' dtype unless
+            predict takes them as indices. A plain J gets the batch unchanged.
+        optimiser: the method; by default `optimisers.newton(method="trust_region")`.
         max_steps: whole number ≥ 1.
-        gradient_tolerance: ≥ 0; ends the run when ‖∇J‖₂ is not above it. With 0, a method that knows its predicted
-            reduction goes on for as long as steps mean anything in this precision.
-        goal: ends the run when J is not above it; by default there is none.
-        rows_at_once: J and its gradient are summed over so many rows at a time, exactly, in the memory of those.
-        key: for an objective that names one (dropout); the same for every evaluation.
+        gradient_tolerance: ≥ 0; the run ends when ‖∇J‖₂ ≤ gradient_tolerance. With 0, a method that predicts its
+            reduction continues for as long as steps are meaningful in this precision.
+        goal: the run ends when J ≤ goal; by default there is no goal.
+        rows_at_once: J and its gradient are summed over this many rows at a time, which gives the same J with less
+            memory.
+        key: a PRNG key for an objective with an argument `key` (dropout); every evaluation gets the same.
 
     Returns:
-        A `Solution`. Divergence is no exception: `stop` says so. L-BFGS and BFGS, which have no model of J to judge
-        convergence by, are judged at the end by a Newton step, where jax can differentiate J twice.
+        A `Solution`. Divergence raises no exception: `stop` says so. L-BFGS and BFGS predict no reduction of J, so at
+        the end a Newton step decides whether they converged, if JAX can differentiate J twice.
 
     Raises:
-        ValueError: a start that is not finite, integer parameters, shapes or labels that do not fit, an objective that
-            is no scalar or lacks the split that the optimiser needs, a predict that mixes rows.
-        TypeError: arguments of the wrong kind.
+        ValueError: the start is not finite, parameters are integers, shapes or labels do not fit, the objective is not
+            a scalar, the optimiser needs an `Objective`, or `predict` mixes rows.
+        TypeError: arguments have the wrong type.
     """
     optimiser = DEFAULT if optimiser is None else optimiser
     checks.whole(1, max_steps=max_steps)
     checks.non_negative(gradient_tolerance=gradient_tolerance)
     if not isinstance(optimiser, OptimiserLike):
         raise TypeError(
-            f"optimiser must have init and update, as optimisers.levenberg_marquardt() has; got {optimiser!r}."
+            f"optimiser must have init and update, such as optimisers.levenberg_marquardt(), got {optimiser!r}."
         )
-    here = jnp.zeros(())  # a tracer under jit, whatever was handed over
+    here = jnp.zeros(())  # a tracer under jit, even if all arguments are constants
     if not _traced((params, batch, gradient_tolerance, goal, key, here)):
         if goal is None or math.isnan(float(goal)):
-            raise ValueError(f"goal must be a number, the J to be reached, or left out; got {goal!r}.")
+            raise ValueError(f"goal must be a number, the value of J to reach, or be left out, got {goal!r}.")
         checks.non_negative(gradient_tolerance=float(gradient_tolerance))
         params, batch = _checked(objective, params, batch, optimiser, key)
     if rows_at_once is not None:
         checks.whole(1, rows_at_once=rows_at_once)
         if key is not None and isinstance(objective, Objective) and names(objective.predict, "key"):
             raise ValueError(
-                "rows_at_once with a predict that draws by `key` would draw for each chunk what it draws for the whole "
-                "data: leave out one of the two."
+                "rows_at_once does not work with a predict that uses `key`, because every chunk would draw the same"
+                " random numbers: leave out rows_at_once or key."
             )
         objective = Chunked.of(objective, rows_at_once)
     made = structure.split((objective, optimiser))
     structure.watch(made, stacklevel=2)
     solution = _run(made, int(max_steps), params, batch, stopping.Limits(gradient_tolerance, goal), key)
-    return solution if _traced(solution) else _told(solution, float(gradient_tolerance))
+    return solution if _traced(solution) else _described(solution, float(gradient_tolerance))
 
 
 @partial(jax.jit, static_argnums=1)
@@ -167,12 +168,12 @@ def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping
         arrived = tree.add(run.params, updates)
         value, grad = value_and_grad(arrived)
         finite = jnp.isfinite(value) & tree.all_finite(grad) & tree.all_finite(arrived)
-        finite &= value > -ENDLESS * jnp.finfo(value.dtype).max
-        told = report(opt_state)
+        finite &= value > -UNBOUNDED * jnp.finfo(value.dtype).max
+        reported = report(opt_state)
         steps = run.steps + 1
         watch = stopping.decide(
             run.watch,
-            told,
+            reported,
             before=(run.params, run.value),
             after=(arrived, value),
             grad=grad,
@@ -181,10 +182,10 @@ def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping
             limits=limits,
             max_steps=max_steps,
         )
-        path = _recorded(run.path, steps, value, grad, told)
-        # what has diverged is not arrived at: the last finite parameters are what there is
+        trajectory = _recorded(run.trajectory, steps, value, grad, reported)
+        # a step that diverged is not taken: the last finite parameters remain
         params, value, grad = tree.select(finite, (arrived, value, grad), (run.params, run.value, run.grad))
-        return _Run(params, _strong(opt_state), value, grad, steps, watch, path)
+        return _Run(params, _strong(opt_state), value, grad, steps, watch, trajectory)
 
     value, grad = value_and_grad(params)
     start_state = _strong(optimiser.init(params))
@@ -196,14 +197,14 @@ def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping
         grad=grad,
         steps=jnp.zeros((), jnp.int32),
         watch=stopping.begin(value, grad, report(start_state), limits),
-        path=_recorded(Path(*[empty] * len(Path._fields)), 0, value, grad, None),
+        trajectory=_recorded(Trajectory(*[empty] * len(Trajectory._fields)), 0, value, grad, None),
     )
     end = jax.lax.while_loop(lambda run: run.watch.code == stopping.GOING_ON, step, start)
     moved = jax.tree.map(lambda leaf: leaf + rounding.offset(leaf), end.params)
     other_value, other_grad = value_and_grad(moved)
     value_error, stop = jnp.abs(other_value - end.value), Stop(end.watch.code)
-    told = report(end.opt_state)
-    if told is not None and told.promised is None and _twice_differentiable(value_fn, end.params):
+    reported = report(end.opt_state)
+    if reported is not None and reported.promised is None and _twice_differentiable(value_fn, end.params):
         promised = partial(_promised, value_fn, end.params, end.grad)
         left = jax.lax.cond(stopping.in_question(stop), promised, lambda: jnp.zeros((), tree.norm(end.grad).dtype))
         stop = stopping.audited(stop, left, rounding.bound(end.value, value_error))
@@ -213,7 +214,7 @@ def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping
         gradient_norm=tree.norm(end.grad),
         steps=end.steps,
         stop=stop,
-        history=end.path,
+        history=end.trajectory,
         value_error=value_error,
         gradient_error=tree.norm(jax.tree.map(jnp.subtract, other_grad, end.grad)),
         state=end.opt_state,
@@ -221,16 +222,16 @@ def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping
 
 
 def _twice_differentiable(value_fn: Callable[[Params], Array], params: Params) -> bool:
-    """Whether jax can differentiate J twice: not where its gradient is a program of the user's own, called back."""
+    """Whether JAX can differentiate J twice, which fails if its gradient comes from a callback."""
     try:
         jax.eval_shape(lambda p: jax.jvp(jax.grad(value_fn), (p,), (p,)), params)
-    except (TypeError, ValueError, NotImplementedError):  # J and its gradient have been traced without one
+    except (TypeError, ValueError, NotImplementedError):  # not from J or its gradient, which have been traced before
         return False
     return True
 
 
 def _promised(value_fn: Callable[[Params], Array], params: Params, grad: Params) -> Array:
-    """What a Newton step would gain, by conjugate gradients on products with the Hessian."""
+    """The reduction of a Newton step, found by conjugate gradients with Hessian-vector products."""
     _, push = jax.linearize(jax.grad(value_fn), params)
     g, unravel = ravel_pytree(tree.widen(grad))
     product = lambda v: ravel_pytree(tree.widen(push(tree.cast_like(unravel(v), params))))[0]
@@ -242,7 +243,7 @@ def _traced(values: Any) -> bool:
 
 
 def report(opt_state: OptState) -> Report | None:
-    """The report within an optimiser's state, the first one found; None for a rule that makes none."""
+    """The first report found in an optimiser's state; None for a rule that makes none."""
     found = [leaf for leaf in jax.tree.leaves(opt_state, is_leaf=_is_report) if _is_report(leaf)]
     return found[0] if found else None
 
@@ -251,11 +252,14 @@ def _is_report(node: Any) -> bool:
     return isinstance(node, Report)
 
 
-def _recorded(path: Path, step: Any, value: Array, grad: Any, told: Report | None) -> Path:
+def _recorded(trajectory: Trajectory, step: Any, value: Array, grad: Any, reported: Report | None) -> Trajectory:
     known = (value, tree.norm(grad))
-    rest = () if told is None else (told.damping, told.gain_ratio, told.predicted_reduction, told.evaluations)
-    columns = [column.at[step].set(x.astype(column.dtype)) for column, x in zip(path, (*known, *rest), strict=False)]
-    return Path(*columns, *path[len(columns) :])
+    rest: tuple[Array, ...] = ()
+    if reported is not None:
+        rest = (reported.damping, reported.gain_ratio, reported.predicted_reduction, reported.evaluations)
+    pairs = zip(trajectory, (*known, *rest), strict=False)
+    columns = [column.at[step].set(x.astype(column.dtype)) for column, x in pairs]
+    return Trajectory(*columns, *trajectory[len(columns) :])
 
 
 def _strong(state: Any) -> Any:
@@ -265,25 +269,25 @@ def _strong(state: Any) -> Any:
 def _checked(
     objective: Callable[..., Any], params: Params, batch: Any, optimiser: OptimiserLike, key: Any
 ) -> tuple[Params, Any]:
-    """Parameters and data as device arrays, after everything that a compiled loop could not say."""
+    """Parameters and data as device arrays, after all checks that a compiled loop cannot make."""
     if isinstance(objective, Objective) and key is not None and names(objective.predict, "key"):
         objective = replace(objective, predict=partial(objective.predict, key=key))
     params = jax.tree.map(jnp.asarray, params)
     if isinstance(objective, Objective):
-        batch = prepare.real_inputs(objective, params, prepare.on_device(batch, "data"))
+        batch = inputs.real_inputs(objective, params, inputs.on_device(batch, "data"))
     else:
         batch = jax.tree.map(jnp.asarray, batch)
-    prepare.rehearse(objective, params, batch, "data")
+    inputs.rehearse(objective, params, batch, "data")
     value = jax.eval_shape(lambda p, b: evaluate(objective, p, b, key), params, batch)
     if not jnp.issubdtype(value.dtype, jnp.floating):
-        raise ValueError(f"The objective must be a floating-point number, got {value.dtype}.")
-    told = report(jax.eval_shape(optimiser.init, params))
+        raise ValueError(f"The objective must return a floating-point number, got {value.dtype}.")
+    reported = report(jax.eval_shape(optimiser.init, params))
     narrow = min(jnp.finfo(leaf.dtype).bits for leaf in (value, *jax.tree.leaves(params))) < 64
-    if told is not None and narrow:
+    if reported is not None and narrow:
         warnings.warn(
-            "float32: second-order methods end where J can no longer be told apart, after about four digits of the "
-            "parameters; value_error and gradient_error of the solution say how far. For fourteen digits run in "
-            "float64: with jax.enable_x64(True), parameters and data included.",
+            "float32: second-order methods stop once rounding hides any change of J, at about four correct digits of"
+            " the parameters; value_error and gradient_error of the solution give the exact limits. For fourteen"
+            " digits use float64: make the parameters and data, and call minimise, within `with jax.enable_x64(True)`.",
             stacklevel=3,
         )
     if isinstance(objective, Objective) and protocol.is_row_by_row(optimiser):
@@ -292,19 +296,21 @@ def _checked(
 
 
 def _check_rows(objective: Objective, params: Params, batch: Batch) -> None:
-    """Refuses a predict whose rows depend on each other: Gauss-Newton's Jacobian is taken row by row."""
+    """Refuses a predict whose rows depend on each other, because Gauss-Newton's Jacobian is computed row by row."""
     x = split(batch)[0]
     few = jax.tree.map(lambda part: part[:ROWS_COMPARED], x)
     one = jax.tree.map(lambda part: part[:1], x)
     together, alone = _outputs(objective, params, few), _outputs(objective, params, one)
     if alone.shape != (1, *together.shape[1:]):
-        raise ValueError(f"predict must give one row for each row of x: for 1 row it gave shape {alone.shape}.")
+        raise ValueError(
+            f"predict must return one row for each row of x, but for 1 row it returned shape {alone.shape}."
+        )
     a, b = np.asarray(together[:1], np.float64), np.asarray(alone, np.float64)
     rounding = 1e4 * float(jnp.finfo(together.dtype).eps) * max(1.0, float(np.nan_to_num(np.abs(b)).max()))
     if not np.allclose(a, b, rtol=0, atol=rounding, equal_nan=True):
         raise ValueError(
-            "predict must take each row on its own: the first row's outputs change with the rows beside it "
-            f"({a.ravel()[0]:.6g} and {b.ravel()[0]:.6g}). Use newton or lbfgs, which take J as a whole."
+            "predict must compute each row independently, but the first row's outputs depend on the other rows "
+            f"({a.ravel()[0]:.6g} and {b.ravel()[0]:.6g}). Use newton or lbfgs, which do not need this."
         )
 
 
@@ -313,18 +319,18 @@ def _outputs(objective: Objective, params: Params, x: Any) -> Array:
     return objective.outputs(params, x)
 
 
-def _told(solution: Solution, gradient_tolerance: float) -> Solution:
-    """The solution for a person: the reason in words, the history as long as the run."""
+def _described(solution: Solution, gradient_tolerance: float) -> Solution:
+    """The solution with the stop reason as a sentence, and the history cut to the length of the run."""
     steps = int(solution.steps)
     if steps == 0 and int(solution.stop.code) == stopping.DIVERGED:
         raise ValueError(
             f"The start is not finite: J = {float(solution.value):.6g}, and the gradient's norm is "
-            f"{float(solution.gradient_norm):.6g}. Start where both are finite numbers."
+            f"{float(solution.gradient_norm):.6g}. Start from parameters where both are finite."
         )
-    reason = stopping.told(
+    reason = stopping.describe(
         solution.stop,
         steps=steps,
         gradient_norm=float(solution.gradient_norm),
         gradient_tolerance=gradient_tolerance,
     )
-    return solution._replace(stop=reason, history=Path(*(column[: steps + 1] for column in solution.history)))
+    return solution._replace(stop=reason, history=Trajectory(*(column[: steps + 1] for column in solution.history)))

@@ -1,4 +1,4 @@
-"""A pytree as arrays by name, which a file can hold, and back: bit for bit, to the same structure."""
+"""Converts a pytree to named arrays, as stored in a file, and back, bit for bit."""
 
 import itertools
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from jaxnn.training.headers import DTYPES, NAME, Tensors
 
 
 def flatten(tree: Any) -> Tensors:
-    """The leaves of a pytree as numpy arrays, named by their place: `0/w`, `opt_state/mu/1/b`.
+    """The leaves of a pytree as numpy arrays, named by their path: `0/w`, `opt_state/mu/1/b`.
 
-    A typed random key becomes its data, under its name with the generator's added: `key.prng.threefry2x32`.
+    A typed random key becomes its data, and the generator is added to its name: `key.prng.threefry2x32`.
     A tree that is a single leaf is called `root`.
 
     Args:
         tree: a pytree of arrays and Python numbers.
 
     Raises:
-        ValueError: a leaf is not numeric, or a name would have other characters than letters, digits and `_/.`.
+        ValueError: a leaf is not numeric, or a name has characters other than letters, digits and `_/.`.
     """
     flat: Tensors = {}
     for name, leaf in _named_leaves(tree)[0]:
@@ -31,10 +31,10 @@ def flatten(tree: Any) -> Tensors:
         else:
             array = np.asarray(leaf)
         if array.dtype not in DTYPES.values():
-            raise ValueError(f"The leaf {name} is of type {array.dtype}, which cannot be stored.")
+            raise ValueError(f"The leaf {name} has type {array.dtype}, which cannot be stored: use a numeric type.")
         if not NAME.fullmatch(name):
             raise ValueError(
-                f"The leaf {name!r} has a key with other characters than letters, digits and '_/.'; rename it."
+                f"The leaf {name!r} has a key with characters other than letters, digits and '_/.'; rename it."
             )
         if name in flat:
             raise ValueError(f"Two leaves are called {name}; rename the key that contains '/'.")
@@ -47,11 +47,11 @@ def unflatten(flat: Mapping[str, np.ndarray], like: Any) -> Any:
 
     Args:
         flat: arrays by name.
-        like: a tree of the same structure, shapes and dtypes; abstract leaves (`jax.eval_shape`) will do.
+        like: a tree of the same structure, shapes and dtypes; abstract leaves (`jax.eval_shape`) are enough.
 
     Returns:
         A tree like `like`, bit for bit what was flattened: numpy arrays and Python numbers where `like` has them,
-        else JAX arrays, each in a buffer of its own.
+        otherwise JAX arrays, each with its own buffer.
 
     Raises:
         ValueError: names, shapes or dtypes differ; the message names the leaf, what was expected and what was found.
@@ -65,21 +65,21 @@ def unflatten(flat: Mapping[str, np.ndarray], like: Any) -> Any:
             found = next((n for n in remaining if n.startswith(f"{name}.prng.")), name)
         if found not in remaining:
             stored = ", ".join(itertools.islice(flat, 3)) or "nothing"
-            raise ValueError(f"The leaf {name} is missing: another structure was stored ({stored}, …).")
+            raise ValueError(f"The leaf {name} is missing: a tree of another structure was stored ({stored}, …).")
         leaves.append(_restore(name, remaining.pop(found), leaf, impl=found.removeprefix(f"{name}.prng.")))
     if remaining:
-        raise ValueError(f"The leaf {next(iter(remaining))} was stored and has no place in the expected structure.")
+        raise ValueError(f"The stored leaf {next(iter(remaining))} has no place in the expected structure.")
     return jax.tree.unflatten(structure, leaves)
 
 
 def _restore(name: str, array: np.ndarray, like: Any, *, impl: str) -> Any:
-    """One leaf, in the kind of its counterpart."""
+    """One leaf, in the type of its counterpart."""
     if _is_key(like):
         try:
             key = jax.random.wrap_key_data(jnp.array(array), impl=impl)
         except (ValueError, TypeError):
             raise ValueError(
-                f"The leaf {name} should hold random keys {like.shape} and is {array.dtype} {array.shape}."
+                f"The leaf {name} should contain random keys {like.shape}, but is {array.dtype} {array.shape}."
             ) from None
         _same(name, key, like)
         return key
@@ -92,8 +92,8 @@ def _restore(name: str, array: np.ndarray, like: Any, *, impl: str) -> Any:
     restored = jnp.array(array)
     if restored.dtype != array.dtype:
         raise ValueError(
-            f"The leaf {name} is {array.dtype}, which JAX has switched off: "
-            'jax.config.update("jax_enable_x64", True) before loading keeps it.'
+            f"The leaf {name} is {array.dtype}, which is disabled in JAX: call "
+            'jax.config.update("jax_enable_x64", True) before loading.'
         )
     return restored
 
@@ -102,7 +102,7 @@ def _same(name: str, found: Any, expected: Any) -> None:
     """Raises ValueError unless shapes and dtypes agree."""
     if found.shape != expected.shape or found.dtype != expected.dtype:
         raise ValueError(
-            f"The leaf {name} should be {expected.dtype} {expected.shape} and is "
+            f"The leaf {name} should be {expected.dtype} {expected.shape}, but is "
             f"{found.dtype} {found.shape}: it belongs to another configuration."
         )
 

@@ -1,9 +1,9 @@
-"""In which order an epoch visits the rows: a pure function of (key, epoch).
+"""The order in which an epoch visits the rows: a pure function of (key, epoch).
 
 Each row draws a random word, and the rows are sorted by it. `jax.random.permutation` does so twice, with words of
-cryptographic quality, and takes a third of an epoch on small data. Here the words are a keyed hash of the row number,
-and where the number fits beside enough random bits the two share one word, whose sort is several times faster than
-that of pairs.
+cryptographic quality, which takes a third of an epoch on small data. Here the words are a keyed hash of the row number.
+If the row number fits into the word beside enough random bits, it is stored there, because sorting single words is
+several times faster than sorting pairs.
 
 Reference:
     Appleby, MurmurHash3, 2011: its finaliser `fmix32`, in which every bit of the input flips every bit of the output
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, UInt32
 
-# Up to 2¹² rows, 20 random bits are left: fewer than one row in 250 ties with another, and ties fall in row order.
+# Up to 2¹² rows leave 20 random bits: fewer than one row in 250 ties with another, and ties keep the row order.
 PACKED_ROW_BITS = 12
 
 
@@ -55,12 +55,12 @@ def _mix(word: Array) -> Array:
 
 
 def batches(key: Any, epoch: Any, n: int, batch_size: int) -> Int[Array, "steps batch_size"]:
-    """The order cut into whole batches; the n mod batch_size rows left over are not among them.
+    """The order cut into full batches; the last n mod batch_size rows are left out.
 
     Raises:
-        ValueError: a batch larger than the data, or empty.
+        ValueError: batch_size is not in [1, n].
     """
     if not 1 <= batch_size <= n:
-        raise ValueError(f"batch_size must be in [1, {n}], the number of rows, got {batch_size}.")
+        raise ValueError(f"batch_size must be in [1, {n}], at most the number of rows, got {batch_size}.")
     steps = n // batch_size
     return order(key, epoch, n)[: steps * batch_size].reshape(steps, batch_size)

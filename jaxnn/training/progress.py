@@ -1,4 +1,4 @@
-"""A line of progress: redrawn on a terminal, printed now and then elsewhere, absent on request."""
+"""Progress of a run: a bar on a terminal, a line every few seconds elsewhere, nothing on request."""
 
 import importlib.util
 import sys
@@ -6,25 +6,25 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-PLAIN_SECONDS = 2.0  # between plain lines
+PLAIN_SECONDS = 2.0  # the least time between lines
 
 
 @runtime_checkable
 class Progress(Protocol):
-    """Something that can be told how far a run is."""
+    """Displays how far a run is."""
 
     def show(self, epoch: int, values: Mapping[str, float]) -> None:
-        """`epoch` epochs are finished; the values are the latest one's."""
+        """Shows that `epoch` epochs are finished, and the values of the latest."""
 
     def say(self, sentence: str) -> None:
-        """Something happened that the reader should know."""
+        """Shows a note that the reader should see."""
 
     def close(self) -> None:
-        """The run has ended."""
+        """Ends the display with the run."""
 
 
 class Silent:
-    """Says nothing."""
+    """Shows nothing."""
 
     def show(self, epoch: int, values: Mapping[str, float]) -> None:
         """Nothing."""
@@ -45,24 +45,24 @@ class Plain:
         self.pending: str | None = None
 
     def show(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Prints if the last line is long enough ago, and remembers the line otherwise."""
+        """Prints a line if the last one was long enough ago; otherwise keeps it pending."""
         self.pending = f"epoch {epoch}/{self.epochs}  {describe(values)}"
         if time.monotonic() - self.last_time >= PLAIN_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Prints the line that waits."""
+        """Prints the pending line."""
         if self.pending is not None:
             print(self.pending, file=self.stream, flush=True)
             self.last_time, self.pending = time.monotonic(), None
 
     def say(self, sentence: str) -> None:
-        """Prints it after the line that waits."""
+        """Prints the pending line, then the sentence."""
         self.flush()
         print(sentence, file=self.stream, flush=True)
 
     def close(self) -> None:
-        """Prints the line that waits."""
+        """Prints the pending line."""
         self.flush()
 
 
@@ -89,7 +89,7 @@ class Bar:
 
 
 def reporter(wanted: bool, epochs: int) -> Progress:
-    """The bar where standard error is a terminal and tqdm is installed, plain lines elsewhere."""
+    """A bar if standard error is a terminal and tqdm is installed, otherwise plain lines."""
     if not wanted:
         return Silent()
     if sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None:
@@ -98,6 +98,6 @@ def reporter(wanted: bool, epochs: int) -> Progress:
 
 
 def describe(values: Mapping[str, float]) -> str:
-    """`loss 0.1234  validation loss 0.2345  accuracy 0.9778`: what a reader follows, without the rest."""
+    """`loss 0.1234  validation loss 0.2345  accuracy 0.9778`: the values that a reader follows."""
     hidden = {"gradient_norm", "learning_rate"}
     return "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items() if name not in hidden)

@@ -29,39 +29,39 @@ from jaxnn.training import headers
 from jaxnn.training.headers import DTYPES, MAX_FILE_BYTES, MAX_HEADER_BYTES, VERSION, Spec, Tensors
 
 OTHER_FORMATS = {
-    b"PK\x03\x04": "a zip archive, as numpy, torch and keras write them",
+    b"PK\x03\x04": "a zip archive, such as numpy, torch and keras write",
     b"\x80": "a pickle, which can run code when it is opened",
     b"\x89HDF": "an HDF5 file",
     b"\x93NUMPY": "a numpy array",
     b"\x1f\x8b": "a gzip archive",
 }
 
-# The digest stands at a fixed place, and covers all bytes but its own.
+# The digest is at a fixed place and covers all bytes but its own.
 _PREFIX = rb'{"__metadata__":{"jaxnn":"{\"sha256\":\"'
 _DIGEST = slice(8 + len(_PREFIX), 8 + len(_PREFIX) + 64)
 
 
 def read(path: PathLike, kind: str, *, allow_nonfinite: bool = False) -> tuple[Spec, Tensors]:
-    """Reads a file that `write` wrote, whoever it comes from.
+    """Reads a file that `write` wrote; safe for files from anyone.
 
     Args:
         path: the file.
-        kind: what it must hold, as given to `write`.
+        kind: the kind of file expected, as given to `write`.
         allow_nonfinite: accept arrays with NaN or infinity.
 
     Returns:
         The description and the arrays, bit for bit as they were written.
 
     Raises:
-        ValueError: the file is damaged, larger than 2 GiB, of another kind, version or format, or claims what no
-            honest file does.
+        ValueError: the file is damaged, larger than 2 GiB, of another kind, version or format, or has an invalid
+            header.
         OSError: the system refuses to read it.
     """
     try:
         with _open(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE_BYTES:
-                raise ValueError(f"has {size} bytes, at most {MAX_FILE_BYTES} are read; give a file that jaxnn saved.")
+                raise ValueError(f"has {size} bytes; at most {MAX_FILE_BYTES} are accepted. Use a file saved by jaxnn.")
             header = _read_header(file, size)
             spec = headers.checked(header, size, kind)
             tensors = _checked_arrays(file, size, header)
@@ -73,7 +73,7 @@ def read(path: PathLike, kind: str, *, allow_nonfinite: bool = False) -> tuple[S
 
 def _open(path: PathLike) -> BinaryIO:
     """Opens a regular file for reading, and nothing else."""
-    # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
+    # Without O_NONBLOCK, opening a pipe that nobody writes to would hang.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -85,20 +85,20 @@ def _read_header(file: BinaryIO, size: int) -> bytes:
     """The JSON header that opens a file of `size` bytes; nothing beyond it is read."""
     start = file.read(8)
     if not start:
-        raise ValueError("is empty; copy it again, or make it anew.")
+        raise ValueError("is empty; copy the file again, or save it again.")
     length = int.from_bytes(start, "little")
     if len(start) < 8 or length > min(size - 8, MAX_HEADER_BYTES):
         other = [name for magic, name in OTHER_FORMATS.items() if start.startswith(magic)]
-        what = f"is {other[0]}" if other else "is cut short or in another format"
-        raise ValueError(f"{what}, not a jaxnn file; give a file that jaxnn saved.")
+        what = f"is {other[0]}" if other else "is truncated or in another format"
+        raise ValueError(f"{what}, not a jaxnn file; use a file saved by jaxnn.")
     header = file.read(length)
     if not header.startswith(_PREFIX):
-        raise ValueError("was not written by jaxnn, or is damaged; give a file that jaxnn saved.")
+        raise ValueError("was not written by jaxnn, or is damaged; use a file saved by jaxnn.")
     return header
 
 
 def _digest(content: bytes | bytearray) -> bytes:
-    """The SHA-256, in hexadecimal, of all bytes but those where the digest itself stands."""
+    """The SHA-256, in hexadecimal, of all bytes but those of the digest itself."""
     view = memoryview(content)
     digest = hashlib.sha256(view[: _DIGEST.start])
     digest.update(view[_DIGEST.stop :])
@@ -110,9 +110,9 @@ def _checked_arrays(file: BinaryIO, size: int, header: bytes) -> Tensors:
     file.seek(0)
     content = file.read(size + 1)
     if len(content) != size or content[8 : 8 + len(header)] != header:
-        raise ValueError("changed while it was read; try again when nothing writes to it.")
+        raise ValueError("changed while it was being read; try again when no other process writes to it.")
     if _digest(content) != content[_DIGEST]:
-        raise ValueError("is damaged: its content does not match its SHA-256. Copy it again, or make it anew.")
+        raise ValueError("is damaged: its content does not match its SHA-256. Copy the file again, or save it again.")
     try:
         entries = safetensors.deserialize(content)
     except safetensors.SafetensorError as error:  # arrays that overlap, or leave holes
@@ -127,28 +127,28 @@ def _check_values(tensors: Tensors, allow_nonfinite: bool) -> None:
     """Raises ValueError for values that arrays of their type should not have."""
     for name, array in tensors.items():
         if array.dtype == bool and array.size and array.view(np.uint8).max() > 1:
-            raise ValueError(f"has the truth values {name} with bytes other than 0 and 1; make it anew.")
+            raise ValueError(f"has bytes other than 0 and 1 in the booleans {name}; save it again.")
         if not allow_nonfinite and not is_finite(array):
             raise ValueError(f"has NaN or infinity in {name}; save it again from a run that did not diverge.")
 
 
 def is_finite(array: np.ndarray) -> bool:
-    """Whether no entry is NaN or infinite; whole numbers and truth values are finite."""
+    """Whether no entry is NaN or infinite; integers and booleans are finite."""
     return array.dtype.kind in "biu" or bool(np.isfinite(array).all())
 
 
 def write(path: PathLike, kind: str, spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
-    """Writes a file all at once: whatever happens meanwhile, the path holds the earlier file or the new one.
+    """Writes a file atomically: whatever happens, the path has either the earlier file or the new one.
 
     Args:
         path: the file; replaced if it exists. A link is followed.
-        kind: what the file holds, in one word; `read` asks for the same.
-        spec: a description that JSON can hold: keys are strings, numbers finite. Tuples return as lists.
-        tensors: arrays by name; names are of letters, digits and `_/.`.
+        kind: the kind of file, one word; `read` must be given the same.
+        spec: a description as JSON: keys are strings, numbers finite. Tuples are read back as lists.
+        tensors: arrays by name; names consist of letters, digits and `_/.`.
 
     Raises:
-        ValueError: the description or the arrays are not such as `read` accepts.
-        OSError: the system refuses; the earlier file is as it was.
+        ValueError: `read` would not accept the description or the arrays.
+        OSError: the system refuses; an earlier file is unchanged.
     """
     try:
         content = _encode(kind, spec, tensors)
@@ -166,8 +166,8 @@ def _encode(kind: str, spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray
     for name, array in tensors.items():
         dtype = array.dtype.newbyteorder("=")
         if dtype not in DTYPES.values():
-            raise ValueError(f"cannot hold the array {name} of type {dtype}; known: {', '.join(DTYPES)}.")
-        # The library takes the bytes as they lie in memory.
+            raise ValueError(f"cannot store the array {name} of type {dtype}; known types: {', '.join(DTYPES)}.")
+        # The library copies the bytes as they are in memory.
         arrays[name] = np.asarray(array, dtype, order="C")
     try:
         envelope = json.dumps(
@@ -176,7 +176,7 @@ def _encode(kind: str, spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray
             separators=(",", ":"),
         )
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"cannot hold this description as JSON: {error}.") from None
+        raise ValueError(f"cannot store this description as JSON: {error}.") from None
     content = bytearray(safetensors.numpy.save(arrays, {"jaxnn": envelope}))
     length = int.from_bytes(content[:8], "little")
     headers.checked(bytes(content[8 : 8 + length]), len(content), kind)

@@ -1,12 +1,12 @@
-"""What happens within the layers of a network: the numbers that a loss curve hides.
+"""Statistics of a network's layers: what a loss curve does not show.
 
 For a batch, layer k with weights W, gradient G = ∂J/∂W, pre-activations z and outputs h = σ(z):
 
-    gradient         √(mean G²)                  of exploding and vanishing gradients
-    update           ‖ΔW‖ / ‖W‖                  how far a step goes: about 10⁻³ in a healthy run
-    inactive         share of h = 0              ReLU's sparseness
-    dead             share of units with σ'(z) = 0 for every row: no gradient reaches their weights
-    saturated        share of |σ'(z)| < 5 % of the largest |σ'| that σ has near 0
+    gradient         √(mean G²)                  shows exploding and vanishing gradients
+    update           ‖ΔW‖ / ‖W‖                  the relative size of a step: about 10⁻³ in a healthy run
+    inactive         fraction of h = 0           ReLU's sparsity
+    dead             fraction of units with σ'(z) = 0 for every row: no gradient reaches their weights
+    saturated        fraction of |σ'(z)| < 5 % of the largest |σ'| that σ has near 0
     spread           standard deviation of h over the rows, mean over the units
 
 References:
@@ -27,7 +27,7 @@ from jaxnn import activations, mlp
 from jaxnn.objective import evaluate, split
 from jaxnn.types import Activation, Batch, Params
 
-FLAT = 0.05  # of the largest slope: below it a unit passes on next to nothing
+FLAT = 0.05  # fraction of the largest slope, below which a unit passes on almost no gradient
 
 
 class LayerStatistics(NamedTuple):
@@ -50,23 +50,23 @@ def layer_statistics(
     activation: Activation | Sequence[Activation],
     updates: Params = None,
 ) -> LayerStatistics:
-    """The statistics of each layer on one batch; a pure function, to be jitted.
+    """The statistics of each layer on one batch; a pure function that can be jitted.
 
     Args:
-        objective: J(params, batch), of a network of `jaxnn.mlp`.
-        params: its layers.
+        objective: J(params, batch) of a `jaxnn.mlp` network.
+        params: the network's layers.
         batch: (inputs, targets) or (inputs, targets, weight).
-        activation: as the objective's network has it.
-        updates: what is about to be added to the parameters, or was; like them.
+        activation: the activation of the objective's network.
+        updates: what is added to the parameters in the next or the last step, of their structure.
 
     Raises:
-        ValueError: inputs or activations that do not fit the network; softmax, which has no slope of each unit; a batch
-            without rows.
-        TypeError: an activation by its name.
+        ValueError: inputs or activations do not fit the network, an activation is softmax (which does not work unit by
+            unit), or the batch has no rows.
+        TypeError: an activation is given by name.
     """
     x = split(batch)[0]
     if len(x) == 0:
-        raise ValueError("The batch has no rows to measure on.")
+        raise ValueError("The batch has no rows: give at least one.")
     sigmas = mlp.per_layer(activation, len(params) - 1)
     grads = jax.grad(lambda p: evaluate(objective, p, batch))(params)
     _, kept = mlp.forward(params, x, activation=sigmas)
@@ -88,13 +88,13 @@ def layer_statistics(
 
 
 class Watch:
-    """A hook of `fit` that keeps the statistics of each epoch.
+    """A hook for `fit` that records the statistics of each epoch.
 
     watch = training.Watch(objective, params, batch, activation=jax.nn.tanh)
     training.fit(..., hooks=[watch])
     watch.statistics.gradient          # (epochs, layers)
 
-    The update is that of the whole epoch. Hooks bring the host in after every epoch, which slows small networks.
+    The update is that of the whole epoch. Hooks run on the host after every epoch, which slows small networks down.
     """
 
     def __init__(
@@ -120,10 +120,10 @@ class Watch:
         """Arrays (epochs, layers) or (epochs, hidden layers), the first epoch first.
 
         Raises:
-            ValueError: no epoch has been watched.
+            ValueError: no epoch has been recorded.
         """
         if not self._epochs:
-            raise ValueError("No epoch has been watched yet: give this to fit, as in hooks=[watch].")
+            raise ValueError("No epoch has been recorded yet: pass this to fit, as in hooks=[watch].")
         return jax.tree.map(lambda *epochs: np.stack(epochs), *self._epochs)
 
 
@@ -132,7 +132,7 @@ def _rms(w: Array) -> Array:
 
 
 def _ratio(change: Array, w: Array) -> Array:
-    """‖ΔW‖ / ‖W‖; nan for weights that are all zero, which have no size to compare with."""
+    """‖ΔW‖ / ‖W‖; nan if all weights are zero."""
     size = _rms(w)
     return jnp.where(size > 0, _rms(change) / jnp.where(size > 0, size, 1.0), jnp.nan)
 

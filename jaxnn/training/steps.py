@@ -1,13 +1,13 @@
-"""One step of training, and many in one scan: pure functions, to be jitted, vmapped and differentiated.
+"""One step of training, and many in one scan: pure functions, which can be jitted, vmapped and differentiated.
 
     step = training.step(objective, optimiser)
     state, info = step(state, batch)
 
-With weights, a mini-batch's loss is Σ w ℓ / (rows · w̄), w̄ the mean weight of the whole training set. Divided by its
-own Σ w instead, its gradient would not be that of the weighted objective on average, and in batches of one row weights
-would do nothing. `run` takes w̄ from the data it is given; `step` is told it.
+With weights, a mini-batch's loss is Σ w ℓ / (rows · w̄), where w̄ is the mean weight of the whole training set. If it
+were divided by the batch's own Σ w, its gradient would not equal that of the weighted objective on average, and in
+batches of one row weights would have no effect. `run` computes w̄ from its data; `step` takes it as an argument.
 
-What is carried (`TrainState`) is kept apart from what is reported (`Info`).
+The state carried from step to step (`TrainState`) is separate from what a step reports (`Info`).
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ class TrainState(NamedTuple):
     params: Params
     opt_state: OptState
     step: Int[Array, ""] | int = 0  # steps taken so far, int32
-    key: Any = None  # each step hands a key of its own, made from this one, to an objective that names `key`
+    key: Any = None  # each step derives its own key from this for an objective with an argument `key`
 
 
 class Info(NamedTuple):
@@ -37,17 +37,17 @@ class Info(NamedTuple):
 
     loss: Float[Array, ""]  # J on the batch, before the update
     gradient_norm: Float[Array, ""]  # ‖∇J‖₂ over all parameters, before the update
-    learning_rate: Float[Array, ""]  # the rate that the optimiser used; nan where its state does not tell
+    learning_rate: Float[Array, ""]  # the learning rate used; nan if the optimiser's state has none
 
 
 def init(optimiser: OptimiserLike, params: Params, *, key: Any = None) -> TrainState:
     """The state before the first step.
 
     Args:
-        optimiser: whose state is made for these parameters.
-        params: a pytree of floating-point arrays. The state holds them, not a copy: a step that donates its state uses
-            up these too.
-        key: a PRNG key for objectives that name one (dropout); without one they are not handed any.
+        optimiser: ours or optax's.
+        params: a pytree of floating-point arrays. They are not copied: a step that donates its state
+            invalidates them too.
+        key: a PRNG key for objectives with an argument `key` (dropout); if None, they get none.
     """
     return TrainState(params, optimiser.init(params), tree.start(), key)
 
@@ -55,28 +55,28 @@ def init(optimiser: OptimiserLike, params: Params, *, key: Any = None) -> TrainS
 def step(
     objective: Callable[..., Any], optimiser: OptimiserLike, *, mean_weight: Any = None
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Info]]:
-    """A pure function that takes one step: `(state, batch) -> (state, info)`.
+    """Returns a pure function that takes one step: `(state, batch) -> (state, info)`.
 
     Args:
-        objective: J(params, batch), an `Objective` or any function that gives a scalar. If it names `key`, every
-            evaluation within a step gets the same key, and every step another.
-        optimiser: ours or optax's. Its update is sent `value`, `grad` and `value_fn` (params -> J on this batch), and
-            if it names them `objective`, `batch` and `key` too.
-        mean_weight: > 0, of the whole training set, for batches with weights: the loss of a batch is then
-            Σ w ℓ / (rows · mean_weight). None: a batch is the whole set, and its loss Σ w ℓ / Σ w.
+        objective: J(params, batch), an `Objective` or any function that returns a scalar. If it has an argument
+            `key`, all evaluations within a step get the same key, and every step a new one.
+        optimiser: ours or optax's. Its update gets `value`, `grad` and `value_fn` (params -> J on this batch), and
+            also `objective`, `batch` and `key` if it has arguments of these names.
+        mean_weight: the mean weight of the whole training set, > 0, for batches with weights: the loss of a batch is
+            Σ w ℓ / (rows · mean_weight). If None, the batch is the whole set, and the loss is Σ w ℓ / Σ w.
 
     Raises:
-        ValueError: a mean weight that is not above 0, or one for a plain function, which averages as it likes.
+        ValueError: the mean weight is not > 0, or the objective is a plain function, which does its own averaging.
     """
     if mean_weight is not None:
         checks.positive(mean_weight=mean_weight)
         if not isinstance(objective, Objective):
             raise ValueError(
-                "mean_weight needs the split into predict and loss: pass an Objective(predict, loss) as the objective."
+                "mean_weight needs a separate predict and loss: pass an Objective(predict, loss) as the objective."
             )
 
     def take(state: TrainState, batch: Batch) -> tuple[TrainState, Info]:
-        # Made from the counter, not carried from key to key: where nothing draws from it, XLA removes it.
+        # Derived from the step counter, not from the previous key, so XLA removes it if nothing uses it.
         key = None if state.key is None else jax.random.fold_in(state.key, state.step)
         batch = batch if mean_weight is None else _relative(batch, mean_weight)
 
@@ -108,16 +108,16 @@ def run(
         objective: J(params, batch).
         optimiser: ours or optax's.
         params: where to start.
-        data: (inputs, targets) or (inputs, targets, weight), rows first; kept whole on the device. An `Objective`
-            measures weights by their mean over all rows of the data.
-        rows: (steps, batch) integers, the rows of each step, as `training.batches` makes them.
-        key: for objectives that name one (dropout).
+        data: (inputs, targets) or (inputs, targets, weight), rows first; all on the device. For an
+            `Objective`, weights are divided by their mean over all rows of the data.
+        rows: (steps, batch) integers, the rows of each step, as `training.batches` returns them.
+        key: a PRNG key for objectives with an argument `key` (dropout).
 
     Returns:
         The last state, and an `Info` whose arrays have shape (steps,).
 
     Raises:
-        ValueError: rows of another shape or kind.
+        ValueError: `rows` has another shape or dtype.
     """
     rows = jnp.asarray(rows)
     if rows.ndim != 2 or not jnp.issubdtype(rows.dtype, jnp.integer):
@@ -145,9 +145,9 @@ def _relative(batch: Batch, mean_weight: Any) -> Batch:
 
 
 def learning_rate(opt_state: OptState) -> Array:
-    """The rate that an optimiser's state tells of, the first one found within; nan if it tells of none.
+    """The first learning rate found in an optimiser's state; nan if there is none.
 
-    Our rules keep the rate of their latest step as `learning_rate`; optax's `inject_hyperparams` keeps it among its
+    Our rules store the rate of their latest step as `learning_rate`; optax's `inject_hyperparams` stores it in its
     `hyperparams`.
     """
     found = _find(opt_state)
@@ -171,7 +171,8 @@ def _find(node: Any) -> Any:
 def _norm(grads: Any) -> Array:
     """√Σ g², as one dot product of the concatenated gradient.
 
-    Leaf by leaf, or by `tree.norm`, which cannot overflow, it would take a fifth of a small network's step.
+    Leaf by leaf, or with `tree.norm`, which cannot overflow, it would take a fifth of the time of a small network's
+    step.
     """
     leaves = [leaf.reshape(-1) for leaf in jax.tree.leaves(tree.widen(grads))]
     flat = jnp.concatenate(leaves) if leaves else jnp.zeros(1)

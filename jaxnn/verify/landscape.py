@@ -16,7 +16,7 @@ import numpy as np
 from jaxnn import derivatives
 from jaxnn.derivatives import flat, rounding
 from jaxnn.objective import Objective, evaluate
-from jaxnn.training import prepare
+from jaxnn.training import inputs
 from jaxnn.types import Params
 
 NEIGHBOURS = 4  # evaluations with parameters off by a rounding
@@ -52,7 +52,7 @@ class Landscape:
     ) -> None:
         params = flat.floating(params)
         if isinstance(objective, Objective):
-            batch = prepare.real_inputs(objective, params, prepare.on_device(batch, "data"))
+            batch = inputs.real_inputs(objective, params, inputs.on_device(batch, "data"))
         self.theta = flat.ravel(params)
         self.unravel = flat.unravel(params)
         coarsest = max((leaf.dtype for leaf in jax.tree.leaves(params)), key=lambda dtype: float(jnp.finfo(dtype).eps))

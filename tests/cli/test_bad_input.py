@@ -26,7 +26,7 @@ def table(tmp_path):
     ("data", "told"),
     [
         ("digitz", "Did you mean 'digits'?"),
-        ("patients.csv", "There is no file 'patients.csv'"),
+        ("patients.csv", "There is no file or data set named 'patients.csv'"),
         (".", "is a folder"),
     ],
 )
@@ -56,24 +56,24 @@ def test_files_that_are_no_tables(refused, tmp_path, content, told):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "Give --target COLUMN, one of id, pressure"),
+        ((), "add --target COLUMN, one of id, pressure"),
         (("--target", "strok"), "Did you mean 'stroke'?"),
         ((*TARGET, "--drop", "idd"), "Did you mean 'id'?"),
         ((*TARGET, "--weight", "wieght"), "Did you mean 'weight'?"),
-        ((*TARGET, "--weight", "smoker"), "finite numbers ≥ 0"),
+        ((*TARGET, "--weight", "smoker"), "every row needs a finite number ≥ 0"),
         (TARGET, "'id'"),  # an identifier must be dropped by name
         ((*TARGET, "--validation", "0.6", "--test", "0.5"), "below 1"),
-        ((*TARGET, "--drop", "id", "--metric", "r2"), "does not measure classes"),
+        ((*TARGET, "--drop", "id", "--metric", "r2"), "does not apply to classes"),
         ((*TARGET, "--drop", "id", "--class-weight", "wel=2"), "Did you mean 'well'?"),
         ((*TARGET, "--drop", "id", "--class-weight", "ill=0,well=0"), "class_weight in the training set is 0"),
-        ((*TARGET, "--drop", "id", "--no-class-weight-on-validation"), "give --class-weight balanced too"),
+        ((*TARGET, "--drop", "id", "--no-class-weight-on-validation"), "has no effect without class weights"),
         (("--target", "cost", "--drop", "id", "--class-weight", "balanced"), "the target is a number"),
-        (("--target", "cost", "--drop", "id", "--test", "0.01"), "R² needs two"),
+        (("--target", "cost", "--drop", "id", "--test", "0.01"), "leaves 1 row, but the metrics need at least 2"),
         ((*TARGET, "--drop", "id", "--hidden", "4,4,4", "--activation", "relu,tanh"), "3 hidden layers"),
         ((*TARGET, "--resume"), "add --checkpoint FOLDER"),
         ((*TARGET, "--weight", "smoker"), "is 'yes' in row "),
-        ((*TARGET, "--drop", "id", "--metric", "top_k_accuracy"), "always so with 2 classes: choose accuracy"),
-        ((*TARGET, "--class-weight", "ill=5,ill=6"), "'ill' is given two weights"),
+        ((*TARGET, "--drop", "id", "--metric", "top_k_accuracy"), "always true with 2 classes: use --metric accuracy"),
+        ((*TARGET, "--class-weight", "ill=5,ill=6"), "'ill' has two weights"),
         ((*TARGET, "--hidden", "99999999999999999999"), "sizes from 1 to 2³¹ - 1"),
         ((*TARGET, "--hidden", "2147483648"), "sizes from 1 to 2³¹ - 1"),
         (
@@ -128,7 +128,7 @@ def test_a_picture_needs_a_suffix_that_is_known(refused, patients):
 
 def test_a_checkpoint_folder_that_is_a_file(refused, patients, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "'file' is a file: name a folder" in refused("train", patients, *TARGET, "--checkpoint", "file")
+    assert "must be a folder, and 'file' is a file" in refused("train", patients, *TARGET, "--checkpoint", "file")
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_the_word_about_the_target(run, write):
     grades = [j % 5 for j in range(N)]
     for word, problem in (("--category", "classes"), ("--number", "numbers")):
         result = run("train", write(y=grades), *TARGET, word, "y")
-        assert f"problem {problem} (as {word} says)" in told(result.out)
+        assert f"problem {problem} (chosen by {word})" in told(result.out)
 
 
 @pytest.mark.by_default("all alike", "per cent")
@@ -182,7 +182,7 @@ def test_an_identifier_of_a_sorted_table_is_left_out(run, write):
         (("--number", "ag"), "Did you mean 'age'?"),
         (("--number", "region"), "'region' holds the text 'EU' in row "),
         (("--category", "age", "--number", "age"), "'age' is declared both"),
-        (("--decimal", "dot"), "point or comma is expected, got 'dot'"),
+        (("--decimal", "dot"), "expected point or comma, got 'dot'"),
         (("--number", "y", "--problem", "classes"), "declared a number, but the problem is classes"),
     ],
 )
@@ -191,4 +191,4 @@ def test_words_that_do_not_fit_are_told_in_one_line(refused, write, argv, line):
 
 
 def test_words_about_columns_are_for_files(refused):
-    assert "--category, --number, --decimal and --missing are for files" in refused("train", "iris", "--number", "x")
+    assert "--number, --decimal and --missing, which apply to files" in refused("train", "iris", "--number", "x")

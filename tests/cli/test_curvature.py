@@ -79,7 +79,7 @@ def test_every_number_is_the_dense_hessians(run, patients, request, which, loss)
     assert start == len(w)
     lines = result.out.splitlines()
     assert f" {len(w)} parameters " in " ".join(result.out.split())  # a long path takes the first line for itself
-    assert "condition      none: the Hessian is not positive definite" in lines
+    assert "condition      undefined: the Hessian is not positive definite" in lines
     assert f"{w[-1]:.6g}" in result.out
     assert any(line.startswith("hidden 1 ") for line in lines)
     shares = [float(line.split()[-2]) for line in lines if line.endswith(" %") and "λ" in line]
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_told_in_one_line(refused, model, patients, tmp_path, m
     assert "≥ 1" in refused("curvature", model, patients, "--rows", "0")
     bare = training.load(model)._replace(preprocessing=None)
     training.save("bare.safetensors", bare)
-    assert "holds no preprocessing" in refused("curvature", "bare.safetensors", patients)
+    assert "was saved without preprocessing, so it cannot" in refused("curvature", "bare.safetensors", patients)
     with jax.enable_x64(True):
         wild = training.load(model)
         params = jax.tree.map(lambda leaf: 1e300 * leaf.astype(jnp.float64), wild.params)

@@ -75,7 +75,7 @@ def test_help_and_complaints_import_nothing_heavy(argv):
         (["trian"], "Did you mean 'train'?"),
         (["train"], "DATA"),
         (["train", "digits", "--epoch", "3"], "Did you mean '--epochs'?"),
-        (["--quiet", "train", "digits"], "'--quiet' is not understood"),
+        (["--quiet", "train", "digits"], "unknown argument '--quiet'"),
         (["train", "digits", "--optimiser", "adan"], "Did you mean 'adam'?"),
         (["train", "digits", "--activation", "relu,thanh"], "Did you mean 'tanh'?"),
         (["train", "digits", "--schedule", "cosin"], "Did you mean 'cosine'?"),

@@ -53,7 +53,7 @@ def test_a_target_that_is_of_no_use_costs_the_metrics_only(run, model, tmp_path)
 def test_values_that_training_did_not_see_are_told(run, model, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text(as_csv(rows_of_patients(5) | {"smoker": ["sometimes"] * 5}))
-    assert "'smoker' has values that training did not see" in run("predict", model, path).err
+    assert "'smoker' has values not seen in training" in run("predict", model, path).err
 
 
 def test_numbers_come_back_in_their_own_units(run, patients):

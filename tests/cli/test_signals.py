@@ -66,7 +66,7 @@ def test_a_signal_ends_the_run_and_keeps_what_was_learnt(start, tmp_path, number
     out, err = process.communicate(timeout=60)
     assert process.returncode == status, err
     assert "Traceback" not in err
-    assert "what was learnt is saved in m.safetensors, run" in out
+    assert "the network trained so far is saved in m.safetensors, run" in out
     assert out.splitlines()[-1].startswith("test accuracy ")
     assert training.load(tmp_path / "m.safetensors").config["about"]["stop"].startswith("interrupted by")
 
@@ -82,7 +82,7 @@ def test_in_the_background_the_run_goes_on_at_sigint_and_sigterm_ends_it(start, 
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
-    assert "what was learnt is saved in m.safetensors, run" in out
+    assert "the network trained so far is saved in m.safetensors, run" in out
     assert training.load(tmp_path / "m.safetensors").config["about"]["stop"].startswith("interrupted by SIGTERM")
 
 
@@ -126,8 +126,8 @@ def test_a_cache_folder_that_others_can_enter_is_not_used(tmp_path, mode):
 
 def test_a_cache_folder_that_cannot_be_made_is_not_used(tmp_path):
     (tmp_path / "file").write_text("")
-    assert "cannot be made" in cache.fault_of(tmp_path / "file")
-    assert "cannot be made" in cache.fault_of(tmp_path / "file" / "cache")
+    assert "cannot be created" in cache.fault_of(tmp_path / "file")
+    assert "cannot be created" in cache.fault_of(tmp_path / "file" / "cache")
 
 
 @pytest.mark.parametrize(

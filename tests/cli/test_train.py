@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxnn import experiments, training
-from jaxnn.experiments.rows import prepare
+from jaxnn.experiments.rows import split_and_preprocess
 from tests.cli.conftest import FAST, as_csv, rows_of_patients
 
 STROKE = ("--target", "stroke", "--drop", "id", "cost")
@@ -49,7 +49,7 @@ def test_what_is_measured_is_what_the_saved_model_answers(run, patients):
     """The test rows, found again by the split's law, and the predictions of the file: the same accuracy."""
     run("train", patients, *STROKE, "--out", "m.safetensors", "--seed", "3", *FAST)
     source = experiments.source(patients, target="stroke", drop=("id", "cost"))
-    rows = prepare(source, validation=0.2, test=0.2, seed=3)
+    rows = split_and_preprocess(source, validation=0.2, test=0.2, seed=3)
     model = training.load("m.safetensors")
     truth = np.array(rows_of_patients()["stroke"])[rows.split.test]
     right = np.mean(model.predict(source.rows)[rows.split.test] == truth)
@@ -67,7 +67,7 @@ def test_nothing_is_learnt_from_rows_that_are_held_out(run, tmp_path):
         assert run("train", path, *STROKE, "--out", f"{name}.safetensors", *FAST).status == 0
         parts[name] = training.load(f"{name}.safetensors")
         source = experiments.source(path, target="stroke", drop=("id", "cost"))
-        split = prepare(source, validation=0.2, test=0.2, seed=0).split
+        split = split_and_preprocess(source, validation=0.2, test=0.2, seed=0).split
         columns["pressure"][split.test[0]] = 190.0
     first, second = parts.values()
     assert first.preprocessing == second.preprocessing
@@ -232,7 +232,9 @@ def test_a_run_that_learnt_nothing_writes_no_model(run, patients, tmp_path, targ
     result = run(*argv, "--learning-rate", "1e30")
     assert result.status == 1
     assert result.out == ""
-    assert result.err.startswith("jaxnn: nothing was learnt, and no model is written: the loss became non-finite")
+    assert result.err.startswith(
+        "jaxnn: training did not complete one epoch, so no model was written: the loss became non-finite"
+    )
     assert "Lower the learning rate" in result.err
     assert result.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
@@ -284,9 +286,9 @@ def test_a_method_is_one_word(optimiser, run, patients):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--learning-rate", "0.1"), "newton finds the length of its own step: leave out --learning-rate."),
-        (("--schedule", "cosine"), "newton finds the length of its own step: leave out --schedule."),
-        (("--batch-size", "16"), "newton takes all rows at every step: leave out --batch-size."),
+        (("--learning-rate", "0.1"), "newton finds its own step length: leave out --learning-rate."),
+        (("--schedule", "cosine"), "newton finds its own step length: leave out --schedule."),
+        (("--batch-size", "16"), "newton uses all rows in every step: leave out --batch-size."),
         (("--dropout", "0.1"), "newton needs the same objective at every step"),
     ],
 )

@@ -21,8 +21,9 @@ def test_exit_status(run, monkeypatch, tmp_path, group, verdict):
 
 @pytest.mark.parametrize("group", ["hessian", "newton"])
 def test_what_is_about_update_rules_is_refused(refused, group):
-    assert f"--against is about update rules, and {group!r} has none" in refused("verify", group, "--against", "optax")
-    assert f"--plot is about update rules, and {group!r} has none" in refused("verify", group, "--plot", "x.png")
+    told = refused("verify", group, "--against", "optax")
+    assert f"--against applies to update rules, and {group!r} checks none" in told
+    assert f"--plot applies to update rules, and {group!r} checks none" in refused("verify", group, "--plot", "x.png")
 
 
 def test_the_words_are_those_of_the_functions():

@@ -4,12 +4,12 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from jaxnn import experiments
 from jaxnn.experiments import baselines
-from jaxnn.experiments.rows import prepare
+from jaxnn.experiments.rows import split_and_preprocess
 from jaxnn.experiments.scores import score
 
 
 def prepared(source):
-    return prepare(source, validation=0.2, test=0.2, seed=0)
+    return split_and_preprocess(source, validation=0.2, test=0.2, seed=0)
 
 
 def test_the_linear_baselines_are_scikit_learns():

@@ -34,8 +34,8 @@ def test_choices_may_come_as_python_has_them():
         ({"batch_size": 0}, "batch_size must be a whole number ≥ 1, got 0"),
         ({"patience": -1}, "patience must be a whole number ≥ 0, got -1"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
-        ({"hidden": (4, 4, 4), "activation": ("relu", "tanh")}, "2 functions for 3 hidden layers"),
-        ({"optimiser": "newton", "batch_size": 16}, "newton takes all rows at every step"),
+        ({"hidden": (4, 4, 4), "activation": ("relu", "tanh")}, "2 names for 3 hidden layers"),
+        ({"optimiser": "newton", "batch_size": 16}, "newton uses all rows in every step"),
     ],
     ids=str,
 )

@@ -113,7 +113,7 @@ def test_a_listener_is_told_in_turn():
 
     listener = experiments.Listener(*map(hear, experiments.Listener._fields))
     outcome = quick("iris", listener=listener)
-    assert [name for name, *_ in told] == ["prepared", "epoch", "epoch", "epoch", "trained", "judged"]
+    assert [name for name, *_ in told] == ["prepared", "epoch", "epoch", "epoch", "trained", "tested"]
     assert told[0][2] == outcome.recipe
     assert [each.epoch for name, each in told[1:4]] == [1, 2, 3]
     assert told[4][1] is outcome.fit
@@ -128,7 +128,7 @@ def test_a_listener_can_end_the_training():
 
 def test_a_training_that_diverges_at_once_is_an_outcome_without_scores():
     heard = []
-    listener = experiments.Listener(trained=heard.append, judged=heard.append)
+    listener = experiments.Listener(trained=heard.append, tested=heard.append)
     recipe = RECIPE | {"learning_rate": 1e30}
     outcome = experiments.run("iris", recipe, seed=3, progress=False, listener=listener)
     assert not outcome.learnt

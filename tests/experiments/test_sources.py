@@ -29,7 +29,7 @@ def test_a_source_is_given_back_and_knows_its_columns():
     assert source.name == "patients"
     assert source.columns == experiments.Columns(**COLUMNS)
     assert experiments.source(source) is source
-    with pytest.raises(ValueError, match="a Source already"):
+    with pytest.raises(ValueError, match="already a Source"):
         experiments.source(source, target="stroke")
 
 
@@ -50,7 +50,7 @@ def test_arrays_are_a_data_set_whose_problem_is_read():
 def test_a_data_set_of_ones_own(tmp_path, monkeypatch):
     own = data.load("xor", n=50, seed=3)
     source = experiments.source(own)
-    assert (source.name, source.n_rows, source.reason) == ("xor", 50, "the data set says so")
+    assert (source.name, source.n_rows, source.reason) == ("xor", 50, "stated by the data set")
     monkeypatch.chdir(tmp_path)
     Path("iris").write_text("a,b\n1.5,2\n", encoding="utf-8")
     assert experiments.source("iris").n_rows == 150
@@ -63,16 +63,16 @@ def test_a_data_set_of_ones_own(tmp_path, monkeypatch):
     [
         ("digitz", {}, "Did you mean 'digits'?"),
         (".", {}, "is a folder"),
-        ({"a": [1.0], "b": [2.0]}, {}, "Which column is to be predicted"),
+        ({"a": [1.0], "b": [2.0]}, {}, "The target column is missing: add --target COLUMN, one of a, b"),
         ({"a": [1.0], "b": [2.0]}, {"target": "c"}, "Unknown target column 'c'"),
         ({"a": [1.0], "b": [2.0]}, {"target": "a", "weight": "w"}, "Unknown weight column 'w'"),
         ({"a": [1.0], "b": [2.0]}, {"target": "a", "problem": "clases"}, "Did you mean 'classes'?"),
-        ("iris", {"target": "petal"}, "knows its target, 'species'"),
-        ("iris", {"drop": ("petal",)}, "are for files"),
-        ((np.zeros((3, 2)), np.zeros(4)), {}, "Inputs have 3 rows, targets have 4"),
-        ((np.zeros((3, 2)), np.arange(3.0), np.ones(2)), {}, "Inputs have 3 rows, weights have 2"),
+        ("iris", {"target": "petal"}, "has a fixed target, 'species'"),
+        ("iris", {"drop": ("petal",)}, "which apply to files"),
+        ((np.zeros((3, 2)), np.zeros(4)), {}, "Inputs have 3 rows, but targets have 4"),
+        ((np.zeros((3, 2)), np.arange(3.0), np.ones(2)), {}, "Inputs have 3 rows, but weights have 2"),
         ((np.zeros(3), np.zeros(3)), {}, r"must have shape \(rows, columns\)"),
-        ((np.zeros((3, 2)),), {}, r"Arrays must be \(x, y\) or \(x, y, weight\), got 1"),
+        ((np.zeros((3, 2)),), {}, r"Arrays must be given as \(x, y\) or \(x, y, weight\), got 1"),
     ],
     ids=str,
 )

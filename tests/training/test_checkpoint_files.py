@@ -118,14 +118,14 @@ def test_damaged_files_are_passed_over_by_name(tmp_path):
     (tmp_path / "run-00000003.ckpt").write_bytes(b"")
     damaged = tmp_path / "run-00000002.ckpt"
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match="Passed over") as caught:
+    with pytest.warns(UserWarning, match="Skipped a damaged checkpoint") as caught:
         found = checkpoint_files.newest(tmp_path, "run", "checkpoint")
     assert found.spec == {"n": 1}
     assert ["run-00000003.ckpt" in str(caught[0].message), "run-00000002.ckpt" in str(caught[1].message)] == [True] * 2
     (tmp_path / "run-00000001.ckpt").unlink()
     with (
-        pytest.warns(UserWarning, match="Passed over"),
-        pytest.raises(ValueError, match=r"Not one of the checkpoints in .* could be read, move them away"),
+        pytest.warns(UserWarning, match="Skipped a damaged checkpoint"),
+        pytest.raises(ValueError, match=r"None of the checkpoints in .* could be read; move them away"),
     ):
         checkpoint_files.newest(tmp_path, "run", "checkpoint")
     assert len(checkpoint_files.numbered(tmp_path, "run")) == 2  # and they are still there

@@ -40,7 +40,7 @@ def test_a_healthy_network_has_nothing(activation, w_init):
     params = network(20, 20, w_init=w_init)
     found = diagnosed(params, activation=activation, optimiser=optimisers.adam(1e-3))
     assert found.findings == ()
-    assert str(found) == "Nothing is wrong that these numbers would show."
+    assert str(found) == "No problem found: the numbers measured here look healthy."
 
 
 @pytest.mark.by_default("float64")
@@ -109,7 +109,7 @@ def test_a_layer_of_zeros_is_a_start_and_no_ailment():
     assert symptoms(last, optimiser=optimisers.sgd(1e-3)) == []
     assert symptoms((mlp.Layer(jnp.zeros((6, 1)), jnp.zeros(1)),), optimiser=optimisers.sgd(1e-3)) == []
     first = (params[0]._replace(w=0 * params[0].w), params[1])
-    assert symptoms(first) == ["all rows look alike to the last layer"]
+    assert symptoms(first) == ["all rows look the same to the last layer"]
 
 
 def test_layers_with_the_same_ailment_are_one_finding():
@@ -136,22 +136,22 @@ def test_saturated_units_but_not_of_relu():
 
 def test_units_that_are_alike():
     constant = jax.nn.initializers.constant(0.5)
-    assert symptoms(network(4, w_init=constant)) == ["units that are alike, hidden layer 1"]
+    assert symptoms(network(4, w_init=constant)) == ["identical units, hidden layer 1"]
     assert "no gradient" in symptoms(network(4, 4, w_init=jax.nn.initializers.zeros), y=0 * Y)
-    assert "units that are alike, hidden layer 1" in symptoms(network(4, w_init=jax.nn.initializers.zeros, b_init=None))
+    assert "identical units, hidden layer 1" in symptoms(network(4, w_init=jax.nn.initializers.zeros, b_init=None))
 
 
 def test_inputs_of_unlike_sizes():
     found = symptoms(network(20), x=X * jnp.array([1, 1, 1, 1, 1, 1000.0]))
-    assert found[0] == "inputs of unlike sizes"
-    assert symptoms(network(20), x=X.at[:, 3].add(1e4))[0] == "inputs of unlike sizes"
+    assert found[0] == "inputs on very different scales"
+    assert symptoms(network(20), x=X.at[:, 3].add(1e4))[0] == "inputs on very different scales"
     for constant in (7.0, 0.1):  # one that is constant does no such harm, whether float32 has its mean or not
         assert symptoms(network(20), x=X.at[:, 3].set(constant)) == []
 
 
 def test_all_rows_look_alike():
     small = network(20, 20, 20, w_init=jax.nn.initializers.normal(1e-4), b_init=jax.nn.initializers.normal(1.0))
-    assert "all rows look alike to the last layer" in symptoms(small)
+    assert "all rows look the same to the last layer" in symptoms(small)
 
 
 def test_steps_of_a_wrong_length():

@@ -376,10 +376,10 @@ def test_another_run_is_not_resumed(tmp_path):
     (x, y), params = numbers(), network(3, 4, 1)
     settings = {"epochs": 2, "batch_size": 8, "key": KEY, "checkpoint": tmp_path}
     fit(REGRESSION, ADAM, params, (x, y), **settings)
-    with pytest.raises(ValueError, match="already holds checkpoints: pass resume=True"):
+    with pytest.raises(ValueError, match="already contains checkpoints: pass resume=True"):
         fit(REGRESSION, ADAM, params, (x, y), **settings)
     for changed, message in (
-        ({"batch_size": 16}, "batch size differs: 8 there, 16 here"),
+        ({"batch_size": 16}, "batch size differs .8 in the checkpoint, 16 in this run."),
         ({"key": jax.random.key(9)}, "key differs"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -403,7 +403,7 @@ def test_a_full_disk_does_not_stop_the_run(tmp_path, monkeypatch):
     result = fit(REGRESSION, ADAM, params, data, epochs=3, batch_size=8, key=KEY, checkpoint=tmp_path)
     assert result.stop == "all 3 epochs done"
     assert len(result.notes) == 1
-    assert "training goes on: [Errno 28] No space left" in result.notes[0]
+    assert "training continues without it: [Errno 28] No space left" in result.notes[0]
 
 
 # Bad input
@@ -421,7 +421,7 @@ def test_wrong_data_are_refused_before_training(tmp_path):
     x, y = classes()
     bad = x.copy()
     bad[7, 1] = np.nan
-    refused(ValueError, r"inputs of the training set hold nan in row 7, column 1", data=(bad, y))
+    refused(ValueError, r"inputs of the training set contain nan in row 7, column 1", data=(bad, y))
     refused(ValueError, r"same number of rows, got \[60, 59\]", data=(x, y[:-1]))
     refused(ValueError, r"training set has no rows", data=(x[:0], y[:0]))
     refused(ValueError, r"The label 3 in row 2 is outside \[0, 3\)", data=(x, y + 1))
@@ -433,13 +433,13 @@ def test_wrong_data_are_refused_before_training(tmp_path):
     refused(ValueError, r"weight of the training set must be ≥ 0, got -1.0 in row 3",
             data=(x, y, np.where(np.arange(60) == 3, -1.0, 1.0)))  # fmt: skip
     refused(ValueError, r"is 0 in every row", data=(x, y, np.zeros(60)))
-    refused(ValueError, r"does not fit in int32", data=(x, y.astype(np.int64) + 2**40))
+    refused(ValueError, r"does not fit into int32", data=(x, y.astype(np.int64) + 2**40))
     refused(ValueError, r"too large for float32", data=(x * 1e300, y))
     refused(ValueError, r"In the validation set: The label 5", validation=(x, np.full(60, 5)))
-    refused(ValueError, r"leaves 60 to train on and 0", validation=0.001)
-    refused(ValueError, r"class_weight names 7", class_weight={7: 1.0})
+    refused(ValueError, r"splits 60 rows into 60 for training and 0", validation=0.001)
+    refused(ValueError, r"class_weight names class 7", class_weight={7: 1.0})
     refused(
-        ValueError, r"holds a nan or inf: start from finite", params=jax.tree.map(lambda p: p * np.inf, network(2, 3))
+        ValueError, r"contains nan or inf: start from finite", params=jax.tree.map(lambda p: p * np.inf, network(2, 3))
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -450,7 +450,7 @@ def test_wrong_arguments_are_refused_before_training(tmp_path):
     refused(ValueError, r"Unknown metric 'acuracy'. Did you mean 'accuracy'", metrics=["acuracy"])
     refused(TypeError, r"metrics must be a sequence", metrics="accuracy")
     refused(ValueError, r"Unknown monitor 'validation_loss'", monitor="validation_loss")
-    refused(ValueError, r"resume=True needs the checkpoint folder", resume=True)
+    refused(ValueError, r"resume=True needs the folder to resume from", resume=True)
     refused(ValueError, r"pass an Objective", objective=lambda p, b: CLASSIFICATION(p, b), metrics=["accuracy"])
     file = tmp_path / "file"
     file.write_text("")
@@ -511,7 +511,7 @@ def test_a_score_that_is_never_finite_is_said():
         metrics=[never], monitor="never", higher_is_better=True,
     )  # fmt: skip
     assert result.best_epoch == 0
-    assert result.notes == ("The score, never, was never a finite number: the best parameters are the last ones.",)
+    assert result.notes == ("The score, never, was never a finite number, so best_params are the last parameters.",)
     jax.tree.map(np.testing.assert_array_equal, result.best_params, result.params)
 
 
@@ -521,13 +521,13 @@ def test_monitoring_a_metric_of_ones_own():
 
     (x, y), params = classes(), network(2, 8, 3)
     settings = {"epochs": 10, "batch_size": 16, "key": KEY, "metrics": [right], "monitor": "right"}
-    with pytest.raises(ValueError, match="Say whether more of 'right' is better"):
+    with pytest.raises(ValueError, match="It is unknown whether a higher 'right' is better"):
         fit(CLASSIFICATION, optimisers.adam(0.3), params, (x, y), **settings)
     result = fit(CLASSIFICATION, optimisers.adam(0.3), params, (x, y), higher_is_better=True, **settings)
     assert result.best_epoch == int(np.argmax(result.history.metrics["right"])) + 1
     on_host = lambda outputs, targets, weight: f1_score(targets, outputs.argmax(axis=1), average="macro")
     on_host.__name__ = "on_host"
-    with pytest.raises(ValueError, match="computed on the host between epochs and can't be monitored"):
+    with pytest.raises(ValueError, match="computed on the host between epochs, so it can't be monitored"):
         fit(CLASSIFICATION, ADAM, params, (x, y), **(settings | {"metrics": [on_host], "monitor": "on_host"}))
 
 
@@ -554,7 +554,10 @@ def test_checkpoints_that_cannot_be_read_are_not_removed(tmp_path):
     for file in tmp_path.glob("*.ckpt"):
         file.write_bytes(b"damaged" + file.read_bytes())
     before = {file.name: file.read_bytes() for file in tmp_path.glob("*.ckpt")}
-    with pytest.warns(UserWarning, match="Passed over"), pytest.raises(ValueError, match="Not one of the checkpoints"):
+    with (
+        pytest.warns(UserWarning, match="Skipped a damaged checkpoint"),
+        pytest.raises(ValueError, match="None of the checkpoints"),
+    ):
         fit(REGRESSION, ADAM, params, data, resume=True, **settings)
     assert {file.name: file.read_bytes() for file in tmp_path.glob("*.ckpt")} == before
 
@@ -567,7 +570,7 @@ def test_a_history_that_cannot_be_written_loses_nothing(tmp_path):
         history_file=folder / "history.jsonl", hooks=[lambda epoch: (epoch.epoch == 1 and folder.rmdir()) or None],
     )  # fmt: skip
     assert len(result.history.loss) == 2
-    assert result.notes[0].startswith("The history could not be written: ")
+    assert result.notes[0].startswith("The history file could not be written: ")
 
 
 @pytest.mark.usefixtures("in_the_foreground")
@@ -588,7 +591,7 @@ def test_metrics_of_another_shape_are_refused_by_name():
     def rows(outputs, targets, weight):
         return outputs[:, 0]
 
-    refused(TypeError, r"metric rows must give one number, got shape \(60,\)", metrics=[rows])
+    refused(TypeError, r"metric rows must return one number, got shape \(60,\)", metrics=[rows])
 
 
 def test_other_wrong_kinds():

@@ -58,7 +58,7 @@ def scripted(**told):
 
 def test_it_ends_where_the_gradient_is_small_enough(x64):
     found = minimise(rosenbrock, np.array([-1.2, 1.0]), None, NEWTON, gradient_tolerance=1e-4)
-    assert found.stop.startswith("converged: the gradient's norm is within gradient_tolerance: ")
+    assert found.stop.startswith("converged: the gradient's norm is at most gradient_tolerance: ")
     assert f"≤ 0.0001 after {found.steps} steps" in found.stop
     assert found.gradient_norm <= 1e-4
     assert found.history.gradient_norm[-2] > 1e-4
@@ -66,7 +66,7 @@ def test_it_ends_where_the_gradient_is_small_enough(x64):
 
 def test_it_ends_at_a_goal(x64, table):
     found = minimise(DECAY, START, table, LM, goal=1e-3)
-    assert found.stop.startswith("goal reached: J is not above it"), found.stop
+    assert found.stop.startswith("goal reached: J is at or below the goal"), found.stop
     assert found.value <= 1e-3 < found.history.value[-2]
     assert minimise(DECAY, START, table, LM, goal=10.0).steps == 0
 
@@ -74,7 +74,7 @@ def test_it_ends_at_a_goal(x64, table):
 def test_a_start_at_the_minimum_stays_there(x64):
     found = minimise(rosenbrock, np.ones(2), None, NEWTON)
     assert found.steps == 1
-    assert found.stop.startswith("converged: the gradient's norm is within gradient_tolerance: 0 ≤ 0"), found.stop
+    assert found.stop.startswith("converged: the gradient's norm is at most gradient_tolerance: 0 ≤ 0"), found.stop
     np.testing.assert_array_equal(found.params, 1)
 
 
@@ -82,7 +82,9 @@ def test_a_start_at_the_minimum_stays_there(x64):
 def test_a_method_that_cannot_tell_a_minimum_from_a_saddle_says_so(x64, optimiser):
     found = minimise(rosenbrock, np.ones(2), None, optimiser)
     assert found.steps == 0
-    assert found.stop.startswith("stationary: the gradient is 0, at a minimum, a saddle or a maximum; verify.certify")
+    assert found.stop.startswith(
+        "stationary: the gradient is 0, at a minimum, a saddle point or a maximum; verify.certify"
+    )
     np.testing.assert_array_equal(found.params, 1)
     assert found.history.value.shape == (1,)
 
@@ -137,12 +139,12 @@ def test_left_alone_it_ends_at_rounding(x64, table, optimiser):
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
-        ({"predicted_reduction": lambda v: 1e-31 * v}, "converged: the reduction that the model predicts"),
-        ({"predicted_reduction": lambda v: -1e-31 * v}, "converged: the reduction that the model predicts"),
+        ({"predicted_reduction": lambda v: 1e-31 * v}, "converged: the predicted reduction is below"),
+        ({"predicted_reduction": lambda v: -1e-31 * v}, "converged: the predicted reduction is below"),
         ({"promised": lambda v: 0 * v + 1e-16}, "converged as far as rounding allows"),
-        ({"predicted_reduction": lambda v: 1e-5 * v}, "max_steps used up: 60 steps"),
-        ({"predicted_reduction": lambda v: -1e-5 * v}, "max_steps used up: 60 steps"),
-        ({"at_limit": lambda v: v > 0, "accepted": lambda v: v < 0}, "stuck: J no longer falls by this method's steps"),
+        ({"predicted_reduction": lambda v: 1e-5 * v}, "max_steps reached: 60 steps"),
+        ({"predicted_reduction": lambda v: -1e-5 * v}, "max_steps reached: 60 steps"),
+        ({"at_limit": lambda v: v > 0, "accepted": lambda v: v < 0}, "stuck: this method's steps no longer lower J"),
     ],
 )
 def test_what_a_method_reports_ends_the_run(x64, told, reason):
@@ -162,7 +164,9 @@ def test_a_step_below_the_precision_of_the_parameters_ends_it(x64):
 def test_a_method_without_a_model_has_not_converged_where_newtons_step_would_gain(x64):
     """Its steps no longer move the parameters, a millionth of what would; J falls for ever all the same."""
     found = minimise(lambda p, batch: 1e3 * jnp.sum(p), np.full(2, 1e20), None, scripted())
-    assert found.stop.startswith("stuck: J no longer falls by this method's steps, though Newton's would"), found.stop
+    assert found.stop.startswith("stuck: this method's steps no longer lower J, although a Newton step would"), (
+        found.stop
+    )
     assert found.steps == 1
 
 
@@ -170,7 +174,7 @@ def test_a_step_below_their_precision_is_none_of_convergence_while_much_is_promi
     """Nor does such a run go on for ever: J stands still."""
     told = {"predicted_reduction": lambda v: 1e-3 * jnp.abs(v)}
     found = minimise(lambda p, batch: 1e3 * jnp.sum(p), np.full(2, 1e20), None, scripted(**told))
-    assert found.stop.startswith("stuck: J no longer falls by this method's steps"), found.stop
+    assert found.stop.startswith("stuck: this method's steps no longer lower J"), found.stop
     assert found.steps == stopping.STANDSTILL
 
 
@@ -179,7 +183,7 @@ def test_a_slow_descent_does_not_stand_still(x64):
     told = {"predicted_reduction": lambda v: 1e-3 * v}
     f = lambda p, batch: 1 + 1e-6 * p[0]
     found = training.minimise(f, np.ones(1), None, scripted(**told), max_steps=300)
-    assert found.stop.startswith("max_steps used up: 300"), found.stop
+    assert found.stop.startswith("max_steps reached: 300"), found.stop
 
 
 def test_whole_numbers_as_inputs_do_not_overflow(dtype):
@@ -311,7 +315,7 @@ def test_the_default_is_a_trust_region(x64):
 @pytest.mark.parametrize("optimiser", [optimisers.adam(0.1), optax.adam(0.1)])
 def test_rules_run_in_it(x64, optimiser):
     found = minimise(DECAY, START, (T, np.ones(37)), optimiser)
-    assert found.stop.startswith("max_steps used up: 60 steps")
+    assert found.stop.startswith("max_steps reached: 60 steps")
     assert np.isnan(found.history.damping).all()
     assert found.value < 0.1 * found.history.value[0]
     p, state = jnp.asarray(START), optimiser.init(jnp.asarray(START))
@@ -440,19 +444,24 @@ def test_a_key_is_one_draw_for_the_whole_run(x64):
 @pytest.mark.parametrize(
     ("objective", "params", "words", "message"),
     [
-        (rosenbrock, np.array([1, 2]), {}, "params must be floating point, got int"),
-        (rosenbrock, np.array([np.nan, 2]), {}, "params holds a nan or inf: start from finite parameters"),
+        (rosenbrock, np.array([1, 2]), {}, "params must be floating-point numbers, got int"),
+        (rosenbrock, np.array([np.nan, 2]), {}, "params contains nan or inf: start from finite parameters"),
         (lambda p, b: jnp.log(p[0]), -np.ones(2), {}, "The start is not finite: J = nan"),
         (lambda p, b: p, np.ones(2), {}, r"The objective must be a scalar, got shape \(2,\)"),
-        (lambda p, b: jnp.sum(p > 0), np.ones(2), {}, "The objective must be a floating-point number, got int"),
+        (lambda p, b: jnp.sum(p > 0), np.ones(2), {}, "The objective must return a floating-point number, got int"),
         (rosenbrock, np.ones(2), {"max_steps": 0}, "max_steps must be a whole number ≥ 1, got 0"),
         (rosenbrock, np.ones(2), {"gradient_tolerance": -1.0}, "gradient_tolerance must be ≥ 0"),
-        (rosenbrock, np.ones(2), {"rows_at_once": 4}, r"rows_at_once needs the split .* Objective\(predict, loss\)"),
+        (
+            rosenbrock,
+            np.ones(2),
+            {"rows_at_once": 4},
+            r"rows_at_once needs a separate predict and loss: pass an Objective\(predict, loss\)",
+        ),
         (DECAY, np.ones(3), {"rows_at_once": 0}, "rows_at_once must be a whole number ≥ 1"),
         (DECAY, np.ones(3), {"batch": (T, T[:3])}, "must have the same number of rows, got"),
         (DECAY, np.ones(3), {"batch": (T, T, -T)}, "weight of the data must be ≥ 0"),
-        (DECAY, np.ones(3), {"batch": (T,)}, "A batch is "),
-        (DECAY, np.ones(3), {"batch": (np.where(T == 0, np.nan, T), T)}, "hold nan in row 0"),
+        (DECAY, np.ones(3), {"batch": (T,)}, "A batch must be "),
+        (DECAY, np.ones(3), {"batch": (np.where(T == 0, np.nan, T), T)}, "contain nan in row 0"),
     ],
 )
 def test_bad_input(x64, objective, params, words, message):
@@ -473,7 +482,7 @@ def test_rows_are_looked_at_only_where_they_are_taken_one_by_one(x64):
     batch = (x, 1 + 2 * x)
     method = optimisers.levenberg_marquardt()
     for one in (method, optimisers.chain(method)):
-        with pytest.raises(ValueError, match="predict must take each row on its own"):
+        with pytest.raises(ValueError, match="predict must compute each row independently"):
             minimise(mixing, np.ones(2), batch, one)
     found = minimise(mixing, np.ones(2), batch, optimisers.newton())
     np.testing.assert_allclose(found.params, [1 + 2 * x.mean(), 2], rtol=1e-12)
@@ -487,5 +496,10 @@ def test_wrong_goals_and_chunks(x64):
             minimise(line, np.zeros(2), batch, goal=goal)
     drawing = Objective(lambda p, x, key: p[0] + p[1] * x, losses.squared_error)
     assert float(minimise(drawing, np.zeros(2), batch, key=jax.random.key(0)).value) < 1e-28
-    with pytest.raises(ValueError, match="rows_at_once with a predict that draws by `key`"):
+    with pytest.raises(ValueError, match="rows_at_once does not work with a predict that uses `key`"):
         minimise(drawing, np.zeros(2), batch, rows_at_once=4, key=jax.random.key(0))
+
+
+def test_the_former_name_of_the_trajectory_warns():
+    with pytest.warns(DeprecationWarning, match="training.Path is now training.Trajectory"):
+        assert training.Path is training.Trajectory

@@ -84,16 +84,16 @@ LIKE = {"a": {"w": jnp.ones((2, 3))}, "k": jax.random.key(0)}
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"a/w": np.ones((3, 2), np.float32)}, r"a/w should be float32 \(2, 3\) and is float32 \(3, 2\)"),
-        ({"a/w": np.ones((2, 3))}, r"a/w should be float32 \(2, 3\) and is float64 \(2, 3\)"),
+        ({"a/w": np.ones((3, 2), np.float32)}, r"a/w should be float32 \(2, 3\), but is float32 \(3, 2\)"),
+        ({"a/w": np.ones((2, 3))}, r"a/w should be float32 \(2, 3\), but is float64 \(2, 3\)"),
         ({"a/w": None}, "a/w is missing"),
         ({"k.prng.threefry2x32": None}, "k is missing"),
         ({"k.prng.threefry2x32": None, "k": np.zeros(2, np.uint32)}, "k should"),
-        ({"k.prng.threefry2x32": np.zeros(3, np.uint32)}, "k should hold random keys"),
-        ({"k.prng.threefry2x32": np.zeros(2, np.float32)}, "k should hold random keys"),
+        ({"k.prng.threefry2x32": np.zeros(3, np.uint32)}, "k should contain random keys"),
+        ({"k.prng.threefry2x32": np.zeros(2, np.float32)}, "k should contain random keys"),
         ({"k.prng.threefry2x32": None, "k.prng.rbg": np.zeros(4, np.uint32)}, "k should be key<fry>"),
-        ({"k.prng.threefry2x32": None, "k.prng.os.system": np.zeros(2, np.uint32)}, "k should hold random keys"),
-        ({"b": np.ones(1)}, "b was stored"),
+        ({"k.prng.threefry2x32": None, "k.prng.os.system": np.zeros(2, np.uint32)}, "k should contain random keys"),
+        ({"b": np.ones(1)}, "stored leaf b has no place"),
     ],
     ids=str,
 )
@@ -106,8 +106,8 @@ def test_trees_that_do_not_fit(changes, match):
 @pytest.mark.parametrize(
     ("tree", "match"),
     [
-        ({"a": "text"}, "leaf a is of type"),
-        ({"a": np.array([None])}, "leaf a is of type object"),
+        ({"a": "text"}, "leaf a has type"),
+        ({"a": np.array([None])}, "leaf a has type object"),
         ({"a": np.ones(2, np.complex128)}, "complex128"),
         ({"a b": 1.0}, "'a b'"),
         ({"a/b": 1.0, "a": {"b": 2.0}}, "Two leaves are called a/b"),

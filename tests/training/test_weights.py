@@ -279,9 +279,9 @@ def test_weights_that_mean_nothing_are_refused():
             training.run(LINEAR, optimisers.sgd(0.1), jnp.asarray(THETA), (x, y, bad), np.arange(8)[None])
     with pytest.raises(ValueError, match="mean_weight must be > 0"):
         training.step(LINEAR, optimisers.sgd(0.1), mean_weight=0.0)
-    with pytest.raises(ValueError, match="mean_weight needs the split into predict and loss"):
+    with pytest.raises(ValueError, match="mean_weight needs a separate predict and loss"):
         training.step(lambda params, batch: 0.0, optimisers.sgd(0.1), mean_weight=1.0)
-    with pytest.raises(ValueError, match="weight of the training set hold inf in row 3"):
+    with pytest.raises(ValueError, match="weight of the training set contains inf in row 3"):
         fit(LINEAR, optimisers.sgd(0.1), jnp.asarray(THETA), (x, y, np.where(np.arange(ROWS) == 3, np.inf, 1)),
             batch_size=8)  # fmt: skip
     with pytest.raises(ValueError, match="weight of the training set is 0 in every row"):

@@ -14,22 +14,22 @@ from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 class AccumulateState(NamedTuple):
     """What gradient accumulation carries from step to step."""
 
-    collected: Int[Array, ""]  # gradients since the last step, below `steps`
-    rows: Int[Array, ""]  # that they are of; 1 each in a loop that does not send its batch
-    mean: Updates  # their mean, each by its rows, like params
+    collected: Int[Array, ""]  # the number of gradients since the last step, below `steps`
+    rows: Int[Array, ""]  # their number of rows; 1 per gradient in a loop that does not send its batch
+    mean: Updates  # their mean, weighted by rows, like params
     inner: Any  # the inner optimiser's state
 
 
 @factories.optimiser
 def accumulate(inner: OptimiserLike, *, steps: int) -> Optimiser:
-    """Collects the mean of `steps` ≥ 1 gradients before each step of `inner`; no step in between.
+    """Averages `steps` ≥ 1 gradients before each step of `inner`, and takes no step in between.
 
-    This is `inner` on batches `steps` times as large: in loops that send their batch, as ours do, a short last batch
-    counts by its rows, and without that all count alike. A rule that evaluates the objective, such as a
-    line search, sees only the last of the batches: `value` and `value_fn` are that one's.
+    The result is `inner` on batches `steps` times as large. In loops that send their batch, as ours do, gradients are
+    weighted by their rows, so a short last batch counts less; in others all have the same weight. An optimiser that
+    evaluates the objective, such as a line search, sees only the last batch: `value` and `value_fn` belong to that.
 
     Raises:
-        ValueError: fewer than one step.
+        ValueError: `steps` is below 1.
     """
     checks.whole(1, steps=steps)
 
@@ -60,6 +60,6 @@ def accumulate(inner: OptimiserLike, *, steps: int) -> Optimiser:
 
 
 def _rows(batch: Any) -> int:
-    """Rows of a batch; 1 where there is none, or nothing with rows."""
+    """The number of rows of a batch; 1 if there is no batch, or it has no rows."""
     leaves = jax.tree.leaves(batch)
     return max(1, jnp.shape(leaves[0])[0]) if leaves and jnp.ndim(leaves[0]) else 1

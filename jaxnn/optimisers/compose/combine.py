@@ -1,7 +1,7 @@
-"""Optimisers out of optimisers: one after another, or on a part of the parameters.
+"""Optimisers composed of optimisers: one after another, or on some of the parameters.
 
-A link of a chain takes the updates of the link before it where an optimiser takes gradients. `chain` passes to each
-link the extra arguments that it names, so that links of either library may stand in it.
+In a chain, each link gets the updates of the link before it in place of gradients, and the extra arguments that it
+accepts, so links of jaxnn and optax can be mixed.
 """
 
 from typing import Any
@@ -29,7 +29,10 @@ def chain(*links: OptimiserLike) -> Optimiser:
         grads: Updates, state: tuple[Any, ...], params: Params = None, **extra: Any
     ) -> tuple[Updates, tuple[Any, ...]]:
         if len(state) != len(links):
-            raise ValueError(f"The state is of a chain of {len(state)} links, this chain has {len(links)}.")
+            raise ValueError(
+                f"The state belongs to a chain of {len(state)} links, but this chain has {len(links)}: use that of its"
+                " own init."
+            )
         after = []
         for link, link_state in zip(links, state, strict=True):
             grads, link_state = protocol.update(link, grads, link_state, params, **extra)
@@ -43,15 +46,15 @@ def chain(*links: OptimiserLike) -> Optimiser:
 
 @factories.optimiser
 def masked(inner: OptimiserLike, mask: Any) -> Optimiser:
-    """Applies `inner` where the mask is True and lets everything else through as it came, as `optax.masked` does.
+    """Applies `inner` where the mask is True and leaves everything else unchanged, as `optax.masked` does.
 
-    What is let through is still a gradient, not a step: use it inside a chain, as in
+    What is left unchanged is still a gradient, not a step, so use this inside a chain, such as
     `chain(masked(add_weight_decay(1e-4), weights_only), adam(1e-3))` or
     `chain(adam(1e-3), masked(set_to_zero(), frozen))`.
 
     Args:
-        inner: an optimiser; it never sees the other leaves and keeps no state for them.
-        mask: a pytree of booleans, like the parameters or a prefix of them, or a function of the parameters giving one.
+        inner: an optimiser; it gets no other leaves and keeps no state for them.
+        mask: a pytree of booleans, of the parameters' structure or a prefix of it, or a function params -> such a tree.
     """
 
     def hidden(values: Any) -> tuple[Any, Any]:
@@ -66,10 +69,12 @@ def masked(inner: OptimiserLike, mask: Any) -> Optimiser:
     def update(grads: Updates, state: Any, params: Params = None, **extra: Any) -> tuple[Updates, Any]:
         chosen, seen = hidden(grads)
         seen_params = None if params is None else hidden(params)[1]
-        extra = {name: each for name, each in extra.items() if name not in protocol.PARTS_OF_J}  # of all parameters
+        extra = {
+            name: each for name, each in extra.items() if name not in protocol.OBJECTIVE_ARGUMENTS
+        }  # these involve all parameters
         if "grad" in extra:
             extra["grad"] = hidden(extra["grad"])[1]
-        if "value_fn" in extra:  # of the visible part alone, the rest staying where it is
+        if "value_fn" in extra:  # as a function of the masked parameters only, with the others fixed
             whole = extra["value_fn"]
             extra["value_fn"] = lambda part: whole(
                 jax.tree.map(lambda flag, p, v: v if flag else p, chosen, params, _fill(part, chosen))
@@ -82,6 +87,6 @@ def masked(inner: OptimiserLike, mask: Any) -> Optimiser:
 
 
 def _fill(updates: Updates, chosen: Any) -> Updates:
-    """The updates with a placeholder where a leaf was hidden, so that trees can be mapped together again."""
+    """The updates with placeholders for hidden leaves, so the trees have the same structure again."""
     leaves = iter(jax.tree.leaves(updates))
     return jax.tree.map(lambda flag: next(leaves) if flag else 0, chosen)

@@ -1,4 +1,4 @@
-"""Hyperparameters in the state, where they can be changed, vmapped and differentiated without compiling again."""
+"""Hyperparameters in the state, where they can be changed, vmapped and differentiated without recompiling."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
 
 
 class InjectState(NamedTuple):
-    """Hyperparameters as data, beside the state of the optimiser that they make."""
+    """Hyperparameters as data, and the state of the optimiser that they define."""
 
     hyperparameters: dict[str, Array]  # scalars of JAX's default float
     inner: Any  # the optimiser's own state
@@ -25,15 +25,15 @@ def inject(factory: Callable[..., OptimiserLike], **hyperparameters: Any) -> Opt
     """The optimiser `factory(**hyperparameters)` with its hyperparameters in its state.
 
     `inject(adam, learning_rate=1e-3)`: the rate can then be changed between steps, in `state.hyperparameters`, without
-    another compilation, as long as the new value is an array of the same dtype. A decay rate kept so has the rounding
-    of that dtype; keep those that need not change out of it with `functools.partial(adam, b2=0.9999)`.
+    recompiling, as long as the new value is an array of the same dtype. A decay rate in the state is rounded to that
+    dtype; if it need not change, keep it out of the state with `functools.partial(adam, b2=0.9999)`.
 
     Args:
-        factory: makes an optimiser from keyword arguments.
-        hyperparameters: numbers and arrays become state; anything else (a schedule, a flag) stays as it is.
+        factory: a function that makes an optimiser from keyword arguments.
+        hyperparameters: numbers and arrays become state; anything else, such as a schedule or a flag, stays fixed.
 
     Raises:
-        ValueError: a hyperparameter out of the factory's range.
+        ValueError: a hyperparameter is out of the factory's range.
     """
     factory(**hyperparameters)  # its own checks, on the Python values
     numbers = {name: value for name, value in hyperparameters.items() if _is_number(value)}

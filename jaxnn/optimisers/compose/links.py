@@ -1,7 +1,7 @@
-"""Links of a chain that keep no state: clipping, L2 decay, no step at all.
+"""Links for chains that keep no state: clipping, L2 decay, and no step at all.
 
     clip_by_global_norm    g ← g min(1, c / ‖g‖)
-    clip_by_value          g ← max(-c, min(c, g)), coordinate by coordinate
+    clip_by_value          g ← max(-c, min(c, g)), elementwise
     add_weight_decay       g ← g + λ θ
 
 References:
@@ -21,10 +21,10 @@ from jaxnn.types import Optimiser, Params, Scalar, Strength, Updates
 
 @factories.optimiser
 def clip_by_global_norm(max_norm: Scalar) -> Optimiser:
-    """Scales the whole gradient down to norm `max_norm` > 0 where it is longer; its direction stays.
+    """Scales the whole gradient down to the norm `max_norm` > 0 if its norm is larger; its direction is unchanged.
 
     Raises:
-        ValueError: a norm that is not positive.
+        ValueError: `max_norm` is not positive.
     """
     checks.positive(max_norm=max_norm)
 
@@ -39,10 +39,10 @@ def clip_by_global_norm(max_norm: Scalar) -> Optimiser:
 
 @factories.optimiser
 def clip_by_value(max_size: Scalar) -> Optimiser:
-    """Cuts every coordinate to [-max_size, max_size], max_size > 0.
+    """Clips every element to [-max_size, max_size], max_size > 0.
 
     Raises:
-        ValueError: a size that is not positive.
+        ValueError: `max_size` is not positive.
     """
     checks.positive(max_size=max_size)
     return _stateless(lambda grads, _: jax.tree.map(lambda g: jnp.clip(g, -max_size, max_size).astype(g.dtype), grads))
@@ -52,10 +52,10 @@ def clip_by_value(max_size: Scalar) -> Optimiser:
 def add_weight_decay(weight_decay: Strength) -> Optimiser:
     """Adds λθ to the gradient, λ ≥ 0: the gradient of the L2 penalty ½ λ ‖θ‖².
 
-    Before an adaptive rule this is L2; for decoupled decay use `adamw`.
+    Before an adaptive rule, this is an L2 penalty; for decoupled decay use `adamw`.
 
     Raises:
-        ValueError: negative decay; `update` without the parameters.
+        ValueError: the decay is negative, or `update` is called without the parameters.
     """
     checks.non_negative(weight_decay=weight_decay)
 
@@ -69,7 +69,7 @@ def add_weight_decay(weight_decay: Strength) -> Optimiser:
 
 @factories.optimiser
 def set_to_zero() -> Optimiser:
-    """No step at all; with `masked` it freezes a part of the parameters."""
+    """Takes no step at all; with `masked`, it freezes some of the parameters."""
     return _stateless(lambda grads, _: jax.tree.map(jnp.zeros_like, grads))
 
 

@@ -1,1 +1,1 @@
-"""Rules that take a gradient, one family a file."""
+"""First-order rules, which use a gradient, one family per file."""

@@ -43,7 +43,7 @@ def adadelta(
     Args:
         learning_rate: η ≥ 0, or a schedule.
         rho: ρ in [0, 1).
-        eps: ε > 0: with 0, no first step would ever be taken.
+        eps: ε > 0; with 0, the first step would be 0, and so would all others.
         weight_decay: λ ≥ 0 of an L2 penalty; λθ is added to the gradient.
         maximise: ascend instead.
 

@@ -1,4 +1,4 @@
-"""AdaGrad: rates that shrink with the gradients seen so far.
+"""AdaGrad: learning rates that shrink with the sum of squared gradients so far.
 
     r ← r + g²                    from r₀
     θ ← θ - η g / (√r + ε)        Goodfellow; PyTorch
@@ -66,7 +66,7 @@ def adagrad(
         eta, t = schedule(state.step), tree.increment(state.step)
 
         def accumulate(r: Array, g: Array) -> Array:
-            return jnp.minimum(r + g**2, jnp.finfo(r.dtype).max)  # a sum only grows: held below infinity
+            return jnp.minimum(r + g**2, jnp.finfo(r.dtype).max)  # the sum only grows, so keep it finite
 
         def direction(r: Array, g: Array) -> Array:
             return -eta * numerics.ratio(g, numerics.sqrt(r + eps) if eps_inside else numerics.sqrt(r) + eps)

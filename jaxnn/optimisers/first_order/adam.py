@@ -53,10 +53,10 @@ def adam(
 
     Args:
         learning_rate: η ≥ 0, or a schedule.
-        b1: β₁ in [0, 1), of the first moment.
-        b2: β₂ in [0, 1), of the second moment.
+        b1: β₁ in [0, 1), the decay rate of the first moment.
+        b2: β₂ in [0, 1), the decay rate of the second moment.
         eps: ε ≥ 0.
-        eps_hat: ε is ε̂, added to the uncorrected root (Keras, TensorFlow, scikit-learn).
+        eps_hat: whether ε is ε̂, added to the uncorrected root (Keras, TensorFlow, scikit-learn).
         eps_root: a second constant ≥ 0, under the root: √(v̂ + eps_root) + ε (optax).
         weight_decay: λ ≥ 0 of an L2 penalty; λθ is added to the gradient. For decay as in AdamW see `adamw`.
         maximise: ascend instead.
@@ -69,7 +69,7 @@ def adam(
     checks.non_negative(eps=eps, eps_root=eps_root, weight_decay=weight_decay)
 
     def init(params: Params) -> AdamState:
-        # Two trees of zeros, not one twice: buffers may be donated.
+        # Two separate trees of zeros, because buffers may be donated.
         return AdamState(tree.start(), schedule(tree.start()), mu=tree.zeros(params), nu=tree.zeros(params))
 
     def update(grads: Updates, state: AdamState, params: Params = None, **extra: Any) -> tuple[Updates, AdamState]:

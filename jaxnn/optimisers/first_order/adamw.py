@@ -2,7 +2,7 @@
 
     θ ← θ - η (m̂ / (√v̂ + ε) + λ θ)
 
-with m̂, v̂ as in Adam. In Adam itself an L2 penalty is divided by √v̂ like every gradient, so that the weights with the
+with m̂, v̂ as in Adam. In Adam itself an L2 penalty is divided by √v̂ like every gradient, so the weights with the
 largest gradients decay least.
 
 References:

@@ -6,7 +6,7 @@ With m, v, m̂, v̂ as in Adam, three published readings of which maximum is tak
     "raw"        u ← max(u, v),  θ ← θ - η m̂ / (√(u / (1 - β₂ᵗ)) + ε)    PyTorch; Keras, with ε̂
     "corrected"  u ← max(u, v̂),  θ ← θ - η m̂ / (√u + ε)                  optax; the course's page 53
 
-Under "corrected" the first steps, whose v̂ rests on few gradients, bind all later ones.
+With "corrected", the first v̂, averages of few gradients, limit all later steps.
 
 References:
     Reddi, Kale & Kumar, On the Convergence of Adam and Beyond, 2018, arXiv:1904.09237.
@@ -86,7 +86,7 @@ def amsgrad(
         g = squarable(descent(grads, params, weight_decay=weight_decay, maximise=maximise))
         eta, t = schedule(state.step), tree.increment(state.step)
         c1, c2 = numerics.one_minus_power(b1, t), numerics.one_minus_power(b2, t)
-        epsilon = eps / jnp.sqrt(c2) if eps_hat and maximum != "paper" else eps  # the paper's root is uncorrected
+        epsilon = eps / jnp.sqrt(c2) if eps_hat and maximum != "paper" else eps  # the paper does not correct the root
         before = c2 if maximum == "corrected" else 1  # divides v before the maximum is taken
         after = c2 if maximum == "raw" else 1  # divides the maximum
         c1 = 1 if maximum == "paper" else c1

@@ -1,4 +1,4 @@
-"""What every first-order rule does with a gradient before its own formula begins."""
+"""What every first-order rule does with a gradient before its own formula."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from jaxnn.types import Params, Updates
 def descent(grads: Updates, params: Params | None, *, weight_decay: Any, maximise: bool) -> Updates:
     """The gradient to descend: in float32 or wider, -g if J is maximised, plus λθ (L2).
 
-    L2 comes after the sign, so that it shrinks the parameters whether J is minimised or maximised.
+    L2 is added after the sign, so it shrinks the parameters whether J is minimised or maximised.
 
     Raises:
-        ValueError: weight decay without the parameters.
+        ValueError: weight decay needs the parameters, and they are missing.
     """
     g = tree.widen(grads)
     if maximise:
@@ -27,14 +27,14 @@ def descent(grads: Updates, params: Params | None, *, weight_decay: Any, maximis
 
 
 def squarable(grads: Updates) -> Updates:
-    """The gradient, cut where its square would be infinite: at ±1.8e19 in float32. NaN where it is infinite itself.
+    """The gradient, clipped where its square would overflow, at ±1.8e19 in float32. NaN where it is infinite itself.
 
-    An infinite second moment would never be forgotten, and ∞ - ∞ in its average is NaN.
+    An infinite second moment would never decay, and ∞ - ∞ in its average is NaN.
     """
 
     def cut(g: Array) -> Array:
         largest = 0.99 * float(jnp.finfo(g.dtype).max) ** 0.5
-        return jnp.clip(g, -largest, largest) + 0 * g  # 0 ∞ is NaN: what has diverged is not hidden
+        return jnp.clip(g, -largest, largest) + 0 * g  # 0 · ∞ is NaN, so divergence is not hidden
 
     return jax.tree.map(cut, grads)
 
@@ -43,7 +43,7 @@ def decayed(updates: Updates, params: Params | None, shrink: Any) -> Updates:
     """Updates less `shrink` times the parameters: decay that bypasses the gradient's moments.
 
     Raises:
-        ValueError: the parameters were not given.
+        ValueError: the parameters are missing.
     """
     return jax.tree.map(lambda u, p: u - shrink * p.astype(u.dtype), updates, given(params, "weight_decay"))
 

@@ -40,8 +40,8 @@ def lion(
 
     Args:
         learning_rate: η ≥ 0, or a schedule; every coordinate moves by η.
-        b1: β₁ in [0, 1), of the interpolation.
-        b2: β₂ in [0, 1), of the momentum.
+        b1: β₁ in [0, 1), the weight of the momentum in the interpolation.
+        b2: β₂ in [0, 1), the decay rate of the momentum.
         weight_decay: λ ≥ 0, decoupled: each step takes ηλθ from the parameters. (optax's default is 1e-3.)
         maximise: ascend J; the decay still shrinks.
 

@@ -10,7 +10,7 @@ or outside it (PyTorch; optax):
     v ← α v + (1 - d) g            d the dampening; PyTorch's first velocity is g, undamped
     θ ← θ - η v
 
-The two agree while η is constant. When η changes, the old rate lives on in the velocity of the first, not the second.
+The two agree while η is constant. When η changes, the velocity of the first still contains the old η.
 
 References:
     Polyak, Some methods of speeding up the convergence of iteration methods, 1964.

@@ -2,7 +2,7 @@
 
     m ← β₁ m + (1 - β₁) g,   v ← β₂ v + (1 - β₂) g²
     μₜ = β₁ (1 - ½ · 0.96^(ψ t)),   Πₜ = μ₁ μ₂ … μₜ
-    1 - Πₜ = (1 - Πₜ₋₁) + (1 - μₜ) Πₜ₋₁                    a sum of positive numbers, in which nothing cancels
+    1 - Πₜ = (1 - Πₜ₋₁) + (1 - μₜ) Πₜ₋₁                    a sum of positive numbers, without cancellation
     m̄ = μₜ₊₁ m / (1 - Πₜ₊₁) + (1 - μₜ) g / (1 - Πₜ)
     θ ← θ - η m̄ / (√(v / (1 - β₂ᵗ)) + ε)
 
@@ -30,7 +30,7 @@ class NadamState(NamedTuple):
     step: Int[Array, ""]  # steps taken so far
     learning_rate: Float[Array, ""]  # η of the latest step
     bias: Float[Array, ""]  # 1 - Πₜ
-    bias_rest: Float[Array, ""]  # what rounding has left out of it
+    bias_rest: Float[Array, ""]  # its accumulated rounding error
     mu: Params  # m, like params
     nu: Params  # v, like params
 

@@ -10,8 +10,8 @@ or outside it (PyTorch; optax):
     v ← α v + g
     θ ← θ - η (g + α v)
 
-The gradient is the one at the parameters given. That is Goodfellow's Algorithm 8.3, which takes the gradient at the
-look-ahead point θ + αv, written in the look-ahead point as its variable.
+The gradient is evaluated at the given parameters. This is Goodfellow's Algorithm 8.3, which evaluates it at the
+look-ahead point θ + αv, with that point as the variable.
 
 References:
     Nesterov, A method of solving a convex programming problem with convergence rate O(1/k²), 1983.

@@ -1,4 +1,4 @@
-"""RAdam: Adam that waits until its second moment rests on enough gradients.
+"""RAdam: Adam that adapts only once its second moment averages enough gradients.
 
     m, v, m̂, v̂ as in Adam
     ρ_∞ = 2 / (1 - β₂) - 1,   ρₜ = ρ_∞ - 2 t β₂ᵗ / (1 - β₂ᵗ)        the length of the moving average
@@ -6,14 +6,14 @@
                 θ ← θ - η r m̂ / (√v̂ + ε)
     else:       θ ← θ - η m̂
 
-The paper's condition is ρₜ > 4; its authors' code, PyTorch and optax have 5.
+The paper's condition is ρₜ > 4; its authors' code, PyTorch and optax use 5.
 
-ρₜ is the difference of two numbers near ρ_∞, about 2000, while it is about t: in float32 the plain form is wrong by
-0.6 % at t = 6 for β₂ = 0.999, and by half for 0.9999. With λ = -log β₂ and coth(x/2) = 2/x + s(x),
+ρₜ is the difference of two numbers near ρ_∞, about 2000, while it is about t: in float32 the plain form has an error of
+0.6 % at t = 6 for β₂ = 0.999, and of 50 % for 0.9999. With λ = -log β₂ and coth(x/2) = 2/x + s(x),
 
     ρ_∞ = coth(λ/2),   ρₜ = ρ_∞ - 2t / (exp(λt) - 1) = s(λ) + t (1 - s(λt)),   s(x) = x/6 - x³/360 + x⁵/15120 - …
 
-where nothing cancels.
+without cancellation.
 
 References:
     Liu et al., On the Variance of the Adaptive Learning Rate and Beyond, 2020, arXiv:1908.03265.
@@ -32,7 +32,7 @@ from jaxnn.optimisers.first_order.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
-# 2 B₂ₖ / (2k)!, so many that below x = ½ the first one left out is lost in double precision
+# 2 B₂ₖ / (2k)!, enough for double precision up to x = ½
 COEFFICIENTS = (1 / 6, -1 / 360, 1 / 15120, -1 / 604800, 1 / 23950080, -691 / 653837184000, 1 / 37362124800)
 
 
@@ -93,7 +93,7 @@ def radam(
         epsilon = eps / jnp.sqrt(c2) if eps_hat else eps
         rho = length(numerics.real(t))
         adaptive = rho > threshold
-        reached = jnp.where(adaptive, rho, 5.0)  # a value whose root exists, for the branch not taken
+        reached = jnp.where(adaptive, rho, 5.0)  # a value with a real root, for the branch not taken
         r = jnp.sqrt((reached - 4) * (reached - 2) * longest / ((longest - 4) * (longest - 2) * reached))
 
         def direction(m: Array, v: Array) -> Array:

@@ -66,11 +66,11 @@ def rmsprop(
         decay: ρ in [0, 1).
         eps: ε ≥ 0.
         eps_inside: √(r + ε) (True: Goodfellow, optax, Keras) or √r + ε (False: PyTorch).
-        centred: divide by the running standard deviation.
+        centred: whether to divide by the running standard deviation.
         momentum: α in [0, 1); 0 for none.
         learning_rate_inside: the velocity holds ηd (True: optax, Keras) or d (False: PyTorch).
         initial_mean_square: r₀ ≥ 0.
-        bias_correction: undo the bias of averages that start at 0, as Adam does (optax).
+        bias_correction: whether to correct the bias of averages that start at 0, as Adam does (optax).
         weight_decay: λ ≥ 0 of an L2 penalty; λθ is added to the gradient.
         maximise: ascend instead.
 
@@ -98,7 +98,7 @@ def rmsprop(
         r = jax.tree.map(lambda r, g: r + (1 - rho) * (g**2 - r), state.mean_square, g)
         c = jax.tree.map(lambda c, g: c + (1 - rho) * (g - c), state.mean, g) if centred else ()
         bias = numerics.one_minus_power(rho, t) if bias_correction else 1
-        # r - c² cancels for constant gradients: rounding may leave it below zero, where a root would be NaN
+        # r - c² cancels for constant gradients; rounding may make it negative, and its root NaN
         spread = jax.tree.map(lambda r: r / bias, r)
         if centred:
             spread = jax.tree.map(lambda s, c: jnp.maximum(s - (c / bias) ** 2, 0), spread, c)

@@ -1,4 +1,4 @@
-"""The rules by name, in order of increasing complexity; `jaxnn.optimisers` exports what `__all__` lists here."""
+"""The first-order rules by name, in order of increasing complexity; `jaxnn.optimisers` exports those in `__all__`."""
 
 from types import MappingProxyType
 from typing import Any

@@ -1,9 +1,9 @@
-"""Other people's optimisers, by their own names: one short function per row, its signature their keywords and defaults.
+"""Other libraries' optimisers under their own names: one short function each, with their keywords and defaults.
 
     preset("torch.RMSprop", 1e-2, alpha=0.9, momentum=0.9, centered=True)
 
-follows `torch.optim.RMSprop` step for step, under a changing learning rate too. Each body says in our rules' terms what
-that library does; the formulae stand beside the rules. Where the libraries part ways:
+follows `torch.optim.RMSprop` step for step, also with a changing learning rate. Each function body expresses in our
+rules what that library does; the formulae are in the rules' files. The libraries differ in these conventions:
 
     momentum, learning rate inside the velocity     keras, goodfellow, sklearn; optax and keras in RMSProp
     momentum, learning rate outside                 torch; optax in SGD
@@ -12,9 +12,9 @@ that library does; the formulae stand beside the rules. Where the libraries part
     ε under the root                                RMSProp and AdaGrad of optax and keras; the book's RMSProp
     ε̂, beside the uncorrected root                  Adam of keras and sklearn; RAdam of torch
 
-A keyword that a library has and its row has not does not change the rule (`foreach`, `fused`), or belongs to the loop
-around it (averaging, loss scaling), or chooses a dtype for the state, which ours never narrow. One rule is missing:
-optax's RAdam with `nesterov`. Learning rates are numbers or schedules; the first step of every library is step 0.
+Keywords of a library that are missing here do not change the rule (`foreach`, `fused`), belong to the training loop
+(averaging, loss scaling), or choose a dtype for the state, which ours never narrow. One rule is missing: optax's RAdam
+with `nesterov`. Learning rates are numbers or schedules; the first step of every library is step 0.
 
 References:
     optax 0.2.8, PyTorch 2.13, Keras 3.15, scikit-learn 1.9: the releases that the tests compare with.
@@ -52,27 +52,29 @@ def preset(name: str, learning_rate: ScalarOrSchedule | None = None, **keywords:
     Args:
         name: the library, a dot and the library's own name: "torch.AdamW", "keras.Nadam", "optax.lion",
             "sklearn.sgd", "goodfellow.rmsprop"; `PRESETS` has them all.
-        learning_rate: η ≥ 0, or a schedule, step -> rate from step 0. None for the library's default, where it has one.
-        keywords: the library's own; `lr` and its like for the learning rate are understood too.
+        learning_rate: η ≥ 0, or a schedule, step -> rate from step 0. None for the library's default, if it has one.
+        keywords: the library's own; the learning rate may also be given as `lr` or under the library's name for it.
 
     Raises:
-        ValueError: unknown name, the nearest known one is offered; a hyperparameter out of range.
-        TypeError: a keyword that the row has not; no learning rate where the library has no default.
+        ValueError: the name is unknown (the message suggests the closest one), or a hyperparameter is out of range.
+        TypeError: a keyword is unknown, or the learning rate is missing and the library has no default.
     """
     if not isinstance(name, str):
-        raise TypeError(f"A preset is asked for by its name, such as 'torch.Adam'; got {name!r}.")
+        raise TypeError(f"A preset must be given by name, such as 'torch.Adam', got {name!r}.")
     library, dot, _ = name.partition(".")
     if not dot:
-        raise ValueError(f"A preset is a library, a dot and the library's own name, as in 'torch.Adam'; got {name!r}.")
+        raise ValueError(
+            f"A preset's name is a library, a dot and the library's own name, such as 'torch.Adam', got {name!r}."
+        )
     rows = checks.one_of(library, LIBRARIES, "library")
     row = checks.one_of(name, {f"{library}.{own}": row for own, row in rows.items()}, "preset")
     parameters = inspect.signature(row).parameters
     for keyword in keywords:
         if keyword not in parameters:
-            raise TypeError(f"{name} has no keyword {keyword!r} here. Known: {', '.join(parameters)}.")
+            raise TypeError(f"The preset {name} has no keyword {keyword!r}. Known: {', '.join(parameters)}.")
     first = next(iter(parameters.values()))
     if learning_rate is not None:
         return row(learning_rate, **keywords)
     if first.default is first.empty and first.name not in keywords:
-        raise TypeError(f"{name} has no default learning rate: give one, as in preset({name!r}, 1e-3).")
+        raise TypeError(f"{name} has no default learning rate: give one, such as preset({name!r}, 1e-3).")
     return row(**keywords)

@@ -1,7 +1,7 @@
 """The algorithms of Goodfellow, Bengio & Courville, Deep Learning, 2016, chapter 8.
 
-The letters are the book's, except that ε, its learning rate, is spelled out. It leaves the learning rate, α and ρ to
-the reader, save in Adam.
+The names are the book's, except that ε, its learning rate, is spelled out. The book has no defaults for the learning
+rate, α and ρ, except in Adam.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from jaxnn import factories
 from jaxnn.optimisers.compose.combine import chain
 from jaxnn.optimisers.first_order import rules
-from jaxnn.optimisers.presets.parts import trace
+from jaxnn.optimisers.presets.building_blocks import trace
 from jaxnn.types import DecayRate, Optimiser, Scalar, ScalarOrSchedule
 
 

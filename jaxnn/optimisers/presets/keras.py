@@ -1,6 +1,6 @@
 """Keras's optimisers, `keras.optimizers`.
 
-Every one can clip, in one of three ways, and then decay decoupled.
+Each can clip gradients in one of three ways, and apply decoupled weight decay.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from jaxnn.optimisers.compose.combine import chain
 from jaxnn.optimisers.compose.links import clip_by_global_norm, clip_by_value
 from jaxnn.optimisers.first_order import rules
 from jaxnn.optimisers.first_order.gradients import is_zero
-from jaxnn.optimisers.presets.parts import (
+from jaxnn.optimisers.presets.building_blocks import (
     adam_or_amsgrad,
     decay_decoupled,
     with_momentum,
@@ -28,7 +28,7 @@ def _keras(
     clipvalue: Scalar | None,
     global_clipnorm: Scalar | None,
 ) -> Optimiser:
-    """The rule between Keras's clipping and Keras's weight decay; None is none."""
+    """The rule with Keras's clipping before it and Keras's weight decay after it; None means neither."""
     clips = {
         "clipnorm": (clipnorm, _clip_by_norm),
         "clipvalue": (clipvalue, clip_by_value),
@@ -36,7 +36,7 @@ def _keras(
     }
     links = [clip(size) for size, clip in clips.values() if size is not None]
     if len(links) > 1:
-        raise ValueError(f"Keras clips in one way at most: give one of {', '.join(clips)}.")
+        raise ValueError(f"Keras clips in at most one way: give only one of {', '.join(clips)}.")
     decaying = rule if weight_decay is None else decay_decoupled(rule, learning_rate, weight_decay)
     return chain(*links, decaying) if links else decaying
 

@@ -1,6 +1,7 @@
 """optax's optimisers.
 
-It has no default learning rates; `momentum=None` is none. Masks are trees of booleans or functions giving them.
+It has no default learning rates; `momentum=None` means no momentum. Masks are trees of booleans, or functions that
+return them.
 """
 
 import math
@@ -10,7 +11,7 @@ from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.compose.combine import chain, masked
 from jaxnn.optimisers.first_order import rules
 from jaxnn.optimisers.first_order.gradients import is_zero
-from jaxnn.optimisers.presets.parts import (
+from jaxnn.optimisers.presets.building_blocks import (
     decay_decoupled,
     less_parameters,
     scaled,
@@ -99,7 +100,7 @@ def amsgrad(
     bias_correction_nu: bool = True,
 ) -> Optimiser:
     """`optax.amsgrad`."""
-    # Both or neither are published rules. The bias of m is a factor of the step: a mixture puts it in the rate.
+    # Both corrections or neither are published rules. The bias of m is a factor of the step, so a mixture scales η.
     rate: ScalarOrSchedule = learning_rate
     if bias_correction_mu and not bias_correction_nu:
         rate = scaled(learning_rate, lambda step: 1 / numerics.one_minus_power(b1, tree.increment(step)))
@@ -163,7 +164,7 @@ def adamaxw(
 
 @factories.optimiser
 def adadelta(
-    learning_rate: ScalarOrSchedule,  # optax's default, None, climbs: its sign is never turned
+    learning_rate: ScalarOrSchedule,  # optax's default, None, goes uphill: it never flips the sign
     rho: DecayRate = 0.9,
     eps: Scalar = 1e-6,
     weight_decay: Strength | Schedule = 0.0,

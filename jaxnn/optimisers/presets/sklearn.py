@@ -1,14 +1,14 @@
 """scikit-learn's optimisers.
 
-The solvers of MLPClassifier and MLPRegressor with their keywords, and the classes behind them with theirs. The penalty
-`alpha` belongs to the loss there, and here to the objective.
+The solvers of MLPClassifier and MLPRegressor, and the classes behind them, each with its keywords. The penalty `alpha`
+is part of the loss there, and of the objective here.
 """
 
 from typing import Any
 
 from jaxnn import factories
 from jaxnn.optimisers.first_order import rules
-from jaxnn.optimisers.presets.parts import with_momentum
+from jaxnn.optimisers.presets.building_blocks import with_momentum
 from jaxnn.types import DecayRate, Optimiser, Scalar, ScalarOrSchedule
 
 

@@ -1,6 +1,6 @@
 """PyTorch's optimisers, `torch.optim`.
 
-Weight decay is L2, unless its name says otherwise.
+Weight decay is L2, unless it is called decoupled.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from jaxnn import checks, factories, numerics
 from jaxnn.optimisers.first_order import rules
 from jaxnn.optimisers.first_order.gradients import is_zero
-from jaxnn.optimisers.presets.parts import (
+from jaxnn.optimisers.presets.building_blocks import (
     adam_or_amsgrad,
     decay_decoupled,
     scaled,
@@ -28,7 +28,7 @@ def SGD(
 ) -> Optimiser:
     """`torch.optim.SGD`."""
     if nesterov and (is_zero(momentum) or not is_zero(dampening)):
-        raise ValueError("torch.SGD's nesterov needs a momentum > 0 and no dampening.")
+        raise ValueError("torch.SGD with nesterov needs momentum > 0 and dampening 0.")
     if is_zero(momentum):  # and then no dampening either
         return rules.sgd(lr, weight_decay=weight_decay, maximise=maximize)
     damping = {} if nesterov else {"dampening": dampening}

@@ -1,4 +1,4 @@
-"""From a direction of descent to a step that takes J down: backtracking, and the report of it."""
+"""Backtracking: turns a descent direction into a step that decreases J, with its report."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from jaxnn.optimisers.second_order.problem import Problem
 def backtrack(
     problem: Problem, direction: Array, curved: Array, matrix: Array, *, damping: Any
 ) -> tuple[Array, Array, Report]:
-    """The step α d, with α = 1 or shorter until J has fallen enough; no step if d is not a descent direction.
+    """The step α d, with α = 1, or smaller until J decreases sufficiently; no step if d is not a descent direction.
 
     Args:
         problem: J near the parameters.
         direction: d (n,).
-        curved: B d for the model gᵀs + ½ sᵀBs that d was made by (n,), for the predicted reduction.
-        matrix: the Hessian, or Gauss-Newton's part of it (n, n), for what is left to gain.
-        damping: for the report.
+        curved: B d (n,), where gᵀs + ½ sᵀBs is the model that gave d, for the predicted reduction.
+        matrix: the Hessian or the Gauss-Newton matrix (n, n), for the promise.
+        damping: the damping, for the report.
 
     Returns:
         The step (n,), α and the report.

@@ -1,4 +1,4 @@
-"""Bayesian regularisation: Levenberg-Marquardt that finds its own weight decay, MATLAB's `trainbr`.
+"""Bayesian regularisation: Levenberg-Marquardt that determines its own weight decay, as MATLAB's `trainbr`.
 
 With J = E/B, E = Σ r² over the N residuals of B rows, the outputs' Jacobian A = ∂o/∂θ, and a penalty λ_w |θ|² of the n
 parameters:
@@ -36,7 +36,7 @@ class BayesianRegularisationState(NamedTuple):
     """What Bayesian regularisation carries from step to step."""
 
     step: Int[Array, ""]  # steps taken so far
-    learning_rate: Float[Array, ""]  # 1: it has none
+    learning_rate: Float[Array, ""]  # 1: the method has none
     damping: Float[Array, ""]  # λ of the next step
     growth: Float[Array, ""]  # ν
     decay: Float[Array, ""]  # λ_w of the next step
@@ -48,14 +48,14 @@ class BayesianRegularisationState(NamedTuple):
 def bayesian_regularisation(*, damping: Scalar = 1e-3, decay: Scalar = 1e-6) -> Optimiser:
     """Levenberg-Marquardt on the squared error plus a penalty whose strength follows the evidence.
 
-    J alone is not minimised: its gradient does not vanish at the end, and `training.minimise` ends by its other rules.
+    It does not minimise J alone: J's gradient is not 0 at the end, so `training.minimise` stops by its other rules.
 
     Args:
         damping: τ > 0; the first λ is τ max diag G.
         decay: the first λ_w > 0, relative to J / |θ|².
 
     Raises:
-        ValueError: a number out of range; at the update, an objective that is not a plain squared error.
+        ValueError: a number is out of range; at the update, the objective is not a squared error without penalty.
     """
     checks.positive(damping=damping, decay=decay)
 
@@ -103,15 +103,15 @@ def _evident_decay(problem: Problem, step: Array, gamma: Array) -> Array:
     """α/(βB) after the step, from the residuals and parameters there."""
     squares, mean_square = jnp.sum((problem.theta + step) ** 2), problem.value_at(step)
     weight = split(problem.batch)[2]
-    counted = 1.0 if weight is None else jnp.mean(jnp.asarray(weight) > 0)  # a row of weight 0 is no datum
+    counted = 1.0 if weight is None else jnp.mean(jnp.asarray(weight) > 0)  # rows of weight 0 do not count as data
     count = problem.output_count * counted
     return gamma * mean_square / (squares * jnp.maximum(count - gamma, 1.0))
 
 
 def _check(objective: Objective) -> None:
-    """Raises ValueError unless J is a squared error without a penalty: the penalty is what is sought."""
+    """Raises ValueError unless J is a squared error without a penalty, which the method adds itself."""
     if objective.loss is not losses.squared_error or objective.penalty is not None:
         raise ValueError(
-            "bayesian_regularisation chooses the penalty of a squared error: pass Objective(predict, "
+            "bayesian_regularisation chooses the penalty of a squared error itself: pass Objective(predict, "
             "losses.squared_error) without a penalty."
         )

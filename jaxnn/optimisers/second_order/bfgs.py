@@ -4,8 +4,8 @@
     H ← (I - ρ s yᵀ) H (I - ρ y sᵀ) + ρ s sᵀ       before the first such update, H = γ I with γ = sᵀy / yᵀy
     θ ← θ - α H g                                  α by a strong Wolfe line search, tried first at 1
 
-Of all symmetric matrices with H y = s this one is the nearest to the last, in a norm weighted by the curvature. A
-search that finds nothing lower forgets H, so that the next step is one of steepest descent.
+Of all symmetric matrices with H y = s, this is the closest to the previous one, in a norm weighted by the curvature. If
+a search finds no lower point, H is reset, so the next step is one of steepest descent.
 
 References:
     Nocedal & Wright, Numerical Optimization, 2nd edition, 2006, Algorithm 6.1, equations 6.17 and 6.20.
@@ -40,17 +40,17 @@ class BFGSState(NamedTuple):
 
 @factories.optimiser
 def bfgs(*, max_evaluations: int = 25, memory_bytes: int | None = None) -> Optimiser:
-    """BFGS with a strong Wolfe line search: for some thousand parameters at most; beyond, `lbfgs`.
+    """BFGS with a strong Wolfe line search, for up to some thousand parameters; for more, use `lbfgs`.
 
-    A full-batch method, like `lbfgs`, and at the same cost in evaluations; each step costs 4 n² multiplications more.
+    A full-batch method, like `lbfgs`, with as many evaluations; each step costs 4 n² more multiplications.
 
     Args:
-        max_evaluations: ≥ 1, of value and gradient, within one line search.
-        memory_bytes: what H may take; half of this machine's memory if None.
+        max_evaluations: the maximum number of values and gradients in one line search, ≥ 1.
+        memory_bytes: the largest size of H; half of this machine's memory if None.
 
     Raises:
-        ValueError: an argument out of range; at the update, no parameters or no `value_fn`.
-        MemoryBudgetError: at the start, H is larger than that.
+        ValueError: an argument is out of range; at the update, parameters or `value_fn` are missing.
+        MemoryBudgetError: at the start, H exceeds that size.
     """
     checks.whole(1, max_evaluations=max_evaluations)
 

@@ -1,13 +1,13 @@
-"""Gauss-Newton: Newton's method with the part of the Hessian that is never negative.
+"""Gauss-Newton: Newton's method with the positive semidefinite part of the Hessian.
 
 With outputs o, their Jacobian A = ∂o/∂θ, the loss's curvature Λ = ∂²(mean loss)/∂o² ⪰ 0 and a penalty R:
 
     G = AᵀΛA + ∇²R,   (G + αI + τD) d = -∇J,   θ ← θ + η d
 
-G is the Hessian without the outputs' own second derivatives, and near it where residuals are small. With D = diag G, τ
-is the first of 0, β, 2β, … that makes the system definite: G is singular wherever parameters are redundant
-(softmax's shift, more parameters than outputs). η = 1, or shorter until J has fallen enough. Where that is not safe
-enough, Levenberg-Marquardt damps the step by what came true of the last one.
+G is the Hessian without the outputs' own second derivatives, and close to it if residuals are small. With D = diag G, τ
+is the first of 0, β, 2β, … that makes the system positive definite: G is singular if parameters are redundant
+(softmax's shift, more parameters than outputs). η is 1, or smaller until J decreases sufficiently. If that is not safe
+enough, Levenberg-Marquardt adapts its damping to the success of each step.
 
 References:
     Gauss 1809; Schraudolph, Fast curvature matrix-vector products, 2002 (any convex loss).
@@ -41,14 +41,14 @@ class GaussNewtonState(NamedTuple):
 def gauss_newton(*, damping: Scalar = 0.0) -> Optimiser:
     """Gauss-Newton for an `Objective` of any convex loss.
 
-    It can end at a saddle, whose negative curvature its matrix does not have: `verify.certify` tells.
+    It can end at a saddle point, because its matrix has no negative curvature; `verify.certify` finds out.
 
     Args:
         damping: α ≥ 0.
 
     Raises:
-        ValueError: damping out of range; at the update, an objective without the split, or a matrix over the memory
-            budget.
+        ValueError: the damping is out of range; at the update, the objective is not an `Objective`, or the matrix
+            exceeds the memory budget.
     """
     checks.non_negative(damping=damping)
 

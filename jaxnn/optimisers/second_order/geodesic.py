@@ -1,4 +1,4 @@
-"""Geodesic acceleration: a step of least squares bent along the outputs' second derivative in its own direction.
+"""Geodesic acceleration: corrects a least-squares step with the outputs' second derivative along it.
 
     s + ½ a,   (AᵀΛA + λD) a = -AᵀΛ ∂²o/∂s²,   where |a| ≤ α |s|, lengths |D^½ ·|;   else s
 
@@ -17,18 +17,18 @@ from jaxnn import tree
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.types import Params
 
-BEND = 0.75  # α: the longest acceleration, by the step that it bends
+LONGEST = 0.75  # α: the longest acceleration, relative to the step
 
 
 def accelerated(
     problem: Problem, s: Float[Array, " n"], damping: Float[Array, " n"], solve: Callable[[Array], Array]
 ) -> Float[Array, " n"]:
-    """The step with its acceleration, or as it is where that is too long or not finite.
+    """The step with its acceleration, or unchanged if the acceleration is too long or not finite.
 
     Args:
-        problem: J near the parameters, whose objective keeps prediction and loss apart.
+        problem: J near the parameters, with an `Objective`.
         s: a step.
-        damping: λD, which also says how lengths are measured.
+        damping: λD, which also defines the metric of lengths.
         solve: b -> (AᵀΛA + λD)⁻¹ b.
 
     Raises:
@@ -42,12 +42,12 @@ def accelerated(
 
     try:
         second = jax.jvp(velocity, (params,), (along,))[1]
-    except (TypeError, NotImplementedError) as error:  # as a release of jax will have it
+    except (TypeError, NotImplementedError) as error:  # which one depends on the release of jax
         if not any(name in str(error) for name in ("custom_vjp", "custom_lin")):
             raise
         raise ValueError(
-            f"{problem.method} bends its steps by predict's second derivative along them, which a jax.custom_vjp "
-            f"hides: give {problem.method}(geodesic=False), or define the function by jax.custom_jvp."
+            f"{problem.method} needs predict's second derivative along each step, which does not exist for a "
+            f"jax.custom_vjp: use {problem.method}(geodesic=False), or define the function with jax.custom_jvp."
         ) from error
     o, pull = jax.vjp(outputs, params)
     _, curvature = problem.output_curvature(o)
@@ -55,5 +55,5 @@ def accelerated(
     force, _ = ravel_pytree(tree.widen(pull(pushed.reshape(o.shape).astype(o.dtype))[0]))
     a = solve(-force.astype(s.dtype))
     root = jnp.sqrt(damping)
-    short = jnp.linalg.norm(root * a) <= BEND * jnp.linalg.norm(root * s)
+    short = jnp.linalg.norm(root * a) <= LONGEST * jnp.linalg.norm(root * s)
     return jnp.where(short & jnp.all(jnp.isfinite(a)), s + 0.5 * a, s)

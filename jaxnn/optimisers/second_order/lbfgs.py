@@ -1,6 +1,6 @@
 """L-BFGS: quasi-Newton steps from the latest m pairs of displacements and gradient differences.
 
-Of each pair (s, y), oldest first, the inverse Hessian's approximation becomes
+For each pair (s, y), oldest first, the approximate inverse Hessian becomes
 
     H ← (I - ρ s yᵀ) H (I - ρ y sᵀ) + ρ s sᵀ,   ρ = 1 / sᵀy,   from H = γ I,  γ = sᵀy / yᵀy of the newest pair
 
@@ -8,7 +8,7 @@ and is never formed: the two-loop recursion gives d = -H g in 4 m n multiplicati
 
     θ ← θ + α d        α by a strong Wolfe line search, tried first at 1 (without a pair, at 0.01 ‖θ‖/‖g‖)
 
-A search that finds nothing lower empties the memory, so that the next step is one of steepest descent.
+If a search finds no lower point, the pairs are discarded, so the next step is one of steepest descent.
 
 References:
     Nocedal & Wright, Numerical Optimization, 2nd edition, 2006, Algorithms 7.4 and 7.5.
@@ -36,9 +36,9 @@ class LBFGSState(NamedTuple):
     learning_rate: Float[Array, ""]  # α of the latest step
     params: Float[Array, " n"]  # θ at the latest update, in ravel order
     grads: Float[Array, " n"]  # g there
-    s: Float[Array, "m n"]  # a ring of displacements; rows not in use are 0
-    y: Float[Array, "m n"]  # a ring of gradient differences
-    pairs: Int[Array, ""]  # stored since the memory was last empty; the newest is in row (pairs - 1) mod m
+    s: Float[Array, "m n"]  # a ring buffer of displacements; unused rows are 0
+    y: Float[Array, "m n"]  # a ring buffer of gradient differences
+    pairs: Int[Array, ""]  # the number of pairs since the memory was last empty; the newest is in row (pairs - 1) mod m
     report: report.Report
 
 
@@ -46,16 +46,16 @@ class LBFGSState(NamedTuple):
 def lbfgs(*, memory: int = 10, max_evaluations: int = 25) -> Optimiser:
     """L-BFGS with a strong Wolfe line search.
 
-    A full-batch method: pairs compare the gradient with the one before, and two minibatches' gradients differ by noise
-    more than by curvature. The loop takes value and gradient once more where the line search accepted, an evaluation
-    in about two. `report.evaluations` counts the search's own, each of value and gradient together.
+    A full-batch method: pairs compare consecutive gradients, and those of two mini-batches differ more by noise than by
+    curvature. The loop evaluates value and gradient once more at the accepted point, about every second evaluation.
+    `report.evaluations` counts those of the search, each of value and gradient together.
 
     Args:
-        memory: m ≥ 1, pairs kept.
-        max_evaluations: ≥ 1, within one line search.
+        memory: m ≥ 1, the number of pairs kept.
+        max_evaluations: the maximum number of evaluations in one line search, ≥ 1.
 
     Raises:
-        ValueError: an argument out of range; at the update, no parameters or no `value_fn`.
+        ValueError: an argument is out of range; at the update, parameters or `value_fn` are missing.
     """
     checks.whole(1, memory=memory, max_evaluations=max_evaluations)
 
@@ -85,7 +85,7 @@ def two_loops(
     """H g by the two-loop recursion (Algorithm 7.4).
 
     Args:
-        g: what to multiply.
+        g: the vector to multiply.
         s: the ring of displacements. A row of zeros has ρ = 0 and changes nothing.
         y: the ring of gradient differences.
         pairs: how many were stored: the newest is in row (pairs - 1) mod m.

@@ -1,11 +1,11 @@
-"""The model of Levenberg-Marquardt and Gauss-Newton: AᵀΛA or, where outputs are fewer than parameters, AAᵀ.
+"""The model of Levenberg-Marquardt: an n × n system or, if outputs are fewer than parameters, an m × m one.
 
     in the parameters    (AᵀΛA + ∇²R + D) s = -g                 n × n
     in the outputs       s = -D⁻¹ Bᵀ (B D⁻¹ Bᵀ + I)⁻¹ r          m × m, B = Λ^½ A, g = Bᵀ r
 
-A = ∂o/∂θ is the outputs' Jacobian. The second needs a diagonal Λ > 0 and no penalty, hence a squared error: Λ = 2w,
-r = √(2w) (o - y), w normalised. Either system is positive definite; where rounding says otherwise its factor is NaN,
-and so is the step.
+A = ∂o/∂θ is the outputs' Jacobian. The second needs a diagonal Λ > 0 and no penalty, so a squared error: Λ = 2w,
+r = √(2w) (o - y), w normalised. Both systems are positive definite; if rounding makes one indefinite, its factor is
+NaN, and so is the step.
 """
 
 from collections.abc import Callable
@@ -26,15 +26,15 @@ class Model(NamedTuple):
     """Gauss-Newton's model of J around the parameters."""
 
     diagonal: Float[Array, " n"]  # of AᵀΛA + ∇²R
-    step: Callable[[Array], tuple[Array, Array]]  # damping (n,) -> (s, the reduction it predicts)
-    predicted: Callable[[Array], Array]  # damping (n,) -> that reduction alone
+    step: Callable[[Array], tuple[Array, Array]]  # damping (n,) -> (s, predicted reduction)
+    predicted: Callable[[Array], Array]  # damping (n,) -> predicted reduction
 
 
 def model(problem: Problem, *, geodesic: bool) -> Model:
-    """The model in whichever of the two sizes is smaller; `geodesic` bends the steps.
+    """The model in the smaller of the two sizes; with `geodesic`, steps have geodesic acceleration.
 
     Raises:
-        ValueError: an objective without the split, or none; `geodesic`, and a predict without a second derivative.
+        ValueError: the objective is not an `Objective`; with `geodesic`, predict has no second derivative.
     """
     objective = problem.split_objective
     squared = objective.loss is losses.squared_error and objective.penalty is None

@@ -7,10 +7,10 @@ With J(θ) = Σᵢ wᵢ ℓ(oᵢ, yᵢ) / Σ w, the outputs' Jacobian A = ∂o/�
     ρ > 10⁻⁴:  θ ← θ + s,  λ ← λ max(⅓, 1 - (2ρ - 1)³),  ν ← 2       Nielsen's rule; λ₀ = τ max diag(AᵀΛA)
     else:      λ ← λ ν,  ν ← 2ν,  and again with the same AᵀΛA
 
-Marquardt's rule is λ ← λ/10 and λ ← 10 λ (`damping_rules`). Where a step's prediction is within the rounding of J
-although one with next to no damping promises more than that, λ ← λ/10, ν ← 2: otherwise a λ that has grown far from the
-minimum never falls. With fewer outputs than parameters, and a squared error, the system is solved in the outputs
-(`least_squares`). By default the step is bent along the outputs' second derivative in its own direction (`geodesic`).
+Marquardt's rule is λ ← λ/10 and λ ← 10 λ (`damping_rules`). If a step's predicted reduction is within J's
+rounding error, but a step with almost no damping would predict more, λ ← λ/10, ν ← 2; otherwise a λ that has grown far
+from the minimum would never decrease. With fewer outputs than parameters and a squared error, the system is solved in
+the space of outputs (`least_squares`). By default, steps have geodesic acceleration (`geodesic`).
 
 References:
     Levenberg 1944; Marquardt 1963; Moré, The Levenberg-Marquardt algorithm, 1978 (D).
@@ -34,7 +34,7 @@ class LevenbergMarquardtState(NamedTuple):
     """What Levenberg-Marquardt carries from step to step."""
 
     step: Int[Array, ""]  # steps taken so far
-    learning_rate: Float[Array, ""]  # 1: it has none
+    learning_rate: Float[Array, ""]  # 1: the method has none
     damping: Float[Array, ""]  # λ of the next step
     growth: Float[Array, ""]  # ν
     scale: Float[Array, " n"]  # the diagonal of D
@@ -45,21 +45,21 @@ class LevenbergMarquardtState(NamedTuple):
 def levenberg_marquardt(
     *, rule: str = "nielsen", scale: str = "identity", damping: Scalar = 1e-3, geodesic: bool = True
 ) -> Optimiser:
-    """Levenberg-Marquardt for an `Objective` of any convex loss: MATLAB's `trainlm`, for a squared error.
+    """Levenberg-Marquardt for an `Objective` with any convex loss; for a squared error, MATLAB's `trainlm`.
 
-    The batch should be the same at every step: λ learns from gain ratios, which the noise of minibatches hides.
-    It can end at a saddle, whose negative curvature AᵀΛA does not have: `verify.certify` tells.
+    The batch should be the same at every step, because the noise of mini-batches hides the gain ratios that adapt λ.
+    The method can end at a saddle point, because AᵀΛA has no negative curvature; `verify.certify` finds out.
 
     Args:
         rule: how λ follows the gain ratio: "nielsen" or "marquardt".
         scale: D: "identity", or "diagonal", which makes the steps independent of the parameters' units.
-        damping: τ > 0; the first λ is τ max diag(AᵀΛA), or τ where D is the diagonal.
-        geodesic: bend each step by the outputs' second derivative along it, for which predict is differentiated
-            forward twice.
+        damping: τ > 0; the first λ is τ max diag(AᵀΛA), or τ if D is the diagonal.
+        geodesic: whether to add geodesic acceleration, the outputs' second derivative along the step, for which predict
+            must have two forward-mode derivatives.
 
     Raises:
-        ValueError: an unknown rule or scale, damping out of range; at the update, an objective without the split, or
-            whose predict has a `jax.custom_vjp` and hence no second derivative along a step.
+        ValueError: the rule or scale is unknown, or the damping out of range; at the update, the objective is not an
+            `Objective`, or its predict has a `jax.custom_vjp` and so no second derivative along a step.
     """
     adapt = checks.one_of(rule, damping_rules.RULES, "rule")
     metric = checks.one_of(scale, scaling.METRICS, "scale")

@@ -1,6 +1,6 @@
-"""The methods by name: optimisers that evaluate the objective themselves, and ask for the whole data at every step.
+"""The second-order methods by name: optimisers that evaluate the objective themselves, on all data in every step.
 
-`jaxnn.optimisers` exports what `__all__` lists here.
+`jaxnn.optimisers` exports those in `__all__`.
 """
 
 from types import MappingProxyType

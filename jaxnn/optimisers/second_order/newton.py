@@ -1,18 +1,18 @@
-"""Newton's method: the step to the stationary point of the quadratic model, and what makes it safe.
+"""Newton's method: the step to the stationary point of the quadratic model, and three ways to make it safe.
 
 With g = ∇J(θ) and H = ∇²J(θ), Algorithm 8.8:
 
     θ ← θ - H⁻¹ g                                   "pure", optionally with H + αI in place of H
 
-It converges quadratically near a minimum, and as well near a saddle or a maximum: where H is indefinite its step need
-not lead downhill. The other methods take J down at every step:
+It converges quadratically near a minimum, but also near a saddle point or a maximum: if H is indefinite, the step need
+not be downhill. The other methods decrease J in every step:
 
     "line_search"    (H + τD) d = -g with the first τ = 0, β, 2β, … that makes H + τD positive definite;
-                     θ ← θ + α d with α = 1, or shorter until J has fallen enough (Armijo)
-    "trust_region"   s = argmin gᵀs + ½ sᵀHs within |D^½ s| ≤ Δ, also where H is indefinite; Δ follows the gain ratio
+                     θ ← θ + α d with α = 1, or smaller until J decreases sufficiently (Armijo)
+    "trust_region"   s = argmin gᵀs + ½ sᵀHs within |D^½ s| ≤ Δ, also if H is indefinite; Δ follows the gain ratio
     "cubic"          s = argmin gᵀs + ½ sᵀHs + ⅓ σ |D^½ s|³; σ follows the gain ratio
 
-Systems are solved by factors, no inverse is formed.
+Systems are solved by factorisations; no inverse is formed.
 
 References:
     Goodfellow, Bengio & Courville, Deep Learning, 2016, Algorithm 8.8 and section 8.6.1.
@@ -60,16 +60,17 @@ def newton(
 
     Args:
         method: "pure", "line_search", "trust_region" or "cubic".
-        hessian: (objective, params, batch) -> (n, n), for a faster way to the same matrix, such as
+        hessian: a function (objective, params, batch) -> (n, n) that computes the same matrix faster, such as
             `functools.partial(derivatives.mlp_hessian, activation=jnp.tanh)`. By default `derivatives.hessian` of J.
         damping: α ≥ 0, added to the diagonal of H by "pure".
-        radius: the first Δ > 0, in units of |D^½ θ|, or of 1 where that is 0.
-        sigma: the first σ > 0, in units of 1/|D^½ θ|; plain where D is the identity.
+        radius: the first Δ > 0, in units of |D^½ θ|, or of 1 if that is 0.
+        sigma: the first σ > 0, in units of 1/|D^½ θ|, or of 1 if D is the identity.
         scale: D: "diagonal", the largest |diag H| so far, which makes the steps independent of the parameters' units,
             or "identity".
 
     Raises:
-        ValueError: an unknown method or scale, a number out of range; at the update, a Hessian over the memory budget.
+        ValueError: the method or scale is unknown, or a number out of range; at the update, the Hessian exceeds the
+            memory budget.
     """
     step_by = checks.one_of(method, STEPS, "method")
     metric = checks.one_of(scale, scaling.METRICS, "scale")
@@ -95,6 +96,6 @@ def newton(
 
 
 def _length(problem: Problem, root: Array) -> Array:
-    """What a step is long or short beside: |D^½ θ|; at θ = 0 the step to where D's model has its minimum; or 1."""
+    """The unit of step lengths: |D^½ θ|; if θ = 0, the length of the step to the minimum of D's model; or else 1."""
     here, step = jnp.linalg.norm(root * problem.theta), jnp.linalg.norm(problem.gradient / root)
     return jnp.where(here > 0, here, scaling.positive(step))

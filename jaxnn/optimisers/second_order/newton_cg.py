@@ -1,4 +1,4 @@
-"""Newton-CG: Newton's step within a trust region by truncated conjugate gradients, from products B v alone.
+"""Newton-CG: Newton's step within a trust region by truncated conjugate gradients, with products B v only.
 
     s ≈ argmin gᵀs + ½ sᵀB s,  ‖s‖_M ≤ Δ          Steihaug's conjugate gradients, until ‖g + B s‖ ≤ η ‖g‖
     η = min(½, √(‖g‖ / ‖g₀‖))                      g₀: the first gradient; lengths of gradients in the norm of M⁻¹
@@ -6,12 +6,12 @@
     Δ ← ¼ ‖s‖_M if ρ < ¼;  2Δ if ρ > ¾ and s is at the boundary
     θ ← θ + s   if ρ > 10⁻⁴; else again within the smaller region
 
-B is the Hessian, whose negative curvature is followed to the boundary, or Gauss-Newton's part of it, which has none.
-J is linearised once in an iteration, for all its products. The residual asked for falls with the gradient, so that
-convergence is superlinear while far from the minimum few products are spent.
+B is the Hessian, whose negative curvature is followed to the boundary, or the Gauss-Newton matrix, which has none. J is
+linearised once per iteration, for all products. The tolerance η falls with the gradient, so convergence is superlinear,
+yet few products are spent far from the minimum.
 
-M is a diagonal of positive numbers: the identity, or the largest |diag ∇²J| so far. Where a step's prediction is within
-the rounding of J and the whole Newton step's is not, Δ ← 10 Δ and η ← η/10.
+M is a positive diagonal: the identity, or the largest |diag ∇²J| so far. If a step's predicted reduction is within J's
+rounding error, but that of the full Newton step is not, Δ ← 10 Δ and η ← η/10.
 
 References:
     Steihaug, The conjugate gradient method and trust regions in large scale optimization, 1983.
@@ -33,16 +33,16 @@ from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.optimisers.second_order.subproblems.steihaug import BOUNDARY, NEGATIVE_CURVATURE, steihaug
 from jaxnn.types import Optimiser, Scalar
 
-Region: TypeAlias = tuple[Array, Array]  # Δ, and by how much η is less than the rule says
+Region: TypeAlias = tuple[Array, Array]  # Δ, and the factor on η
 
 
 class NewtonCGState(NamedTuple):
     """What Newton-CG carries from step to step."""
 
     step: Int[Array, ""]  # steps taken so far
-    learning_rate: Float[Array, ""]  # 1: it has none
+    learning_rate: Float[Array, ""]  # 1: the method has none
     radius: Float[Array, ""]  # Δ of the next step
-    forcing: Float[Array, ""]  # by how much η is less than the rule says
+    forcing: Float[Array, ""]  # the factor on η
     scale: Float[Array, " n"]  # M
     first: Float[Array, ""]  # ‖g₀‖ in the norm of M⁻¹
     report: report.Report
@@ -56,24 +56,24 @@ def newton_cg(
     radius: Scalar = 1.0,
     max_iterations: int | None = None,
 ) -> Optimiser:
-    """Newton-CG with a trust region: second order for as many parameters as a gradient can be taken of.
+    """Newton-CG with a trust region: a second-order method for any number of parameters.
 
-    A full-batch method: a gain ratio compares two values of J, which must be of one batch, and Δ learns from it. It
-    stays at a stationary point even if that is a saddle: where the gradient is 0 there is no first direction.
-    `report.evaluations` counts values of J and products B v, those of the exact diagonal included.
+    A full-batch method: the gain ratio that adapts Δ compares two values of J, which must be of the same batch. It
+    stays at a stationary point even if that is a saddle point, because a gradient of 0 gives no first direction.
+    `report.evaluations` counts values of J and products B v, including those for the exact diagonal.
 
     Args:
         curvature: B, "hessian" or "gauss_newton"; the latter needs an `Objective`.
-        preconditioner: None; "diagonal", |diag ∇²J| of any function, at the price of n products, as many as conjugate
-            gradients take at worst, so that it pays only for few parameters of very different scales; or a function
-            (objective, params, batch) -> (n,), whose magnitudes are taken, for a diagonal that costs less, as
-            `derivatives.mlp_hessian_diagonal` does.
-        radius: the first Δ > 0, in units of ‖θ‖_M, or of 1 where that is 0.
-        max_iterations: ≥ 1, of conjugate gradients in one trial; None: n, at most 1000.
+        preconditioner: None; "diagonal" for |diag ∇²J|, which costs n products, as many as conjugate gradients need at
+            worst, so it pays only for few parameters on very different scales; or a function (objective, params, batch)
+            -> (n,) that returns a cheaper diagonal, whose absolute values are used, such as
+            `derivatives.mlp_hessian_diagonal`.
+        radius: the first Δ > 0, in units of ‖θ‖_M, or of 1 if that is 0.
+        max_iterations: the maximum number of conjugate-gradient iterations per trial, ≥ 1; None for n, at most 1000.
 
     Raises:
-        ValueError: an argument out of range; at the update, no parameters or no `value_fn`; for "gauss_newton", an
-            objective that does not keep prediction and loss apart; a chain that changed the gradient before.
+        ValueError: an argument is out of range; at the update, parameters or `value_fn` are missing, a chain has
+            changed the gradient, or with "gauss_newton" the objective is not an `Objective`.
     """
     product_of = checks.one_of(curvature, products.CURVATURES, "curvature")
     diagonal_of = products.diagonal(preconditioner)

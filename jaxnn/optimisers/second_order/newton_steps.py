@@ -1,4 +1,4 @@
-"""One step of Newton's method, by each of its four methods.
+"""One step of each of the four variants of Newton's method.
 
 Every function takes the problem, H, the state's region (α, Δ or σ) and D, and returns the step, its length α, the next
 region and the report.
@@ -20,13 +20,15 @@ from jaxnn.optimisers.second_order.scaling import scaled
 from jaxnn.optimisers.second_order.subproblems import secular
 from jaxnn.optimisers.second_order.subproblems.shifted import shifted_solve
 
-TRUSTED = 0.1  # the least gain ratio of a step within the trust region; with 10⁻⁴ the first one may leave the basin
+TRUSTED = (
+    0.1  # the least gain ratio at which a trust-region step is accepted; with 10⁻⁴, the first step may leave the basin
+)
 
 Step: TypeAlias = tuple[Array, Array, Array, Report]
 
 
 def pure(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
-    """S = -(H + αI)⁻¹ g, as Algorithm 8.8 prints it; no step where that matrix is singular."""
+    """S = -(H + αI)⁻¹ g, as in Algorithm 8.8; no step if that matrix is singular."""
     del d
     g, rounding = problem.gradient, problem.rounding
     s = jnp.linalg.solve(hessian + region * jnp.eye(g.size, dtype=hessian.dtype), -g)
@@ -39,7 +41,7 @@ def pure(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
         predicted_reduction=predicted,
         gain_ratio=tree.ratio(actual, predicted),
         damping=region,
-        evaluations=jnp.asarray(2, jnp.int32),  # one for the rounding
+        evaluations=jnp.asarray(2, jnp.int32),  # one for the rounding error
         accepted=solved,
         at_limit=~solved,
         within_rounding=(jnp.abs(actual) <= rounding) & (jnp.abs(predicted) <= rounding),
@@ -49,7 +51,7 @@ def pure(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
 
 
 def line_search(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
-    """(H + τD) s = -g with the first τ that makes it definite, then as far along s as J falls."""
+    """(H + τD) s = -g with the first τ that makes it positive definite, then backtracking along s."""
     root = jnp.sqrt(d)
     direction, shift, _ = shifted_solve(scaled(hessian, root), problem.gradient / root, problem.rounding)
     direction = direction / root

@@ -1,4 +1,4 @@
-"""The optimiser that loops call, made of a method's own arithmetic: (problem, state) -> (step, state)."""
+"""Turns a method's own arithmetic, (problem, state) -> (step, state), into an optimiser."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -23,18 +23,18 @@ StepOf: TypeAlias = Callable[[Problem, State], tuple[Array, State]]
 def optimiser_of(
     method: str, init_of: InitOf, step_of: StepOf, *, row_by_row: bool = False, own_gradient: bool = True
 ) -> Optimiser:
-    """The optimiser of a method's own two functions; it counts the steps.
+    """An optimiser from a method's two functions; it also counts the steps.
 
     Args:
-        method: its name in messages.
+        method: the method's name in messages.
         init_of: (n, 1 in the dtype of the arithmetic) -> state, n being the number of parameters.
         step_of: (problem, state) -> (step (n,), state).
-        row_by_row: whether it takes each row's outputs on their own, so that predict must not mix rows.
-        own_gradient: whether it needs ∇J itself; False if a chain may have changed it.
+        row_by_row: whether it computes the outputs row by row, so predict must not mix rows.
+        own_gradient: whether it needs ∇J itself; False if a chain may change the gradient.
 
     Returns:
-        An optimiser whose update raises ValueError where parameters or `value_fn` were not given, or the gradient is
-        not J's own.
+        An optimiser whose update raises ValueError if parameters or `value_fn` are missing, or the gradient is not that
+        of J.
     """
 
     def init(params: Params) -> State:
@@ -58,14 +58,14 @@ def optimiser_of(
         given(params, method)
         if value_fn is None:
             raise ValueError(
-                f"{method} evaluates the objective: call update(grads, state, params, value=J, value_fn=params -> "
-                "J), as training.step, training.fit and training.minimise do."
+                f"{method} evaluates the objective, so it needs value_fn: call update(grads, state, params, value=J, "
+                "value_fn=params -> J), as training.step, training.fit and training.minimise do."
             )
         grad = grads if grad is None else grad
         if own_gradient and not _same(grads, grad):
             raise ValueError(
-                f"{method} needs the gradient of J itself, since its matrix is J's: put no link that changes "
-                "gradients before it in a chain. Weight decay belongs into J: Objective(predict, loss, "
+                f"{method} needs the gradient of J itself, because its matrix is that of J: in a chain, put no link"
+                " that changes gradients before it. For weight decay, add a penalty to J: Objective(predict, loss, "
                 "l2(strength))."
             )
         theta, _ = ravel_pytree(tree.widen(params))
@@ -90,5 +90,5 @@ def optimiser_of(
 
 
 def _same(grads: Updates, grad: Updates) -> bool:
-    """Whether they are the very same arrays: what a trace can tell."""
+    """Whether they are the identical arrays, which is known even while tracing."""
     return all(a is b for a, b in zip(jax.tree.leaves(grads), jax.tree.leaves(grad), strict=True))

@@ -1,7 +1,7 @@
-"""One iteration's problem on flat vectors: what every method here computes its step from.
+"""The problem of one iteration on flat vectors, from which every method here computes its step.
 
-θ, the gradient g and every step s are vectors of n numbers in ravel order, in float32 or wider. J(θ + s) is taken at
-the very parameters that the loop would arrive at, rounded to their own dtype.
+θ, the gradient g and every step s are vectors (n,) in ravel order, in float32 or wider. J(θ + s) is evaluated at
+exactly the parameters that the loop would produce, rounded to their dtype.
 """
 
 from collections.abc import Callable
@@ -21,14 +21,14 @@ from jaxnn.types import Params, Updates
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """J near the parameters. What costs more than a few values of J is computed when it is first asked for, once.
+    """J near the parameters. What costs more than a few values of J is computed lazily, and once.
 
-    It must first be asked for outside `lax` loops and branches: what is traced within one cannot be kept for others.
+    The first access must be outside `lax` loops and branches, because tracers cannot leave them.
     """
 
-    method: str  # as messages name it
+    method: str  # its name in messages
     params: Params
-    grad: Updates  # ∇J(θ), whatever a chain has made of it since
+    grad: Updates  # ∇J(θ), before any link of a chain changed it
     value_fn: Callable[[Params], Any]
     objective: Any  # this and the next two are None in a loop that does not send them
     batch: Any
@@ -36,7 +36,7 @@ class Problem:
     theta: Float[Array, " n"]
     gradient: Float[Array, " n"]  # g
     value: Float[Array, ""]  # J(θ)
-    rounding: Float[Array, ""]  # δ, how far J is known
+    rounding: Float[Array, ""]  # δ, the rounding error of J
     value_at: Callable[[Array], Array]  # s -> J(θ + s)
     updates: Callable[[Array], Updates]  # s as updates of the parameters, like the gradients
 
@@ -44,22 +44,25 @@ class Problem:
         """H by the user's function of (objective, params, batch), or by `derivatives.hessian` of J.
 
         Raises:
-            ValueError: the user's function gives another shape; the matrix is over the memory budget.
+            ValueError: the user's function returns another shape, or the matrix exceeds the memory budget.
         """
         if function is None:
             return derivatives.hessian(self.value_fn, self.params).astype(self.theta.dtype)
         if self.objective is None:
             raise ValueError(
-                "A `hessian` of (objective, params, batch) needs these three arguments, which training's loops send."
+                "hessian(objective, params, batch) needs the objective and the batch, which this loop does not send:"
+                " use training.minimise, fit or run."
             )
         matrix, n = jnp.asarray(function(self.objective, self.params, self.batch)), self.theta.size
         if matrix.shape != (n, n):
-            raise ValueError(f"hessian(objective, params, batch) must be {n, n}, in ravel order, got {matrix.shape}.")
+            raise ValueError(
+                f"hessian(objective, params, batch) must have shape {n, n}, in ravel order, got {matrix.shape}."
+            )
         return matrix.astype(self.theta.dtype)
 
     @property
     def split_objective(self) -> Objective:
-        """The objective, if it keeps prediction and loss apart; else a ValueError."""
+        """The objective, if it is an `Objective`; otherwise a ValueError."""
         return needs_split(self.objective, self.method)
 
     def outputs(self, params: Params) -> Array:
@@ -68,7 +71,7 @@ class Problem:
 
     @cached_property
     def output_count(self) -> int:
-        """How many numbers the outputs are."""
+        """The number of entries in the outputs."""
         return int(jax.eval_shape(self.outputs, self.params).size)
 
     @cached_property
@@ -79,9 +82,9 @@ class Problem:
 
     @cached_property
     def transposed_jacobian(self) -> Float[Array, "n outputs"]:
-        """Aᵀ, the outputs' derivatives by the parameters, transposed."""
+        """Aᵀ, the outputs' derivatives with respect to the parameters, transposed."""
         return output_jacobian(self.split_objective, self.params, self.batch, self.key).astype(self.theta.dtype)
 
     def output_curvature(self, outputs: Array) -> tuple[Float[Array, "batch k"], Float[Array, "batch k k"]]:
-        """Gradient of the mean loss by the outputs of each example, and its Hessian Λ."""
+        """Gradient of the mean loss with respect to each example's outputs, and its Hessian Λ."""
         return output_curvature(self.split_objective, outputs, *split(self.batch)[1:])

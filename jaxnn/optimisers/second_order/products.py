@@ -1,6 +1,6 @@
-"""Curvature of one iteration as a linear map on vectors in ravel order, and diagonals to precondition it with.
+"""Curvature as a linear map on vectors in ravel order, and diagonals for its preconditioning.
 
-What does not depend on the vector is computed once, by `jax.linearize`.
+Everything that does not depend on the vector is computed once per iteration, by `jax.linearize`.
 """
 
 from collections.abc import Callable
@@ -26,10 +26,10 @@ def hessian(problem: Problem) -> Product:
 
 
 def gauss_newton(problem: Problem) -> Product:
-    """Products with Gauss-Newton's part of the Hessian of an `Objective`.
+    """Products with the Gauss-Newton matrix of an `Objective`.
 
     Raises:
-        ValueError: the objective does not keep prediction and loss apart.
+        ValueError: the objective is not an `Objective`.
     """
     objective = needs_split(problem.objective, f'{problem.method}(curvature="gauss_newton")')
     multiplied = gauss_newton_operator(objective, problem.params, problem.batch, problem.key)
@@ -40,10 +40,10 @@ CURVATURES = {"hessian": hessian, "gauss_newton": gauss_newton}
 
 
 def diagonal(given: Any) -> Callable[[Problem], Array]:
-    """The function problem -> (n,) that `newton_cg`'s `preconditioner` names.
+    """The function problem -> (n,) for the argument `preconditioner` of `newton_cg`.
 
     Raises:
-        ValueError: an unknown name; when called, a diagonal of another shape than (n,).
+        ValueError: the name is unknown; when called, the diagonal's shape is not (n,).
     """
     if not callable(given):
         return checks.one_of("none" if given is None else given, DIAGONALS, "preconditioner")
@@ -52,14 +52,14 @@ def diagonal(given: Any) -> Callable[[Problem], Array]:
         theta = problem.theta
         values = jnp.asarray(given(problem.objective, problem.params, problem.batch), theta.dtype)
         if values.shape != theta.shape:
-            raise ValueError(f"preconditioner must give a diagonal of shape {theta.shape}, got {values.shape}.")
+            raise ValueError(f"preconditioner must return a diagonal of shape {theta.shape}, got {values.shape}.")
         return values
 
     return users
 
 
 def _exact(problem: Problem) -> Array:
-    """Diag ∇²J of any function, by n products."""
+    """Diag ∇²J of any function, by n Hessian-vector products."""
     return derivatives.hessian_diagonal(problem.value_fn, problem.params).astype(problem.theta.dtype)
 
 

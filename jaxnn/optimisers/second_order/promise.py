@@ -1,11 +1,11 @@
-"""What is left to gain: the reduction that a quadratic model promises where nothing limits the step.
+"""The promise: the reduction that a quadratic model predicts for a step without any limit.
 
-    s = -(B + ω D)⁻¹ g,   ω = 10 n ε,   D = diag |B|        promise = ½ gᵀs; ∞ where B + ω D is not positive definite
+    s = -(B + ω D)⁻¹ g,   ω = 10 n ε,   D = diag |B|        promise = ½ gᵀs; ∞ if B + ω D is not positive definite
 
-A step within a trust region, a damped one, or one that a line search has shortened may promise nothing visible far
-from any minimum: only the whole step says whether something is left. ω is so much that rounding leaves the system
-definite, and that the rounding of g along directions without curvature, divided by it, stays within J's. With it the
-promise is the same in any units of J and of each parameter.
+A step that is damped, limited by a trust region or shortened by a line search may predict a reduction below rounding
+even far from any minimum; only the full step shows whether J can still be reduced. ω is large enough that rounding
+leaves the system positive definite, and that the rounding error of g along directions without curvature, divided by ω,
+stays within J's. The promise does not depend on the units of J and of the parameters.
 """
 
 from collections.abc import Callable
@@ -21,20 +21,20 @@ from jaxnn.optimisers.second_order import scaling
 from jaxnn.optimisers.second_order.subproblems.steihaug import NEGATIVE_CURVATURE, steihaug
 from jaxnn.optimisers.second_order.trials import Taken
 
-RIDGE = 10.0  # times n ε: ω
-DENSE = 256  # parameters up to which a matrix is formed of products
-PRODUCTS = 200  # that conjugate gradients may take
-RELAXED = 10.0  # times the region, where rounding hides what it does
+RIDGE = 10.0  # ω in units of n ε
+DENSE = 256  # the most parameters for which the matrix is formed from products
+PRODUCTS = 200  # the most products for conjugate gradients
+RELAXED = 10.0  # the factor on the region if rounding hides the effect of a step
 
 
 def ridge(diagonal: Float[Array, " n"]) -> Float[Array, " n"]:
-    """ω D, and ω where D is 0."""
+    """ω D, or ω where D is 0."""
     size = jnp.abs(diagonal)
     return RIDGE * diagonal.size * jnp.finfo(diagonal.dtype).eps * jnp.where(size > 0, size, 1.0)
 
 
 def of(matrix: Float[Array, "n n"], gradient: Float[Array, " n"]) -> Float[Array, ""]:
-    """The promise of gᵀs + ½ sᵀBs; ∞ where B has a negative curvature beyond rounding, and 0 where g and it are 0."""
+    """The promise of gᵀs + ½ sᵀBs; ∞ if B has negative curvature beyond rounding, and 0 if g is 0."""
     diagonal = jnp.diagonal(matrix)
     d = jnp.where(diagonal != 0, jnp.abs(diagonal), 1.0)
     root = jnp.sqrt(d)
@@ -49,8 +49,8 @@ def by_products(
 ) -> Float[Array, ""]:
     """The promise from products B v alone.
 
-    Up to `DENSE` parameters B is formed, by as many products. Beyond, by conjugate gradients: a lower bound where
-    these are too few, with the metric times the curvature along B D⁻¹g, which is near the largest, for D.
+    Up to `DENSE` parameters, B is formed by n products. For more, conjugate gradients give a lower bound if they do not
+    converge; D is then the metric times the curvature along B D⁻¹g, which is close to the largest.
 
     Args:
         product: v (n,) -> B v.
@@ -79,16 +79,16 @@ def by_products(
 def with_promise(
     taken: Taken, promised: Callable[[], Array], relaxed: Callable[[Any], Any], rounding: Float[Array, ""]
 ) -> Taken:
-    """What was taken, with all that is left to gain, and a wider region where rounding hides that.
+    """The last trial with its promise, and with a wider region if rounding hides the effect of the step.
 
-    One that has become narrow far from the minimum would stay so, since within rounding no gain ratio says that it may
-    widen. Under `vmap` the promise is computed at every step.
+    A region that has become narrow far from the minimum would otherwise stay narrow, because within rounding no gain
+    ratio could widen it. Under `vmap` the promise is computed at every step.
 
     Args:
         taken: the last trial.
-        promised: what is left to gain.
-        relaxed: region -> a wider one.
-        rounding: of J.
+        promised: a function that computes the promise.
+        relaxed: region -> a wider region.
+        rounding: the rounding error of J.
     """
     faint = ~taken.accepted | (taken.predicted <= rounding)
     promise = jax.lax.cond(faint, lambda: jnp.asarray(promised(), taken.predicted.dtype), lambda: taken.predicted)

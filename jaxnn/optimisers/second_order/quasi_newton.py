@@ -1,9 +1,9 @@
-"""What quasi-Newton methods share: pairs of displacements and gradient differences, and the search along a direction.
+"""Shared by quasi-Newton methods: pairs of displacements and gradient differences, and the line search.
 
     s = θ - θ₋,  y = g - g₋        since the latest update; sᵀy is the curvature along s times ‖s‖²
 
-A pair is usable if sᵀy > ε ‖s‖ ‖y‖: then the approximation of the inverse Hessian stays positive definite. Pairs are
-made of the parameters as they are found, not of the step that was returned: a loop or a chain may have changed it.
+A pair is usable if sᵀy > ε ‖s‖ ‖y‖: then the approximate inverse Hessian stays positive definite. Pairs use the actual
+parameters, not the step that was returned, because a loop or a chain may have changed it.
 
 Reference:
     Hager & Zhang, A new conjugate gradient method with guaranteed descent and an efficient line search, 2005 (ψ).
@@ -46,12 +46,12 @@ def search(
     Args:
         problem: J near the parameters.
         direction: d.
-        fresh: no pair is known: d is minus the gradient, and its length means nothing; the first trial is then
-            Hager and Zhang's (2005, step I0), the same in any unit of J, and of the parameters as a whole.
-        max_evaluations: of value and gradient.
+        fresh: whether there is no pair yet. Then d is minus the gradient, whose length is arbitrary, and the first
+            trial is Hager and Zhang's (2005, step I0), which does not depend on the units of J and of the parameters.
+        max_evaluations: the maximum number of values and gradients.
 
     Returns:
-        The step α d, α, and the report. A method is at its limit if even the gradient leads nowhere.
+        The step α d, α, and the report. The method is at its limit if even steepest descent finds no lower point.
     """
     params, along = problem.params, ravel_pytree(tree.widen(problem.params))[1](direction)
     first, slope = jnp.where(fresh, _first(problem), 1), linesearch.dot(problem.grad, along)
@@ -62,14 +62,14 @@ def search(
     moved = report.start(direction.dtype)._replace(
         evaluations=found.evaluations, accepted=alpha > 0, at_limit=fresh & (alpha == 0) & (slope != 0)
     )
-    step = linesearch.scaled(along, alpha, problem.grad)  # as it was tried, to the last bit
+    step = linesearch.scaled(along, alpha, problem.grad)  # bit for bit the step that was tried
     return ravel_pytree(tree.widen(step))[0], alpha, moved
 
 
 def _first(problem: Problem) -> Float[Array, ""]:
-    """ψ ‖θ‖ / ‖g‖; at θ = 0, or so near that J would not show it, ψ |J| / ‖g‖²; where that is 0 too, 1.
+    """ψ ‖θ‖ / ‖g‖; if θ is 0, or so small that J would not change visibly, ψ |J| / ‖g‖²; if that is 0 too, 1.
 
-    Lengths are Euclidean, not the paper's largest components, so that turning the space turns the path.
+    Norms are Euclidean, unlike the paper's maximum norm, so a rotation of the parameters rotates the path.
     """
     norm = tree.norm(problem.gradient)
     by_params = tree.ratio(tree.norm(problem.theta), norm)

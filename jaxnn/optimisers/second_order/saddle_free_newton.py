@@ -5,9 +5,9 @@ With D^-½ H D^-½ = V diag(λ) Vᵀ:
     |H| = D^½ V diag(|λ|) Vᵀ D^½,   d = -(|H| + αD)⁻¹ g,   θ ← θ + η d          D = |diag H|, or I
 
 Newton's own step -λ⁻¹ goes *up* to a saddle along directions of negative curvature; this one goes down and away, as far
-as Newton's would. η = 1, or shorter until J has fallen enough. |λ| is at least 10 n ε max |λ|: what is less is
-rounding; where it is 0 there is no step. D = I is the paper's; with |diag H|, steps are the same in any units of the
-parameters.
+as Newton's would. η is 1, or smaller until J decreases sufficiently. |λ| is at least 10 n ε max |λ|, because less is
+rounding; if it is 0, there is no step in that direction. D = I is the paper's choice; with |diag H|, steps do not
+depend on the units of the parameters.
 
 Reference:
     Dauphin et al., Identifying and attacking the saddle point problem, 2014, arXiv:1406.2572, Algorithm 1.
@@ -43,7 +43,7 @@ class SaddleFreeNewtonState(NamedTuple):
 def saddle_free_newton(
     *, hessian: Callable[..., Any] | None = None, damping: Scalar = 0.0, scale: str = "diagonal"
 ) -> Optimiser:
-    """Saddle-free Newton with all n curvatures, for up to a few thousand parameters.
+    """Saddle-free Newton with a full eigendecomposition, for up to a few thousand parameters.
 
     Args:
         hessian: (objective, params, batch) -> (n, n); by default `derivatives.hessian` of J.
@@ -51,7 +51,8 @@ def saddle_free_newton(
         scale: D, "diagonal", the largest |diag H| so far, or "identity".
 
     Raises:
-        ValueError: an unknown scale, damping out of range; at the update, a Hessian over the memory budget.
+        ValueError: the scale is unknown or the damping out of range; at the update, the Hessian exceeds the
+            memory budget.
     """
     checks.non_negative(damping=damping)
     metric = checks.one_of(scale, scaling.METRICS, "scale")

@@ -1,4 +1,4 @@
-"""The diagonal metric D that steps are measured in: made of curvatures, it frees them of the parameters' units."""
+"""The diagonal metric D for the length of steps: made of curvatures, it makes them independent of units."""
 
 from collections.abc import Callable
 from types import MappingProxyType
@@ -8,12 +8,12 @@ from jaxtyping import Array, Float
 
 
 def largest(seen: Float[Array, " n"], diagonal: Float[Array, " n"]) -> Float[Array, " n"]:
-    """The largest magnitudes of a diagonal so far: one that passes through 0 tells nothing of the parameter's unit."""
+    """The largest magnitudes of a diagonal so far, because an entry that passes through 0 says nothing about units."""
     return jnp.maximum(seen, jnp.where(jnp.isfinite(diagonal), jnp.abs(diagonal), 0.0))
 
 
 def positive(values: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The values, and 1 where they are not above 0."""
+    """The values, with 1 in place of those that are not > 0."""
     return jnp.where(values > 0, values, 1.0)
 
 

@@ -1,12 +1,12 @@
-"""Trial steps, until one is taken: the inner loop of every method that trusts a model of J so far and no further.
+"""Trial steps until one is accepted: the inner loop of all methods with a limited trust in their model of J.
 
     s = propose(region)                         a step, and the reduction m(0) - m(s) > 0 that the model predicts
-    ρ = (J(θ) - J(θ + s)) / (m(0) - m(s))       gain ratio: how much of it came true
-    taken if ρ > 10⁻⁴, or what the method asks; else region ← adapt(region, ρ, s), and again
+    ρ = (J(θ) - J(θ + s)) / (m(0) - m(s))       gain ratio: actual over predicted reduction
+    accepted if ρ > 10⁻⁴, or the method's own bound; else region ← adapt(region, ρ, s), and again
 
-A trial value that is not finite counts as ρ = -∞. Where both reductions are within the rounding of J, they say
-nothing, and the model is believed: ρ = 1, the region stays. Differences of J end at √ε, steps of the model at ε (Conn,
-Gould & Toint, Trust Region Methods, 2000, section 17.4.2).
+A trial value that is not finite counts as ρ = -∞. If both reductions are within J's rounding error, ρ is meaningless,
+and the model is trusted: ρ = 1, and the region is kept. Differences of J are accurate to √ε in the parameters, steps of
+the model to ε (Conn, Gould & Toint, Trust Region Methods, 2000, section 17.4.2).
 """
 
 from collections.abc import Callable
@@ -20,25 +20,25 @@ from jaxnn import tree
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order.problem import Problem
 
-ACCEPTABLE = 1e-4  # the least gain ratio of a step that is taken
-TRIALS = 40  # in one iteration: λ has then grown by 2^(40·41/2) under Nielsen's rule
+ACCEPTABLE = 1e-4  # the least gain ratio of an accepted step
+TRIALS = 40  # the most trials per iteration: by then λ has grown by 2^(40·41/2) under Nielsen's rule
 
 
 class Taken(NamedTuple):
     """The last trial of an iteration."""
 
-    step: Float[Array, " n"]  # 0 where none was acceptable
+    step: Float[Array, " n"]  # 0 if none was acceptable
     predicted: Float[Array, ""]
     gain: Float[Array, ""]
     region: Any  # for the next iteration
     trials: Int[Array, ""]
     accepted: Bool[Array, ""]
     within_rounding: Bool[Array, ""]
-    promised: Float[Array, ""]  # `promise.with_promise` says more than the prediction
-    carry: tuple[Any, ...]  # what `propose` hands from trial to trial
+    promised: Float[Array, ""]  # the prediction, until `promise.with_promise` replaces it
+    carry: tuple[Any, ...]  # what `propose` passes from trial to trial
 
     def report(self, damping: Any, evaluations: Any = 0) -> Report:
-        """The report of this iteration; `evaluations` are those beside one for each trial and one for rounding."""
+        """The report of this iteration; `evaluations` are additional to one per trial and one for rounding."""
         return Report(
             predicted_reduction=self.predicted,
             gain_ratio=self.gain,
@@ -68,14 +68,14 @@ def until_taken(
         adapt: (region, gain ratio, step, *carry) -> the region of the next trial, or of the next iteration.
         region: a pytree: damping, or a radius.
         problem: J near the parameters.
-        acceptable: the least gain ratio of a step that is taken.
-        carry: at the first trial.
-        keep_region: leave the region as it was where rounding hides the gain, or no step was acceptable.
+        acceptable: the least gain ratio of an accepted step.
+        carry: the initial carry.
+        keep_region: whether to keep the region if rounding hides the gain, or no step was acceptable.
     """
 
     def trial(last: Taken) -> Taken:
         step, predicted, *carry = propose(last.region, *last.carry)
-        step = jnp.where(jnp.isfinite(step), step, jnp.nan)  # one sign for what could not be solved
+        step = jnp.where(jnp.isfinite(step), step, jnp.nan)  # NaN marks a system that could not be solved
         gain, hidden = _gain_ratio(problem, step, predicted)
         region = adapt(last.region, gain, step, *carry)
         region = tree.select(hidden, last.region, region) if keep_region else region

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from jaxnn.optimisers import PRESETS, TABLE
-from jaxnn.optimisers.presets.parts import decay_decoupled
+from jaxnn.optimisers.presets.building_blocks import decay_decoupled
 from jaxnn.types import OptimiserLike, ScalarOrSchedule
 
 Words: TypeAlias = Mapping[str, str | tuple[str, str]]  # keyword -> its role, or roles where it takes a pair

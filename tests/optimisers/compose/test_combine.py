@@ -69,7 +69,7 @@ def test_chain_refuses_the_state_of_another():
     p = laws.params()
     chain = optimisers.chain(optimisers.sgd(0.1))
     state = optimisers.chain(optimisers.sgd(0.1), optimisers.sgd(0.1)).init(p)
-    with pytest.raises(ValueError, match="state is of a chain of 2 links, this chain has 1"):
+    with pytest.raises(ValueError, match="state belongs to a chain of 2 links, but this chain has 1"):
         chain.update(p, state, p)
 
 

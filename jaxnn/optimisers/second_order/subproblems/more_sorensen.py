@@ -1,4 +1,4 @@
-"""Moré and Sorensen's method: the shift λ for which s(λ) = -(H + λI)⁻¹ g has a given length, by Cholesky factors alone.
+"""Moré and Sorensen's method: finds λ such that s(λ) = -(H + λI)⁻¹ g has a given length, by Cholesky factors only.
 
 Since 1/|s(λ)| is nearly linear in λ, Newton's method solves, with ℓ = Δ for a ball and ℓ = λ/σ for a cubic penalty,
 
@@ -6,9 +6,9 @@ Since 1/|s(λ)| is nearly linear in λ, Newton's method solves, with ℓ = Δ fo
 
 between two bounds: at the lower one there is no factor or |s| > ℓ, at the upper one |s| < ℓ.
 
-The hard case: g has no part along H's lowest eigenvector z, and |s(λ)| stays below ℓ down to -λ_min. The solution is
-then s + τz with |s + τz| = ℓ. An inverse iteration finds z with the factor at hand, and the step is taken once H + λI
-is so nearly singular that τz costs little: τ² zᵀ(H + λI)z ≤ κ (-gᵀs + λℓ²), or λℓ²/3 in the cubic model: κ times
+The hard case: g has no component along H's lowest eigenvector z, and |s(λ)| < ℓ for all λ > -λ_min. The solution is
+then s + τz with |s + τz| = ℓ. An inverse iteration with the current factor finds z, and the step is accepted once
+H + λI is so nearly singular that τz costs little: τ² zᵀ(H + λI)z ≤ κ (-gᵀs + λℓ²), or λℓ²/3 in the cubic model: κ times
 twice the reduction. Nothing is inverted, and no eigenvectors are computed.
 
 References:
@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
-TOLERANCE = 0.1  # κ: of the length on the boundary, and of the reduction in the hard case
+TOLERANCE = 0.1  # κ: relative, for the length on the boundary and for the reduction in the hard case
 ITERATIONS = 60
 INVERSE_ITERATIONS = 3
 
@@ -33,14 +33,14 @@ class Step(NamedTuple):
     """A model's minimiser."""
 
     step: Float[Array, " n"]
-    predicted: Float[Array, ""]  # the model's reduction, ≥ 0; -∞ where no factor was found: H or g is not finite
+    predicted: Float[Array, ""]  # the model's reduction, ≥ 0; -∞ if no factor was found because H or g is not finite
     shift: Float[Array, ""]  # λ
     factorisations: Int[Array, ""]
-    solved: Bool[Array, ""]  # to `TOLERANCE`; else the step is the best one met, 0 if there was none
+    solved: Bool[Array, ""]  # to `TOLERANCE`; otherwise the step is the best one found, or 0
 
 
 class _Search(NamedTuple):
-    shift: Array  # λ to be tried
+    shift: Array  # the next λ to try
     low: Array
     high: Array
     found: Step
@@ -55,19 +55,21 @@ def minimiser(
     high: Array,
     sigma: Any,
 ) -> Step:
-    """The step of a length that is a function of the shift, sought from `low` to `high`.
+    """The step whose length is a given function of the shift λ, which is sought between `low` and `high`.
 
     Args:
         hessian: H.
         gradient: g.
         length: λ -> ℓ.
-        low: bound of λ.
-        high: bound of λ.
+        low: the lower bound of λ.
+        high: the upper bound of λ.
         sigma: σ of the cubic penalty; None for a ball.
     """
     n, dtype = gradient.size, gradient.dtype
     eps, tiny = jnp.finfo(dtype).eps, jnp.finfo(dtype).tiny
-    start = jnp.cos(jnp.arange(n, dtype=dtype) ** 2)  # of the inverse iteration: no symmetry that H could share
+    start = jnp.cos(
+        jnp.arange(n, dtype=dtype) ** 2
+    )  # start of the inverse iteration, without a symmetry that H might have
     within = sigma is None  # a ball, in which λ = 0 is allowed
 
     def reduction(s: Array) -> Array:
@@ -100,7 +102,7 @@ def minimiser(
         worth = lam * ell**2 * (1 if within else 1 / 3) - jnp.vdot(gradient, s)
         hard = inside & ~interior & (costs <= TOLERANCE * worth)
         trial = jnp.where(hard, s + tau * z, s)
-        if within:  # what is a little too long is drawn back to the ball
+        if within:  # shorten a step that is slightly too long to the ball
             trial = trial * jnp.minimum(1.0, ell / jnp.maximum(jnp.linalg.norm(trial), tiny))
         gained = reduction(trial)
         better = definite & (gained > found.predicted)
@@ -117,7 +119,7 @@ def minimiser(
         low = jnp.where(inside, low, jnp.maximum(low, lam))
         low = jnp.where(definite, jnp.clip(-curvature, low, high), low)
         w = solve_triangular(factor, s, lower=True)
-        rise = jnp.vdot(w, w) / jnp.maximum(norm, tiny) ** 2  # of 1/|s|, relatively
+        rise = jnp.vdot(w, w) / jnp.maximum(norm, tiny) ** 2  # the relative derivative of 1/|s|
         newton = lam + ((norm / ell - 1) / rise if within else (sigma * norm - lam) / (1 + lam * rise))
         usable = definite & (newton > low) & (newton < high)
         between = jnp.maximum(jnp.sqrt(low * high), low + 0.01 * (high - low))

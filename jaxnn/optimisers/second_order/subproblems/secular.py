@@ -1,4 +1,4 @@
-"""The exact minimiser of a model that may be indefinite, within a ball or with a cubic penalty of its length.
+"""The exact minimiser of a possibly indefinite model, within a ball or with a cubic penalty on its length.
 
     trust region    min gᵀs + ½ sᵀHs  with |s| ≤ Δ
     cubic           min gᵀs + ½ sᵀHs + ⅓ σ |s|³
@@ -18,11 +18,11 @@ from jaxtyping import Array, Float
 
 from jaxnn.optimisers.second_order.subproblems.more_sorensen import Step, minimiser
 
-ROOM = 1.1  # above the upper bound: where g = 0 it may be -λ_min itself, which has no factor
+ROOM = 1.1  # factor on the upper bound: if g = 0 that may be -λ_min itself, at which there is no factor
 
 
 def trust_region(hessian: Float[Array, "n n"], gradient: Float[Array, " n"], radius: Any) -> Step:
-    """Minimises the quadratic model within the ball of radius Δ > 0; inside it the step is Newton's own."""
+    """Minimises the quadratic model within the ball of radius Δ > 0; if Newton's step is inside, it is the result."""
     size, norm = jnp.linalg.norm(gradient), _norm(hessian)
     high = ROOM * (size / radius + norm)
     low = jnp.maximum(0.0, size / radius - norm)
@@ -45,5 +45,5 @@ def cubic(hessian: Float[Array, "n n"], gradient: Float[Array, " n"], sigma: Any
 
 
 def _norm(hessian: Array) -> Array:
-    """A bound of |λ| for every eigenvalue: Frobenius or row sums, the smaller."""
+    """An upper bound of |λ| for every eigenvalue: the smaller of Frobenius norm and largest row sum."""
     return jnp.minimum(jnp.linalg.norm(hessian), jnp.max(jnp.sum(jnp.abs(hessian), axis=1)))

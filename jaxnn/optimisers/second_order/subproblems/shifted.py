@@ -1,9 +1,9 @@
-"""A symmetric system made positive definite: the first of the shifts 0, β, 2β, 4β, … that has a Cholesky factor.
+"""Makes a symmetric system positive definite: uses the first shift of 0, β, 2β, 4β, … that has a Cholesky factor.
 
     (H + τI) d = -g,   τ = 0 if all Hᵢᵢ > 0, else β - min Hᵢᵢ;   then τ ← max(2τ, β),   β = 10⁻³ max |Hᵢⱼ|
 
-A matrix may be definite but for rounding, and β then leaves next to nothing of the step along its flat directions:
-where a shifted step promises no more than the rounding of J, τ = ω = 10 n ε max |Hᵢⱼ| is tried in its place.
+A matrix may be indefinite only because of rounding, and β then removes almost all of the step along flat directions: if
+a shifted step predicts a reduction within J's rounding error, τ = ω = 10 n ε max |Hᵢⱼ| is tried instead.
 
 Reference:
     Nocedal & Wright, Numerical Optimization, 2006, Algorithm 3.3.
@@ -24,12 +24,12 @@ ATTEMPTS = 60
 def shifted_solve(
     hessian: Float[Array, "n n"], gradient: Float[Array, " n"], rounding: Any = 0.0
 ) -> tuple[Float[Array, " n"], Float[Array, ""], Int[Array, ""]]:
-    """The direction d, the shift τ and the number of factorisations; d is NaN where H is not finite.
+    """The direction d, the shift τ and the number of factorisations; d is NaN if H is not finite.
 
     Args:
         hessian: H.
         gradient: g.
-        rounding: of J.
+        rounding: the rounding error of J.
     """
     identity = jnp.eye(gradient.size, dtype=gradient.dtype)
     diagonal = jnp.diagonal(hessian)

@@ -1,4 +1,4 @@
-"""Steihaug's truncated conjugate gradients: the model's minimum within a trust region, from products B v alone.
+"""Steihaug's truncated conjugate gradients: the model's minimum within a trust region, with products B v only.
 
     minimise m(s) = gᵀs + ½ sᵀB s  subject to ‖s‖_M ≤ Δ,  ‖s‖²_M = sᵀM s, M a positive diagonal
 
@@ -6,9 +6,9 @@ From s = 0, r = g, d = -M⁻¹r, each iteration goes along d, conjugate to all b
 
     α = rᵀM⁻¹r / dᵀB d,  s ← s + α d,  r ← r + α B d,  d ← -M⁻¹r + β d,  β = r₊ᵀM⁻¹r₊ / rᵀM⁻¹r
 
-and leaves by one of three exits: at the boundary along d where dᵀB d ≤ 0 (negative curvature: m falls without end); at
-the boundary where s + α d lies beyond it; where the residual ‖r‖_M⁻¹ is small. ‖s‖_M grows at every iteration, so the
-path need not be followed beyond the boundary, and the first step already has the reduction of the Cauchy point.
+and stops in one of three cases: at the boundary along d if dᵀB d ≤ 0 (negative curvature: m is unbounded below); at the
+boundary if s + α d lies beyond it; or when the residual ‖r‖_M⁻¹ is small. ‖s‖_M grows in every iteration, so the path
+never returns from beyond the boundary, and the first step already has the reduction of the Cauchy point.
 
 References:
     Steihaug, The conjugate gradient method and trust regions in large scale optimization, 1983.
@@ -24,16 +24,16 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import tree
 
-RESIDUAL, NEGATIVE_CURVATURE, BOUNDARY, ITERATIONS = range(4)  # exits
+RESIDUAL, NEGATIVE_CURVATURE, BOUNDARY, ITERATIONS = range(4)  # exit codes
 
 
 class Steihaug(NamedTuple):
-    """A step, and why it ends where it does."""
+    """A step, and why the iteration stopped."""
 
     step: Float[Array, " n"]
     predicted_reduction: Float[Array, ""]  # m(0) - m(s) ≥ 0
     iterations: Int[Array, ""]  # products B v
-    exit_code: Int[Array, ""]  # RESIDUAL, NEGATIVE_CURVATURE, BOUNDARY, or ITERATIONS: all of them were used up
+    exit_code: Int[Array, ""]  # RESIDUAL, NEGATIVE_CURVATURE, BOUNDARY, or ITERATIONS if the maximum was reached
 
 
 class _Path(NamedTuple):
@@ -61,8 +61,8 @@ def steihaug(
         gradient: g.
         radius: Δ > 0, in the norm of M.
         preconditioner: the diagonal of M, > 0; None: the identity.
-        tolerance: of ‖r‖ in the norm of M⁻¹.
-        max_iterations: n if None.
+        tolerance: the tolerance on ‖r‖ in the norm of M⁻¹.
+        max_iterations: the maximum number of iterations; None for n.
     """
     m = jnp.ones_like(gradient) if preconditioner is None else preconditioner
     limit = gradient.size if max_iterations is None else max_iterations
@@ -73,7 +73,7 @@ def steihaug(
         curvature = d @ bd
         alpha = rz / curvature
         ahead = s + alpha * d
-        concave = ~(curvature > 0)  # so that nan leaves, too
+        concave = ~(curvature > 0)  # so nan stops the iteration, too
         beyond = concave | (tree.norm(jnp.sqrt(m) * ahead) >= radius)
         alpha = jnp.where(beyond, _to_boundary(s, d, m, radius), alpha)
         s, r = s + alpha * d, r + alpha * bd
@@ -94,12 +94,12 @@ def steihaug(
     code = jnp.where(jnp.sqrt(rz) <= tolerance, RESIDUAL, ITERATIONS).astype(jnp.int32)
     start = _Path(jnp.zeros_like(gradient), gradient, -z, rz, jnp.zeros((), jnp.int32), code)
     path = jax.lax.while_loop(unfinished, body, start)
-    # r = g + B s all along, so that m(s) = ½ sᵀ(g + r) without another product.
+    # r = g + B s throughout, so m(s) = ½ sᵀ(g + r) needs no further product.
     return Steihaug(path.s, -0.5 * (path.s @ (gradient + path.r)), path.iterations, path.exit_code)
 
 
 def _to_boundary(s: Array, d: Array, m: Array, radius: Array) -> Array:
-    """The τ ≥ 0 with ‖s + τ d‖_M = Δ, by the form of the root that does not cancel."""
+    """The τ ≥ 0 with ‖s + τ d‖_M = Δ, by the form of the root without cancellation."""
     a, b, c = d @ (m * d), s @ (m * d), radius**2 - s @ (m * s)
     c = jnp.maximum(c, 0)
     return tree.ratio(c, b + jnp.sqrt(b**2 + a * c))

@@ -1,7 +1,7 @@
-"""What `fit` does with data before the first step: every check that a compiled loop could not make.
+"""Checks the inputs of `fit` and `minimise` before the first step, as compiled loops cannot raise errors.
 
-Shapes, lengths, kinds and values are looked at once, on the host, so that a wrong row is named by its number instead of
-becoming a nan some epochs later.
+Shapes, lengths, types and values are checked once, on the host, so an error names the wrong row instead of a nan
+appearing some epochs later.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from jaxnn import checks, losses
 from jaxnn.objective import Objective, split, weighted_mean, with_mean_one
 from jaxnn.types import Batch, Params
 
-MOST_NAMED = 5  # classes that a sentence names
+MOST_NAMED = 5  # the most classes that a message names
 
 
 def on_device(data: Any, what: str) -> Batch:
@@ -24,12 +24,12 @@ def on_device(data: Any, what: str) -> Batch:
 
     Args:
         data: (inputs, targets) or (inputs, targets, weight); arrays, lists, or pytrees of arrays as inputs.
-        what: how messages call the data.
+        what: the name of the data in messages.
 
     Raises:
-        ValueError: lengths that differ, no rows, an inf or nan (row and column named), an integer that the default
-            precision can't hold, a negative weight or only zeros.
-        TypeError: not numbers.
+        ValueError: lengths differ, there are no rows, a value is inf or nan (the message names row and column), an
+            integer does not fit into the default precision, a weight is negative, or all are 0.
+        TypeError: the data are not numbers.
     """
     x, y, weight = split(tuple(data) if isinstance(data, list) else data)
     inputs = jax.tree.map(lambda part: _numbers(part, f"the inputs of the {what}"), x, is_leaf=_is_array)
@@ -37,18 +37,18 @@ def on_device(data: Any, what: str) -> Batch:
     rows = {part.shape[0] for part in jax.tree.leaves((inputs, targets))}
     if len(rows) != 1:
         lengths = [part.shape[0] for part in jax.tree.leaves((inputs, targets))]
-        raise ValueError(f"inputs and targets of the {what} must have the same number of rows, got {lengths}.")
+        raise ValueError(f"Inputs and targets of the {what} must have the same number of rows, got {lengths}.")
     if rows == {0}:
-        raise ValueError(f"The {what} has no rows.")
+        raise ValueError(f"The {what} has no rows: give at least one.")
     if weight is None:
         return inputs, targets
     return inputs, targets, _weight(weight, rows.pop(), f"weight of the {what}")
 
 
 def real_inputs(objective: Objective, params: Params, batch: Batch) -> Batch:
-    """The batch with a table of whole numbers as inputs in the parameters' dtype: x⁶ of 60 is no int32.
+    """The batch with integer inputs cast to the parameters' dtype, because 60⁶ overflows int32.
 
-    They stay as they are for a predict that takes them as indices, or that has a pytree of inputs.
+    Inputs are unchanged if predict takes them as indices, or if they are a pytree.
     """
     x, *rest = batch
     if not (isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.integer)):
@@ -56,18 +56,18 @@ def real_inputs(objective: Objective, params: Params, batch: Batch) -> Batch:
     real = x.astype(jnp.result_type(*jax.tree.leaves(params)))
     try:
         jax.eval_shape(objective.outputs, params, real)
-    except TypeError:  # of an index that is no whole number; what else is wrong is told where the batch is used
+    except TypeError:  # from an index that is not an integer; any other error is raised where the batch is used
         return batch
     return (real, *rest)
 
 
 def with_class_weight(data: Batch, weights: Mapping[int, float] | None, what: str) -> Batch:
-    """The data with each row's weight multiplied by its class's, and divided by their mean.
+    """The data with each row's weight multiplied by that of its class, then divided by the mean weight.
 
     Args:
-        data: with integer targets (rows,) if there are weights of classes.
-        weights: class -> weight, as `class_weights` gives them.
-        what: how messages call the data.
+        data: the data; class weights need integer targets (rows,).
+        weights: class -> weight, as `class_weights` returns them.
+        what: the name of the data in messages.
 
     Raises:
         ValueError: every row's weight is 0.
@@ -83,15 +83,15 @@ def with_class_weight(data: Batch, weights: Mapping[int, float] | None, what: st
 
 
 def class_weights(targets: Any, class_weight: Mapping[int, float] | str | None) -> Mapping[int, float] | None:
-    """The weight of each class by its number.
+    """The weight of each class, by class number.
 
     Args:
-        targets: of the training rows, integers (rows,).
+        targets: the training rows' targets, integers (rows,).
         class_weight: class -> weight ≥ 0 (classes not named keep 1), or "balanced": rows / (classes · rows of class).
 
     Raises:
-        ValueError: targets that are no classes; a class that does not occur; a weight out of range.
-        TypeError: neither a mapping nor a word.
+        ValueError: the targets are not classes, a class does not occur, or a weight is out of range.
+        TypeError: `class_weight` is neither a mapping nor a string.
     """
     if class_weight is None:
         return None
@@ -105,7 +105,9 @@ def class_weights(targets: Any, class_weight: Mapping[int, float] | str | None) 
         return dict(zip(classes.tolist(), (len(labels) / (len(classes) * counts)).tolist(), strict=True))
     absent = sorted(set(class_weight) - set(classes.tolist()))
     if absent:
-        raise ValueError(f"class_weight names {absent[0]}, which no row has; the classes are {classes.tolist()}.")
+        raise ValueError(
+            f"class_weight names class {absent[0]}, but no row has it; the classes are {classes.tolist()}."
+        )
     for label, factor in class_weight.items():
         checks.non_negative(**{f"class_weight[{label}]": factor})
     return class_weight
@@ -119,14 +121,14 @@ def _labels(targets: Any) -> np.ndarray:
 
 
 def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch, str | None]:
-    """A random part of the rows, and the rest: (training, validation, a note).
+    """Splits the rows at random: (training, validation, a note or None).
 
-    Classes are shared out in proportion: integers, booleans, numbers that are all 0 or 1, and one-hot rows, unless
-    there are fewer than two rows for each of them on average. Every class of two rows or more is in both parts if the
-    smaller has room for all; the note says which are not validated.
+    Classes are split in equal proportions. Targets are classes if they are integers, booleans, numbers that are all 0
+    or 1, or one-hot rows, with at least two rows per class on average. Every class of two rows or more is in both parts
+    if the smaller part has room for all; the note names the classes without validation rows.
 
     Raises:
-        ValueError: a fraction that leaves either of them empty.
+        ValueError: one of the parts would be empty.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"validation must be a fraction in (0, 1) or a data set, got {fraction!r}.")
@@ -134,8 +136,8 @@ def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch, st
     held_out = round(rows * fraction)
     if not 0 < held_out < rows:
         raise ValueError(
-            f"validation={fraction!r} of {rows} rows leaves {rows - held_out} to train on and {held_out} to validate; "
-            f"both must be at least 1."
+            f"validation={fraction!r} splits {rows} rows into {rows - held_out} for training and {held_out} for"
+            f" validation, and both need at least 1: choose another fraction."
         )
     shuffled = np.asarray(jax.random.permutation(key, rows))
     found = _classes(data[1])
@@ -159,7 +161,7 @@ def split_rows(data: Batch, fraction: float, key: Any) -> tuple[Batch, Batch, st
 
 
 def _classes(targets: Any) -> tuple[list[Any], np.ndarray] | None:
-    """What each class is called, and each row's code; None for targets that are no classes."""
+    """The name of each class, and each row's code; None if the targets are not classes."""
     if not isinstance(targets, jax.Array) or targets.ndim > 2:
         return None
     labels = np.asarray(targets)
@@ -175,10 +177,10 @@ def _classes(targets: Any) -> tuple[list[Any], np.ndarray] | None:
 
 
 def _shares(counts: np.ndarray, held_out: int) -> np.ndarray:
-    """How many rows of each class to hold out, `held_out` together.
+    """How many rows of each class to hold out, `held_out` in total.
 
-    In proportion, rounded down; the rows left over go first to classes that would have none and can spare one, then by
-    the largest remainder.
+    In proportion, rounded down. The remaining rows go first to classes that would have none and can spare one, then to
+    those with the largest remainder.
     """
     due = counts * held_out / counts.sum()
     shares = np.minimum(np.floor(due).astype(int), np.maximum(counts - 1, 0))
@@ -193,7 +195,7 @@ def _shares(counts: np.ndarray, held_out: int) -> np.ndarray:
 
 
 def _not_validated(names: list[Any], counts: np.ndarray, shares: np.ndarray, fraction: float) -> str | None:
-    """A sentence about the classes of which no row is held out."""
+    """A note on the classes without validation rows, or None."""
     absent = np.flatnonzero(shares == 0)
     if not len(absent):
         return None
@@ -202,17 +204,17 @@ def _not_validated(names: list[Any], counts: np.ndarray, shares: np.ndarray, fra
     )
     more = f" and {len(absent) - MOST_NAMED} more" if len(absent) > MOST_NAMED else ""
     return (
-        f"validation={fraction:g} has no row of class {shown}{more}: nothing is known of how well they are predicted. "
-        f"Hold out more, or get more of their rows."
+        f"validation={fraction:g} leaves no validation rows of class {shown}{more}, so nothing is known about how well"
+        f" they are predicted. Hold out a larger fraction, or collect more of their rows."
     )
 
 
 def undefined_metrics(names: Sequence[str], outputs: jax.ShapeDtypeStruct, targets: Any, weight: Any) -> dict[str, str]:
-    """Which of the named metrics have no value on these rows whatever the outputs are, and why.
+    """Which of the named metrics are undefined on these rows whatever the outputs are, and why.
 
     Args:
-        names: of `jaxnn.metrics`.
-        outputs: shape and dtype of the network's, (n, k) or (n,).
+        names: names in `jaxnn.metrics`.
+        outputs: shape and dtype of the network's outputs, (n, k) or (n,).
         targets: (n,), (n, 1) or one-hot (n, k).
         weight: (n,) or None.
     """
@@ -225,21 +227,21 @@ def undefined_metrics(names: Sequence[str], outputs: jax.ShapeDtypeStruct, targe
     if present.all():
         return {}
     absent = ", ".join(map(str, np.flatnonzero(present == 0)[:MOST_NAMED]))
-    return {"roc_auc": f"it needs rows of every class, and none with a weight is of class {absent}"}
+    return {"roc_auc": f"it needs rows of every class, and there are none (of weight > 0) of class {absent}"}
 
 
 def rehearse(objective: Callable[..., Any], params: Params, data: Any, what: str) -> None:
-    """Takes the loss once where targets are known, so that labels out of range are seen; nothing is trained.
+    """Evaluates the loss once with concrete targets, which finds labels out of range; trains nothing.
 
     Raises:
-        ValueError: whatever the loss or the network say of shapes and labels; parameters that are not finite.
+        ValueError: the loss or the network rejects shapes or labels, or parameters are not finite.
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         name = jax.tree_util.keystr(path)
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
-            raise ValueError(f"params{name} must be floating point, got {jnp.result_type(leaf)}.")
+            raise ValueError(f"params{name} must be floating-point numbers, got {jnp.result_type(leaf)}.")
         if not np.isfinite(np.asarray(leaf, np.float64)).all():
-            raise ValueError(f"params{name} holds a nan or inf: start from finite parameters.")
+            raise ValueError(f"params{name} contains nan or inf: start from finite parameters.")
     if not isinstance(objective, Objective):
         return
     x, y, weight = split(data)
@@ -251,24 +253,26 @@ def rehearse(objective: Callable[..., Any], params: Params, data: Any, what: str
         except (ValueError, TypeError) as error:
             raise type(error)(f"In the {what}: {error}") from None
         if found.shape != shape.shape[:1]:
-            raise ValueError(f"The loss must give one number per example, shape {shape.shape[:1]}, got {found.shape}.")
+            raise ValueError(
+                f"The loss must return one number per example, shape {shape.shape[:1]}, got shape {found.shape}."
+            )
         return weighted_mean(found, weight)
 
     if _looks_at_labels_as_given(objective.loss):
-        jax.eval_shape(mean_loss, shape)  # nothing is computed, and nothing compiled
+        jax.eval_shape(mean_loss, shape)  # computes and compiles nothing
     else:
         mean_loss(jnp.zeros(shape.shape, shape.dtype))
 
 
 def _looks_at_labels_as_given(loss: Callable[..., Any]) -> bool:
-    """Whether a loss sees its targets' values while its outputs are traced: ours do, by NumPy."""
+    """Whether a loss checks its targets with NumPy while its outputs are traced, as ours do."""
     while isinstance(loss, partial):
         loss = loss.func
     return any(loss is one for one in losses.TABLE.values())
 
 
 def shape_of_outputs(objective: Objective, params: Params, x: Any) -> jax.ShapeDtypeStruct:
-    """Shape and dtype of the outputs; nothing is computed, and nothing is traced twice."""
+    """Shape and dtype of the outputs, without computing anything or tracing twice."""
     return _jitted_outputs.eval_shape(objective, params, x)
 
 
@@ -288,17 +292,21 @@ def _numbers(values: Any, what: str) -> jax.Array:
     if known.dtype.kind in "iu" and known.size:
         limit = np.iinfo(jnp.result_type(int))
         if known.min() < limit.min or known.max() > limit.max:
-            raise ValueError(f"{what} hold an integer that does not fit in {limit.dtype}: {int(known.max())}.")
+            raise ValueError(f"{what} contain an integer that does not fit into {limit.dtype}: {int(known.max())}.")
     if known.dtype.kind == "f":
         wrong = ~np.isfinite(known)
         if wrong.any():
-            raise ValueError(f"{what} hold {known[wrong][0]} in {_place(wrong)}: remove or fill it.")
-    with np.errstate(over="ignore"):  # looked at below, with a message of its own
+            raise ValueError(
+                f"{what} contain {known[wrong][0]} in {_place(wrong)}: remove the row or fill in the value."
+            )
+    with np.errstate(over="ignore"):  # checked below, with its own message
         converted = jnp.asarray(known)
     if known.dtype.kind == "f" and known.dtype.itemsize > converted.dtype.itemsize:
         overflowed = ~np.isfinite(np.asarray(converted))
         if overflowed.any():
-            raise ValueError(f"{what} hold {known[overflowed][0]} in {_place(overflowed)}: too large for float32.")
+            raise ValueError(
+                f"{what} contain {known[overflowed][0]} in {_place(overflowed)}, too large for float32: rescale them."
+            )
     return converted
 
 
@@ -308,7 +316,7 @@ def _place(wrong: np.ndarray) -> str:
 
 
 def _weight(weight: Any, rows: int, what: str) -> jax.Array:
-    """Weights of mean 1, divided by it before the default precision can lose them."""
+    """The weights divided by their mean, in float64, in which none underflows."""
     known = np.asarray(weight)
     if known.dtype.kind not in "biuf" and not jnp.issubdtype(known.dtype, jnp.floating):
         raise TypeError(f"{what} must be numbers, got {known.dtype}.")
@@ -317,10 +325,10 @@ def _weight(weight: Any, rows: int, what: str) -> jax.Array:
     known = known.astype(np.float64)
     if not np.isfinite(known).all():
         wrong = ~np.isfinite(known)
-        raise ValueError(f"{what} hold {known[wrong][0]} in {_place(wrong)}: remove or fill it.")
+        raise ValueError(f"{what} contains {known[wrong][0]} in {_place(wrong)}: remove the row or fill in the value.")
     if (known < 0).any():
         row = int(np.argmax(known < 0))
         raise ValueError(f"{what} must be ≥ 0, got {known[row]} in row {row}.")
     if not known.any():
-        raise ValueError(f"{what} is 0 in every row: nothing counts.")
+        raise ValueError(f"{what} is 0 in every row: give some rows a weight > 0.")
     return jnp.asarray(with_mean_one(known))

@@ -1,4 +1,4 @@
-"""What the presets are made of, beside the rules themselves."""
+"""Building blocks of the presets, besides the rules themselves."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Schedule
 
 
 def less_parameters(factor: Schedule) -> Optimiser:
-    """Takes factor(step) θ from what comes in: ηλ after a rule is decoupled decay, -λ before one is an L2 penalty."""
+    """Subtracts factor(step) θ from the updates: ηλ after a rule is decoupled decay, -λ before one is an L2 penalty."""
 
     def update(updates: Updates, step: Any, params: Params = None, **extra: Any) -> tuple[Updates, Any]:
         del extra
@@ -24,7 +24,7 @@ def less_parameters(factor: Schedule) -> Optimiser:
 def decay_decoupled(
     rule: Optimiser, learning_rate: ScalarOrSchedule, weight_decay: Strength | Schedule, mask: Any = None
 ) -> Optimiser:
-    """The rule, and decay by ηλθ that bypasses it, where the mask says so."""
+    """The rule with decoupled weight decay ηλθ, on all parameters or those that the mask selects."""
     if is_zero(weight_decay):
         return rule
     if not callable(weight_decay):
@@ -41,15 +41,15 @@ def scaled(learning_rate: ScalarOrSchedule, factor: Schedule) -> Schedule:
 
 
 def trace(momentum: DecayRate, nesterov: bool) -> Optimiser:
-    """The velocity v ← α v + u, or Nesterov's α v + u after it: momentum over steps u that have their learning rate."""
+    """Momentum on steps u that include their learning rate: v ← α v + u, or Nesterov's α v + u with the new v."""
     return (rules.nesterov if nesterov else rules.momentum)(1.0, momentum=momentum, maximise=True)
 
 
 def with_momentum(learning_rate: ScalarOrSchedule, momentum: DecayRate, nesterov: bool, **keywords: Any) -> Optimiser:
-    """SGD as three libraries have it: momentum and Nesterov's as keywords."""
+    """SGD as three libraries define it, with momentum and Nesterov momentum as keywords."""
     return (rules.nesterov if nesterov else rules.momentum)(learning_rate, momentum=momentum, **keywords)
 
 
 def adam_or_amsgrad(learning_rate: ScalarOrSchedule, largest: bool, **keywords: Any) -> Optimiser:
-    """Adam, or AMSGrad as PyTorch and Keras have it: the maximum over the uncorrected second moment."""
+    """Adam, or AMSGrad as PyTorch and Keras define it: the maximum over the uncorrected second moment."""
     return rules.amsgrad(learning_rate, maximum="raw", **keywords) if largest else rules.adam(learning_rate, **keywords)
