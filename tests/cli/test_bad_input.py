@@ -95,7 +95,7 @@ def test_a_data_set_knows_its_target(refused):
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"stroke": ["well"] * 60}, "one class only"),
+        ({"stroke": ["well"] * 60}, "only one class"),
         ({"stroke": [""] + ["well", "ill"] * 29 + ["ill"]}, "missing in row 1"),
         ({"pressure": ["inf"] + ["1"] * 59}, "infinite in row 1"),
         ({"pressure": ["NaN"] * 60}, "no values"),
@@ -149,7 +149,7 @@ def test_a_missing_extra_is_named(refused, patients, monkeypatch):
     [
         ({"pressure": ["high"] * 60}, "the text 'high'"),
         ({"pressure": ["inf"] * 60}, "infinite"),
-        ({"pressure": ["NaN"] + ["1"] * 59}, "missing a value in row 1"),
+        ({"pressure": ["NaN"] + ["1"] * 59}, "missing value in row 1"),
         ({"pressure": ["1e300"] * 60}, "too far from the training values"),
         ({"pressure": None, "presure": [1] * 60}, "The nearest to 'pressure' is 'presure'"),
     ],
