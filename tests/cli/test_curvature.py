@@ -108,7 +108,7 @@ def test_what_is_wrong_is_told_in_one_line(refused, model, patients, tmp_path, m
         return name
 
     assert "No such file" in refused("curvature", "none.safetensors", patients)
-    assert "no data set of that name" in refused("curvature", model, "patients.csv")
+    assert "There is no file or data set named" in refused("curvature", model, "patients.csv")
     assert "lacks the columns 'pressure'" in refused("curvature", model, table("a.csv", pressure=None))
     told = refused("curvature", model, table("b.csv", stroke=None))
     assert "needs the target" in told
