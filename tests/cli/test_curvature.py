@@ -111,12 +111,12 @@ def test_what_is_wrong_is_told_in_one_line(refused, model, patients, tmp_path, m
     assert "There is no file or data set named" in refused("curvature", model, "patients.csv")
     assert "lacks the columns 'pressure'" in refused("curvature", model, table("a.csv", pressure=None))
     told = refused("curvature", model, table("b.csv", stroke=None))
-    assert "needs the target" in told
+    assert "The loss needs 'stroke', the target of" in told
     assert "'stroke'" in told
     assert "'species'" in refused("curvature", model, "iris")
     assert "unknown" in refused("curvature", model, table("c.csv", stroke=["unknown"] * 60))
     assert "--json and MODEL are the same file" in refused("curvature", model, patients, "--json", model)
-    assert "ends in" in refused("curvature", model, patients, "--plot", "c.txt")
+    assert "must end in" in refused("curvature", model, patients, "--plot", "c.txt")
     assert "Did you mean 'eigen'" in refused("curvature", model, patients, "--directions", "eigne")
     assert "≥ 1" in refused("curvature", model, patients, "--rows", "0")
     bare = training.load(model)._replace(preprocessing=None)
@@ -128,6 +128,6 @@ def test_what_is_wrong_is_told_in_one_line(refused, model, patients, tmp_path, m
         training.save("wild.safetensors", wild._replace(params=params))
     assert "is not finite" in refused("curvature", "wild.safetensors", patients)
     monkeypatch.setattr(budget, "machine_memory", lambda: 10**5)
-    assert "the model is too large" in refused("curvature", model, patients)
+    assert "use a smaller model" in refused("curvature", model, patients)
     monkeypatch.setattr(budget, "machine_memory", lambda: 180_000)
     assert "give --rows " in refused("curvature", model, patients)
