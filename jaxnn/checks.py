@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -75,7 +76,7 @@ def fraction(**arguments: Any) -> None:
 def whole(minimum: int, /, **arguments: Any) -> None:
     """Raises unless every argument is an integer ≥ `minimum` (TypeError for another kind of number)."""
     for name, value in arguments.items():
-        if hasattr(value, "aval") and jnp.issubdtype(value.dtype, jnp.integer) and jnp.ndim(value) == 0:
+        if isinstance(value, jax.core.Tracer) and jnp.issubdtype(value.dtype, jnp.integer) and value.ndim == 0:
             continue  # a JAX integer, perhaps a tracer
         try:
             number = operator.index(value)
