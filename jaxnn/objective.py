@@ -199,4 +199,4 @@ def l2(strength: Scalar) -> L2:
 
 
 def _describe(batch: Any) -> str:
-    return f"{len(batch)} elements" if isinstance(batch, tuple | list) else type(batch).__name__
+    return f"{len(batch)} of them" if isinstance(batch, tuple | list) else type(batch).__name__

@@ -147,7 +147,7 @@ class TestEvaluate:
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("batch", "told"), [((X,), "1 parts"), ((X, Y, WEIGHT, 1), "4 parts"), ((), "0 parts"), (X, "ndarray")]
+        ("batch", "told"), [((X,), "1 of them"), ((X, Y, WEIGHT, 1), "4 of them"), ((), "0 of them"), (X, "ndarray")]
     )
     def test_batches_of_other_parts(self, batch, told):
         with pytest.raises(ValueError, match=rf"\(inputs, targets\) or \(inputs, targets, weight\), got {told}"):
@@ -159,7 +159,7 @@ class TestRefusals:
             J(PARAMS, (X, Y, np.ones(shape)))
 
     def test_a_loss_that_already_took_the_mean(self):
-        with pytest.raises(ValueError, match=r"one number per example, shape \(6,\), got \(\)"):
+        with pytest.raises(ValueError, match=r"one number per example, shape \(6,\), got shape \(\)"):
             Objective(mlp.apply, lambda o, y: ((o - y) ** 2).mean())(PARAMS, (X, Y))
 
     def test_targets_of_another_length(self):

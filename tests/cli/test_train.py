@@ -279,7 +279,7 @@ def test_a_method_is_one_word(optimiser, run, patients):
     """
     result = run("train", patients, *COST, "--optimiser", optimiser, "--hidden", "3", "--epochs", "20")
     assert result.status == 0
-    assert f"{optimiser}, L2 penalty 0, all 36 rows a step, at most 20 epochs" in result.out
+    assert f"{optimiser}, L2 penalty 0, all 36 rows in every step, at most 20 epochs" in result.out
     assert float(result.out.splitlines()[-1].removeprefix("test R² ")) > 0.9
 
 
@@ -289,7 +289,7 @@ def test_a_method_is_one_word(optimiser, run, patients):
         (("--learning-rate", "0.1"), "newton finds its own step length: leave out --learning-rate."),
         (("--schedule", "cosine"), "newton finds its own step length: leave out --schedule."),
         (("--batch-size", "16"), "newton uses all rows in every step: leave out --batch-size."),
-        (("--dropout", "0.1"), "newton needs the same objective at every step"),
+        (("--dropout", "0.1"), "newton needs the same objective in every step"),
     ],
 )
 def test_words_of_rules_mean_nothing_to_a_method(words, told, refused, patients):

@@ -96,5 +96,5 @@ def test_a_model_warns():
     with pytest.warns(UserWarning, match="'age' in 4 rows"):
         model.predict(NEW | {"age": [None] * 4}, fill_missing=True)
     bare = training.Model(params, {"sizes": list(sizes)})
-    with pytest.raises(ValueError, match="no preprocessing"):
+    with pytest.raises(ValueError, match="need the model's preprocessing"):
         bare.predict(np.zeros((2, sizes[0])), clip=True)

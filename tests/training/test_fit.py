@@ -203,7 +203,8 @@ def test_a_diverging_run_goes_back_and_on_at_half_the_rate():
     assert len(result.history.loss) == 30
     assert len(result.notes) == 4
     assert result.notes[0] == (
-        "The loss became non-finite in epoch 1: back to the end of epoch 0, and on at 0.5 of the learning rate."
+        "The loss became non-finite in epoch 1. The run returned to the end of epoch 0 and continues at 0.5 times the "
+        "learning rate."
     )
     np.testing.assert_allclose(result.history.learning_rate[-1], 1.1e-5 / 16, rtol=1e-6)
     assert abs(result.params) < 1e-6

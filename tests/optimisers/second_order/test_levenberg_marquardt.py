@@ -332,7 +332,7 @@ def test_a_predict_without_a_second_derivative_is_told_what_to_do(x64):
     f.defvjp(lambda p, x: (f(p, x), (p, x)), lambda kept, g: (kept[1].T @ (g * (1 - f(*kept) ** 2)), None))
     batch = (X, np.tanh(X @ np.full(4, 0.3)))
     wide = Objective(lambda p, x: f(p[:4] + p[4:], x), losses.squared_error)
-    with pytest.raises(ValueError, match=r"custom_vjp.*give levenberg_marquardt\(geodesic=False\)"):
+    with pytest.raises(ValueError, match=r"custom_vjp.*use levenberg_marquardt\(geodesic=False\)"):
         solve(LM, wide, jnp.zeros(8), batch)
     found = solve(STRAIGHT, wide, jnp.zeros(8), batch)
     assert found.value < 1e-25, found.stop
@@ -402,7 +402,7 @@ def test_what_they_cannot_take_is_refused(x64, name):
     with pytest.raises(ValueError, match=f"{name} needs the split into predict and loss: pass an Objective"):
         solve(optimiser, plain, jnp.ones(4), (X, Y))
     mixing = Objective(lambda p, x: (x - x.mean(axis=0)) @ p, losses.squared_error)
-    with pytest.raises(ValueError, match="predict must take each row on its own"):
+    with pytest.raises(ValueError, match="predict must compute each row independently"):
         solve(optimiser, mixing, jnp.ones(4), (X, Y))
     with pytest.raises(ValueError, match="evaluates the objective"):
         optimiser.update(jnp.ones(2), optimiser.init(jnp.ones(2)), jnp.ones(2))
