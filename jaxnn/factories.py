@@ -18,6 +18,7 @@ The annotation of an argument decides what it is:
     int, bool, str, functions     structure
 """
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -40,7 +41,7 @@ class Made:
     """A factory and the arguments that it was called with."""
 
     def __init__(self, factory: Callable[..., Any], arguments: dict[str, Any]) -> None:
-        self.factory = factory
+        self.factory, self.is_restored = factory, False
         self.arguments = {name: tuple(v) if isinstance(v, list) else v for name, v in arguments.items()}
 
     @functools.cached_property
@@ -48,7 +49,10 @@ class Made:
         """What the factory returns for these arguments: closures."""
         arguments: Any = dict(zip(self.arguments, structure.restore(self.split), strict=True))
         bound = inspect.BoundArguments(_signature(self.factory), arguments)
-        return self.factory.__wrapped__(*bound.args, **bound.kwargs)  # type: ignore[attr-defined]
+        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(self.split))
+        # Known numbers are computed with now, even while jax traces a program: what is kept must not belong to it.
+        with contextlib.nullcontext() if traced else jax.ensure_compile_time_eval():
+            return self.factory.__wrapped__(*bound.args, **bound.kwargs)  # type: ignore[attr-defined]
 
     @functools.cached_property
     def split(self) -> tuple[Any, ...]:
@@ -61,6 +65,7 @@ class Made:
         """The inverse of `split`, with the current leaves. Nothing is checked: they may not even be numbers."""
         made = cls(factory, dict(zip(_signature(factory).parameters, structure.restore(split), strict=True)))
         made.__dict__["split"] = split  # leaves stay leaves, whatever they are now
+        made.is_restored = True
         return made
 
     @property
@@ -91,12 +96,18 @@ class Made:
         parameters = _signature(self.factory).parameters
         shown: list[str] = []
         for name, value in self.arguments.items():
-            several = parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
-            shown += map(_text, value) if several else [f"{name}={_text(value)}"]
+            kind = parameters[name].kind
+            if kind is inspect.Parameter.VAR_POSITIONAL:
+                shown += map(_text, value)
+            else:
+                named: Any = value if kind is inspect.Parameter.VAR_KEYWORD else {name: value}
+                shown += [f"{one}={_text(each)}" for one, each in named.items()]
         return shown
 
     def __reduce__(self) -> Any:
-        return Made, (self.factory, self.arguments)
+        if self.is_restored:  # a leaf that is 0 now stays a leaf
+            return type(self).restored, (self.factory, self.split)
+        return type(self), (self.factory, self.arguments)
 
 
 _signature = functools.cache(inspect.signature)
@@ -109,8 +120,13 @@ class Member:
         self.made, self.name = made, name
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Calls the function with these hyperparameters."""
-        return self.function(*arguments, **keywords)
+        """Calls the function with these hyperparameters; the dtypes of an update's state stay."""
+        result = self.function(*arguments, **keywords)
+        if self.name != "update":
+            return result
+        updates, state = result
+        before = arguments[1] if len(arguments) > 1 else keywords.get("state")
+        return updates, _in_dtypes_of(before, state)
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -147,9 +163,6 @@ class MadeSchedule(Made):
     def __call__(self, step: Any) -> Any:
         """The rate at a step, counted from 0."""
         return self.built(step)
-
-    def __reduce__(self) -> Any:
-        return MadeSchedule, (self.factory, self.arguments)
 
 
 def optimiser(factory: Factory) -> Factory:
@@ -206,12 +219,24 @@ def stack(factory: Callable[..., Any], **arguments: Any) -> Any:
         raise ValueError(
             f"stack needs at least one list of numbers, and lists of the same length, got lengths {lengths}."
         )
-    # A 0 among other numbers is a number: as an array, it does not mean that the term is absent.
-    varying = {n: [jnp.zeros(()) if _is_zero(v) and any(values) else v for v in values] for n, values in lists.items()}
+    parameters = _signature(factory).parameters
+    varying = {
+        name: [_present(value, parameters[name].annotation) if any(values) else value for value in values]
+        if name in parameters and all(map(structure.is_number, values))
+        else values
+        for name, values in lists.items()
+    }
     members = [
         factory(**arguments | dict(zip(varying, row, strict=True))) for row in zip(*varying.values(), strict=True)
     ]
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *members)
+
+
+def _present(value: Any, annotation: Any) -> Any:
+    """The number, in a form in which a 0 among others is a number too and does not mean that the term is absent."""
+    if not _is_zero(value):
+        return value
+    return Decay.of(0.0) if DECAYS in _kinds(annotation) else jnp.zeros(())
 
 
 def _is_list(value: Any) -> bool:
@@ -228,7 +253,7 @@ def _split(annotation: Any) -> Callable[[Any], Any]:
     kinds = set(_kinds(annotation))
     absent = ABSENT_AT_0 in kinds
     if DECAYS in kinds:
-        return lambda value: structure.split(_decays(value, absent), absent_at_0=absent)
+        return lambda value: structure.split(_decays(value, absent))
     if kinds and kinds <= {int, bool, str, type(None)}:
         return functools.partial(structure.split, numbers=False)
     if COUNT in kinds:
@@ -246,7 +271,9 @@ def _kinds(annotation: Any) -> list[Any]:
 
 def _decays(value: Any, absent_at_0: bool) -> Any:
     return jax.tree.map(
-        lambda rate: rate if absent_at_0 and _is_zero(rate) else Decay.of(rate), value, is_leaf=_is_decay
+        lambda rate: structure.Static(0.0) if absent_at_0 and _is_zero(rate) else Decay.of(rate),
+        value,
+        is_leaf=_is_decay,
     )
 
 
@@ -255,8 +282,10 @@ def _is_decay(node: Any) -> bool:
 
 
 def _floats(value: Any) -> Any:
-    """Python integers as floats, because a rate of 1 means 1.0."""
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    """Python's and NumPy's numbers as Python floats, because a rate of 1 means 1.0."""
+    if isinstance(value, int | np.integer | np.floating) and not isinstance(value, bool):
+        return float(value)
+    return value
 
 
 def _text(value: Any) -> str:
@@ -272,7 +301,7 @@ def _plain(value: Any) -> Any:
     if made is not None:
         return made.spec
     if isinstance(value, Decay):
-        return float(value)
+        return value.rate
     if structure.is_array(value) or isinstance(value, np.generic):
         return np.asarray(value).tolist()
     if isinstance(value, dict):
@@ -283,6 +312,19 @@ def _plain(value: Any) -> Any:
         return value
     name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
     return {"function": name}
+
+
+def _in_dtypes_of(before: Any, after: Any) -> Any:
+    """The state in the dtypes that it had: a stack's numbers are arrays, which may be wider than it."""
+    structures: list[Any] = [jax.tree.structure(before), jax.tree.structure(after)]
+    if structures[0] != structures[1]:
+        return after
+
+    def cast(old: Any, new: Any) -> Any:
+        same = not hasattr(new, "dtype") or not hasattr(old, "dtype") or new.dtype == old.dtype
+        return new if same else new.astype(old.dtype)
+
+    return jax.tree.map(cast, before, after)
 
 
 def _flatten(optimiser: Optimiser) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ precision. In float32, the difference 1 - 0.999 would have a relative error of 1
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import jax
 import jax.numpy as jnp
@@ -86,12 +86,19 @@ class Decay:
 
     def __float__(self) -> float:
         """The rate β as a Python number, if it is known."""
-        return float(f"{1 - float(self.complement):.15g}")
+        complement = float(self.complement)
+        shorter = (float(f"{1 - complement:.{digits}g}") for digits in (15, 16, 17))
+        return next((rate for rate in shorter if 1 - rate == complement), 1 - complement)
+
+    @property
+    def rate(self) -> Any:
+        """The rate β in Python's numbers, as a list where it is stacked."""
+        return float(self) if np.ndim(self.complement) == 0 else (1 - np.asarray(self.complement)).tolist()
 
     def __repr__(self) -> str:
         """The rate β as a Python number, or an expression with its complement."""
-        known = isinstance(self.complement, int | float)
-        return repr(float(self)) if known else f"1 - {self.complement!r}"
+        known = not isinstance(self.complement, jax.core.Tracer) and isinstance(self.complement, SupportsFloat)
+        return repr(self.rate) if known else f"1 - {self.complement!r}"
 
 
 def log(beta: Any) -> Any:

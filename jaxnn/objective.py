@@ -184,8 +184,8 @@ class L2:
 
     def __call__(self, params: Params) -> Array:
         """R(params), a scalar."""
-        squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(params)]
-        return 0.5 * self.strength * jnp.sum(jnp.stack(squares))
+        squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree.widen(params))]
+        return 0.5 * self.strength * jnp.sum(jnp.stack(squares or [jnp.zeros(())]))
 
 
 def l2(strength: Scalar) -> L2:

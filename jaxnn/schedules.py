@@ -159,10 +159,13 @@ def as_schedule(learning_rate: ScalarOrSchedule) -> Schedule:
         TypeError: it is neither a number nor a function.
     """
     if callable(learning_rate):
-        return lambda step: jnp.asarray(learning_rate(step))
+        return lambda step: _own(learning_rate(step))
     checks.non_negative(learning_rate=learning_rate)
     if isinstance(learning_rate, int | float | np.generic):
         return lambda step: jnp.asarray(float(learning_rate))
-    if isinstance(learning_rate, jax.core.Tracer):
-        return lambda step: jnp.asarray(learning_rate)
-    return lambda step: jnp.array(learning_rate)  # a copy, because states keep it, and states may be donated
+    return lambda step: _own(learning_rate)
+
+
+def _own(rate: Any) -> Any:
+    """The rate as an array of its own, which a state may hold while its buffers are reused; a tracer as it is."""
+    return jnp.asarray(rate) if isinstance(rate, jax.core.Tracer) else jnp.array(rate)

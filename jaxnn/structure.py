@@ -48,7 +48,7 @@ class Static:
         self.value = value
         try:
             hash(value)
-            self._known_by: Any = value
+            self._known_by: Any = repr(value) if isinstance(value, float) else value  # -0.0 is not 0.0, and nan is nan
         except TypeError:
             array = isinstance(value, np.ndarray)
             self._known_by = (value.shape, value.dtype.str, value.tobytes()) if array else id(value)

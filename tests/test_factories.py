@@ -1,5 +1,6 @@
 """Hyperparameters are data: what factories make are pytrees of numbers, and new numbers compile nothing."""
 
+import copy
 import functools
 import inspect
 import os
@@ -291,6 +292,60 @@ class TestPytrees:
         by_hand = jax.tree.map(lambda *x: jnp.stack(jnp.asarray(x)), *(optimisers.adam(rate) for rate in rates))
         np.testing.assert_allclose(jax.vmap(last)(by_hand), [last(optimisers.adam(r)) for r in rates], rtol=1e-5)
 
+    @pytest.mark.parametrize("name", optimisers.TABLE)
+    def test_a_stack_keeps_the_dtypes_of_narrow_parameters(self, name, x64):
+        """In double precision its numbers are float64 arrays, and the parameters may be float32."""
+        params = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), PARAMS)
+        data = (X.astype(jnp.float32), Y)
+        several = optimisers.stack(optimisers.TABLE[name], learning_rate=[0.01, 0.02])
+        run = lambda rule: training.run(objective(0.0, 1e-3), rule, params, data, jnp.arange(12).reshape(4, 3))[0]
+        state = jax.eval_shape(jax.vmap(run), several)
+        assert {leaf.dtype for leaf in jax.tree.leaves(state.params)} == {jnp.dtype(jnp.float32)}
+
+    @pytest.mark.parametrize(
+        ("factory", "arguments"),
+        [
+            (optimisers.momentum, {"learning_rate": 0.1, "momentum": [0, 0.5, 0.9]}),
+            (optimisers.adam, {"learning_rate": 0.1, "b1": [0.9, 0.0]}),
+            (optimisers.rmsprop, {"learning_rate": 0.1, "momentum": [0.0, 0.9]}),
+        ],
+    )
+    def test_a_decay_rate_of_zero_is_one_of_a_stack(self, factory, arguments):
+        several = optimisers.stack(factory, **arguments)
+        first = jax.vmap(lambda rule: rule.update(jnp.ones(2), rule.init(jnp.ones(2)))[0])(several)
+        name, rates = next((n, v) for n, v in arguments.items() if isinstance(v, list))
+        for rate, updates in zip(rates, first, strict=True):
+            alone = factory(**arguments | {name: rate})
+            np.testing.assert_allclose(updates, alone.update(jnp.ones(2), alone.init(jnp.ones(2)))[0], rtol=1e-6)
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: optimisers.radam(0.1, b2=jnp.asarray(0.999)),
+            lambda: jax.tree.map(jnp.asarray, optimisers.adam(schedules.warmup_cosine(0.1, warmup=2, steps=9))),
+        ],
+    )
+    def test_what_is_first_used_within_a_program_can_be_used_outside(self, make):
+        rule = make()
+        within = jax.jit(lambda grads: rule.update(grads, rule.init(grads))[0])(jnp.ones(2))
+        outside = rule.update(jnp.ones(2), rule.init(jnp.ones(2)))[0]
+        np.testing.assert_allclose(within, outside, rtol=1e-6)
+
+    def test_a_donated_state_does_not_take_the_rate_with_it(self):
+        rule = optimisers.sgd(schedules.constant(jnp.asarray(0.1)))
+        jax.jit(lambda state: state, donate_argnums=0)(rule.init(jnp.ones(2)))
+        assert float(rule.init(jnp.ones(2)).learning_rate) == pytest.approx(0.1)
+
+    def test_numbers_of_numpy_are_numbers(self):
+        zeros = [optimisers.sgd(0.1, weight_decay=zero) for zero in (0, 0.0, np.float32(0), np.float64(0))]
+        assert all(rule == zeros[0] for rule in zeros)
+        assert zeros[2].update(jnp.ones(2), zeros[2].init(jnp.ones(2)))[0].shape == (2,)
+
+    def test_a_leaf_that_has_become_zero_stays_a_leaf(self):
+        rule = jax.tree.map(lambda leaf: 0 * leaf, optimisers.sgd(0.1, weight_decay=0.1))
+        assert pickle.loads(pickle.dumps(rule)) == rule
+        assert copy.deepcopy(rule) == rule
+
     @pytest.mark.parametrize("arguments", [{}, {"learning_rate": 0.1}, {"learning_rate": [1, 2], "b1": [0.1]}])
     def test_a_stack_needs_lists_of_one_length(self, arguments):
         with pytest.raises(ValueError, match="lists of the same length"):
@@ -340,6 +395,10 @@ class TestPytrees:
         assert repr(optimisers.chain(optimisers.set_to_zero())) == "chain(set_to_zero())"
         assert "cosine(" in repr(optimisers.adam(schedule))
         assert "b2=0.999" in repr(jax.tree.map(lambda leaf: leaf, optimisers.adam(0.1)))
+        assert "b1=[0.9, 0.9]" in repr(optimisers.stack(optimisers.adam, learning_rate=[0.1, 0.2]))
+        third = jax.tree.map(lambda leaf: leaf, optimisers.momentum(0.1, momentum=1 / 3))
+        assert optimisers.from_spec(optimisers.spec(third)) == third
+        assert repr(optimisers.inject(optimisers.sgd, learning_rate=0.1)) == "inject(factory=sgd, learning_rate=0.1)"
 
     @pytest.mark.parametrize(
         ("description", "message"),

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from jaxnn import tree
@@ -56,5 +57,5 @@ def given(params: Params | None, why: str) -> Params:
 
 
 def is_zero(hyperparameter: Any) -> bool:
-    """Whether a hyperparameter is known to be zero: a Python number, not an array or a tracer."""
-    return isinstance(hyperparameter, int | float) and hyperparameter == 0
+    """Whether a hyperparameter is known to be zero: a number of Python or NumPy, not an array or a tracer."""
+    return isinstance(hyperparameter, int | float | np.number) and hyperparameter == 0
