@@ -39,9 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.whole(1, 100),
         default=3,
         metavar="K",
-        help="compute the K largest and the K smallest (default: 3)",
+        help="compute the K largest and the K smallest eigenvalues (default: 3)",
     )
-    parser.add_argument("--density", action="store_true", help="also print the fraction of eigenvalues in each decade")
+    parser.add_argument(
+        "--density", action="store_true", help="also print the fraction of eigenvalues in each power of ten"
+    )
     parser.add_argument(
         "--plot", metavar="FILE", help="save a picture of the spectrum and of the loss around the parameters here"
     )
@@ -58,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.positive,
         default=1.0,
         metavar="X",
-        help="distance shown along each direction, in both senses (default: 1)",
+        help="distance shown along each direction, on both sides (default: 1)",
     )
     parser.add_argument("--json", metavar="FILE", help="write every number as JSON here")
     arguments.add_seed(parser)

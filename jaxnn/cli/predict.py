@@ -26,12 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="write here instead of to standard output")
     parser.add_argument("--probabilities", action="store_true", help="also write the probability of each class")
     parser.add_argument(
-        "--clip", action="store_true", help="clip numbers to the range of their column in the training rows"
+        "--clip", action="store_true", help="limit numbers to the range of their column in the training rows"
     )
     parser.add_argument(
         "--fill-missing",
         action="store_true",
-        help="accept missing values in columns that had none in training: use the mean, or no category",
+        help="accept missing values in columns that had none in training: a number becomes the mean, a category none",
     )
 
 

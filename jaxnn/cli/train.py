@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--no-class-weight-on-validation",
         action="store_true",
-        help="leave the weights of classes out of the validation loss, which decides which epoch is best",
+        help="do not apply class weights to the validation loss, which decides which epoch is best",
     )
     add(
         "--validation",

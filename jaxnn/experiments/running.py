@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
 
     @property
     def learnt(self) -> bool:
-        """Whether the network learnt anything: False if training diverged before it completed one epoch."""
+        """Whether the network learnt anything: False if it diverged before completing one epoch."""
         return bool(len(self.fit.history.loss)) or self.fit.interrupted is not None
 
     @property

@@ -4,9 +4,9 @@
     objective, batch, key      what J is made of, for methods such as Gauss-Newton; only our loops send them
 
 An update with `**extra`, like all of ours and optax's extended ones, gets the first three. A plain optax
-transformation, `update(updates, state, params)`, gets none. An update with keyword-only arguments gets exactly those,
-because optax's line searches reject unknown ones. Objective, batch and key are sent only to an update that has
-arguments of these names, and through optimisers composed of others (`forwards_extra`).
+transformation, `update(updates, state, params)`, gets none. An update that names some as keyword-only arguments and
+has no `**extra` gets exactly those, because optax's line searches reject unknown ones. Objective, batch and key are
+sent only to an update that names them keyword-only, and through optimisers composed of others (`forwards_extra`).
 """
 
 import inspect

@@ -21,9 +21,10 @@ from jaxnn.types import Params, Updates
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """J near the parameters. What costs more than a few values of J is computed lazily, and once.
+    """J near the parameters, and the matrices that steps are computed from.
 
-    The first access must be outside `lax` loops and branches, because tracers cannot leave them.
+    Gauss-Newton's matrix, the Jacobian and the number of outputs are computed at first access and kept. That access
+    must be outside `lax` loops and branches, because tracers cannot leave them.
     """
 
     method: str  # its name in messages
