@@ -80,6 +80,7 @@ def adam(
         epsilon = eps / jnp.sqrt(c2) if eps_hat else eps
         mu = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mu, g)
         nu = jax.tree.map(lambda v, g: v + (1 - b2) * (g**2 - v), state.nu, g)
+        # m̂ = m / c1, whose division is taken with η: one less for each coordinate; v̂ = v / c2.
         updates = jax.tree.map(
             lambda m, v: -(eta / c1) * numerics.ratio(m, numerics.sqrt(v / c2 + eps_root) + epsilon), mu, nu
         )
