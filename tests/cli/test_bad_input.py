@@ -195,7 +195,7 @@ def test_a_model_that_is_not_there_or_a_folder(refused, tmp_path):
 def test_probabilities_are_of_classes(refused, run, patients):
     argv = ["train", patients, "--target", "cost", "--drop", "id", "--out", "cost.safetensors", *FAST]
     assert run(*argv).status == 0
-    assert "predicts a number" in refused("predict", "cost.safetensors", patients, "--probabilities")
+    assert "predicts numbers, not classes" in refused("predict", "cost.safetensors", patients, "--probabilities")
 
 
 @pytest.mark.slow
