@@ -186,7 +186,7 @@ def test_a_rule_that_takes_no_schedule():
 
     table = recognition.identify(numbers_only)
     assert equal(table)["sgd"] == "its defaults"
-    assert any("takes no schedule" in remark for remark in table.remarks)
+    assert any("accepts no schedule" in remark for remark in table.remarks)
 
 
 def scheduled_velocity(rate):
