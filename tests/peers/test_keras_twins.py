@@ -30,6 +30,7 @@ def test_clipping(name, clip):
     assert twins.compared_rows([twins.Twin(name, name, ours=clip, theirs=clip)])[0].verdict == table.EQUAL
 
 
+@pytest.mark.timeout(300)  # 84 s of processor time, most of it keras', beside other tests
 def test_float32_errors():
     rows = accuracy.check(accuracy.measure(LIBRARY))
     assert [row for row in rows if row.verdict != table.HOLDS] == []
