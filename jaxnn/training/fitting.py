@@ -110,8 +110,8 @@ def fit(
 
     The first call with an objective and an optimiser compiles a program for their structure and the shapes of the data.
     Other numbers compile nothing: learning rates, schedules, decay, penalties, dropout rates and patience are data.
-    Functions are compared by identity, and `functools.partial`s by their components, so define a lambda once, outside
-    any loop.
+    Functions are compared by identity, and those of `functools.partial` by their components, so define a lambda once,
+    outside any loop.
 
     Args:
         objective: J(params, batch), an `Objective` or any function that returns a scalar. Metrics need an `Objective`.
