@@ -77,7 +77,7 @@ def whole(minimum: int, /, **arguments: Any) -> None:
     """Raises unless every argument is an integer ≥ `minimum` (TypeError for another kind of number)."""
     for name, value in arguments.items():
         if isinstance(value, jax.core.Tracer) and jnp.issubdtype(value.dtype, jnp.integer) and value.ndim == 0:
-            continue  # a JAX integer, perhaps a tracer
+            continue  # its value is not known yet
         try:
             number = operator.index(value)
         except TypeError:

@@ -234,17 +234,13 @@ def stack(factory: Callable[..., Any], **arguments: Any) -> Any:
 
 def _present(value: Any, annotation: Any) -> Any:
     """The number, in a form in which a 0 among others is a number too and does not mean that the term is absent."""
-    if not _is_zero(value):
+    if not structure.is_zero(value):
         return value
     return Decay.of(0.0) if DECAYS in _kinds(annotation) else jnp.zeros(())
 
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple | range) or (structure.is_array(value) and np.ndim(value) == 1)
-
-
-def _is_zero(value: Any) -> bool:
-    return structure.is_number(value) and value == 0
 
 
 @functools.cache
@@ -271,7 +267,7 @@ def _kinds(annotation: Any) -> list[Any]:
 
 def _decays(value: Any, absent_at_0: bool) -> Any:
     return jax.tree.map(
-        lambda rate: structure.Static(0.0) if absent_at_0 and _is_zero(rate) else Decay.of(rate),
+        lambda rate: structure.Static(0.0) if absent_at_0 and structure.is_zero(rate) else Decay.of(rate),
         value,
         is_leaf=_is_decay,
     )

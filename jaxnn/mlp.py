@@ -28,7 +28,7 @@ from jaxtyping import Array, Float
 
 from jaxnn import checks, once
 from jaxnn.draws import Known
-from jaxnn.structure import hyperparameters
+from jaxnn.structure import hyperparameters, is_zero
 from jaxnn.types import Activation, Scalar
 
 
@@ -150,7 +150,7 @@ def apply(
     x = _checked(params, x)
     activations = per_layer(activation, len(params) - 1)
     rates = _rates(dropout, len(params) - 1)
-    if key is not None and not all(_is_zero(rate) for rate in rates):
+    if key is not None and not all(is_zero(rate) for rate in rates):
         keys = jax.random.split(key, len(params))
         *hidden, last = params
         h = _drop(keys[0], rates[0], x)
@@ -229,11 +229,6 @@ def per_layer(activation: Any, hidden: int) -> tuple[Activation, ...]:
             f"got {len(activations)} activations."
         )
     return activations
-
-
-def _is_zero(rate: Scalar) -> bool:
-    """Whether the rate is known to be 0: a Python number, not an array or a tracer."""
-    return isinstance(rate, int | float) and rate == 0
 
 
 def _rates(dropout: Scalar | Sequence[Scalar], hidden: int) -> tuple[Scalar, ...]:

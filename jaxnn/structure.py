@@ -149,6 +149,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float | complex | np.number) and not isinstance(value, bool)
 
 
+def is_zero(value: Any) -> bool:
+    """Whether a hyperparameter is known to be zero, so its term is absent: a number, not an array or a tracer."""
+    return is_number(value) and value == 0
+
+
 _seen: dict[CodeType, int] = {}
 _functions: "WeakSet[Any]" = WeakSet()
 

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxnn import structure, tree
+from jaxnn import chunks, structure, tree
 from jaxnn.objective import Objective, evaluate, needs, split, weighted_mean
 from jaxnn.once import Once
 from jaxnn.optimisers import protocol
@@ -332,13 +332,7 @@ def evaluate_sets(plan: Plan, params: Params, sets: Sets, key: Any) -> tuple[Any
 
 def outputs_of(objective: Objective, params: Params, x: Any) -> Array:
     """Raw outputs for all rows of x, evaluated in chunks to limit the memory for hidden layers."""
-    n = jax.tree.leaves(x)[0].shape[0]
-    if n <= EVALUATION_ROWS:
-        return objective.outputs(params, x)
-    pieces = -(-n // EVALUATION_ROWS)
-    rows = jnp.minimum(jnp.arange(pieces * EVALUATION_ROWS), n - 1).reshape(pieces, EVALUATION_ROWS)
-    outputs = jax.lax.map(lambda chosen: objective.outputs(params, gather((x,), chosen)[0]), rows)
-    return outputs.reshape(-1, *outputs.shape[2:])[:n]
+    return chunks.mapped(lambda some: objective.outputs(params, some), x, EVALUATION_ROWS)
 
 
 def slowed(optimiser: OptimiserLike, factor: Array) -> Optimiser:

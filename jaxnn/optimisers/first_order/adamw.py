@@ -14,7 +14,8 @@ from typing import Any
 
 from jaxnn import checks, factories, tree
 from jaxnn.optimisers.first_order.adam import AdamState, adam
-from jaxnn.optimisers.first_order.gradients import decayed, is_zero
+from jaxnn.optimisers.first_order.gradients import decayed
+from jaxnn.structure import is_zero
 from jaxnn.types import DecayRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 

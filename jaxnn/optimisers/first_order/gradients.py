@@ -4,10 +4,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from jaxnn import tree
+from jaxnn.structure import is_zero
 from jaxnn.types import Params, Updates
 
 
@@ -54,8 +54,3 @@ def given(params: Params | None, why: str) -> Params:
     if params is None:
         raise ValueError(f"{why} needs the parameters: call update(grads, state, params).")
     return params
-
-
-def is_zero(hyperparameter: Any) -> bool:
-    """Whether a hyperparameter is known to be zero: a number of Python or NumPy, not an array or a tracer."""
-    return isinstance(hyperparameter, int | float | np.number) and hyperparameter == 0

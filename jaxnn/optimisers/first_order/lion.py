@@ -14,8 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, tree
-from jaxnn.optimisers.first_order.gradients import decayed, descent, is_zero
+from jaxnn.optimisers.first_order.gradients import decayed, descent
 from jaxnn.schedules import as_schedule
+from jaxnn.structure import is_zero
 from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Strength, Updates
 
 

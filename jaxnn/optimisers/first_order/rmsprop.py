@@ -29,8 +29,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, numerics, tree
-from jaxnn.optimisers.first_order.gradients import descent, is_zero, squarable
+from jaxnn.optimisers.first_order.gradients import descent, squarable
 from jaxnn.schedules import as_schedule
+from jaxnn.structure import is_zero
 from jaxnn.types import DecayRate, MomentumRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 

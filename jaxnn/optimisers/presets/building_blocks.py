@@ -5,8 +5,9 @@ from typing import Any
 from jaxnn import checks, tree
 from jaxnn.optimisers.compose.combine import chain, masked
 from jaxnn.optimisers.first_order import rules
-from jaxnn.optimisers.first_order.gradients import decayed, is_zero
+from jaxnn.optimisers.first_order.gradients import decayed
 from jaxnn.schedules import as_schedule
+from jaxnn.structure import is_zero
 from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Schedule, Strength, Updates
 
 

@@ -11,12 +11,12 @@ from jaxnn import checks, factories
 from jaxnn.optimisers.compose.combine import chain
 from jaxnn.optimisers.compose.links import clip_by_global_norm, clip_by_value
 from jaxnn.optimisers.first_order import rules
-from jaxnn.optimisers.first_order.gradients import is_zero
 from jaxnn.optimisers.presets.building_blocks import (
     adam_or_amsgrad,
     decay_decoupled,
     with_momentum,
 )
+from jaxnn.structure import is_zero
 from jaxnn.types import DecayRate, MomentumRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from jaxnn import checks, factories, numerics, tree
 from jaxnn.optimisers.compose.combine import chain, masked
 from jaxnn.optimisers.first_order import rules
-from jaxnn.optimisers.first_order.gradients import is_zero
 from jaxnn.optimisers.presets.building_blocks import (
     decay_decoupled,
     less_parameters,
@@ -19,6 +18,7 @@ from jaxnn.optimisers.presets.building_blocks import (
     with_momentum,
 )
 from jaxnn.schedules import as_schedule
+from jaxnn.structure import is_zero
 from jaxnn.types import DecayRate, MomentumRate, Optimiser, Scalar, ScalarOrSchedule, Schedule, Strength
 
 

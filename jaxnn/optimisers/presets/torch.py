@@ -7,13 +7,13 @@ from typing import Any
 
 from jaxnn import checks, factories, numerics
 from jaxnn.optimisers.first_order import rules
-from jaxnn.optimisers.first_order.gradients import is_zero
 from jaxnn.optimisers.presets.building_blocks import (
     adam_or_amsgrad,
     decay_decoupled,
     scaled,
     with_momentum,
 )
+from jaxnn.structure import is_zero
 from jaxnn.types import DecayRate, MomentumRate, Optimiser, Scalar, ScalarOrSchedule, Strength
 
 
