@@ -150,7 +150,7 @@ def test_left_alone_it_ends_at_rounding(x64, table, optimiser):
 def test_what_a_method_reports_ends_the_run(x64, told, reason):
     found = minimise(rosenbrock, np.array([-1.2, 1.0]), None, scripted(**told))
     assert found.stop.startswith(reason), found.stop
-    assert found.steps == {"max_steps us": 60, "converged as": 1 + stopping.PATIENCE}.get(reason[:12], 1)
+    assert found.steps == {"max_steps re": 60, "converged as": 1 + stopping.PATIENCE}.get(reason[:12], 1)
 
 
 def test_a_step_below_the_precision_of_the_parameters_ends_it(x64):
