@@ -71,7 +71,6 @@ class _Run(NamedTuple):
     grad: Any
     steps: Array
     watch: stopping.Watch
-    trajectory: Trajectory
 
 
 def minimise(
@@ -143,16 +142,45 @@ def minimise(
     return solution if _traced(solution) else _described(solution, float(gradient_tolerance))
 
 
-@partial(jax.jit, static_argnums=1)
 def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping.Limits, key: Any) -> Solution:
+    """The run, as four programs: compiled together, each evaluation of J outside the loop would be a further copy."""
+    value, grad = _evaluated(made, params, batch, key)
+    start = _begun(made, params, value, grad, limits)
+    end, trajectory = _iterated(made, max_steps, start, batch, limits, key)
+    solution = _concluded(end, trajectory, *_evaluated(made, _moved(end.params), batch, key))
+    if _modelled(end) or not (_traced(solution.stop) or bool(stopping.in_question(solution.stop))):
+        return solution
+    return _audited(made, solution, end.grad, batch, key)
+
+
+@Once
+def _evaluated(made: Any, params: Params, batch: Any, key: Any) -> tuple[Array, Params]:
+    """J and ∇J."""
+    objective, _ = structure.restore(made)
+    return jax.value_and_grad(lambda p: evaluate(objective, p, batch, key))(params)
+
+
+@Once
+def _begun(made: Any, params: Params, value: Array, grad: Params, limits: stopping.Limits) -> _Run:
+    """The run before its first step."""
+    _, optimiser = structure.restore(made)
+    state = _strong(optimiser.init(params))
+    watch = stopping.begin(value, grad, report(state), limits)
+    return _Run(params, state, value, grad, jnp.zeros((), jnp.int32), watch)
+
+
+@partial(jax.jit, static_argnums=1)
+def _iterated(
+    made: Any, max_steps: int, start: _Run, batch: Any, limits: stopping.Limits, key: Any
+) -> tuple[_Run, Trajectory]:
+    """The run after its last step, and its history."""
     objective, optimiser = structure.restore(made)
 
     def value_fn(p: Params) -> Array:
         return evaluate(objective, p, batch, key)
 
-    value_and_grad = jax.value_and_grad(value_fn)
-
-    def step(run: _Run) -> _Run:
+    def step(state: tuple[_Run, Trajectory]) -> tuple[_Run, Trajectory]:
+        run, trajectory = state
         updates, opt_state = protocol.update(
             optimiser,
             run.grad,
@@ -166,7 +194,7 @@ def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping
             key=key,
         )
         arrived = tree.add(run.params, updates)
-        value, grad = value_and_grad(arrived)
+        value, grad = jax.value_and_grad(value_fn)(arrived)
         finite = jnp.isfinite(value) & tree.all_finite(grad) & tree.all_finite(arrived)
         finite &= value > -UNBOUNDED * jnp.finfo(value.dtype).max
         reported = report(opt_state)
@@ -182,43 +210,59 @@ def _run(made: Any, max_steps: int, params: Params, batch: Any, limits: stopping
             limits=limits,
             max_steps=max_steps,
         )
-        trajectory = _recorded(run.trajectory, steps, value, grad, reported)
+        trajectory = _recorded(trajectory, steps, value, grad, reported)
         # a step that diverged is not taken: the last finite parameters remain
         params, value, grad = tree.select(finite, (arrived, value, grad), (run.params, run.value, run.grad))
-        return _Run(params, _strong(opt_state), value, grad, steps, watch, trajectory)
+        return _Run(params, _strong(opt_state), value, grad, steps, watch), trajectory
 
-    value, grad = value_and_grad(params)
-    start_state = _strong(optimiser.init(params))
-    empty = jnp.full(max_steps + 1, jnp.nan, value.dtype)
-    start = _Run(
-        params=params,
-        opt_state=start_state,
-        value=value,
-        grad=grad,
-        steps=jnp.zeros((), jnp.int32),
-        watch=stopping.begin(value, grad, report(start_state), limits),
-        trajectory=_recorded(Trajectory(*[empty] * len(Trajectory._fields)), 0, value, grad, None),
-    )
-    end = jax.lax.while_loop(lambda run: run.watch.code == stopping.GOING_ON, step, start)
-    moved = jax.tree.map(lambda leaf: leaf + rounding.offset(leaf), end.params)
-    other_value, other_grad = value_and_grad(moved)
-    value_error, stop = jnp.abs(other_value - end.value), Stop(end.watch.code)
-    reported = report(end.opt_state)
-    if reported is not None and reported.promised is None and _twice_differentiable(value_fn, end.params):
-        promised = partial(_promised, value_fn, end.params, end.grad)
-        left = jax.lax.cond(stopping.in_question(stop), promised, lambda: jnp.zeros((), tree.norm(end.grad).dtype))
-        stop = stopping.audited(stop, left, rounding.bound(end.value, value_error))
+    empty = Trajectory(*[jnp.full(max_steps + 1, jnp.nan, start.value.dtype)] * len(Trajectory._fields))
+    trajectory = _recorded(empty, 0, start.value, start.grad, None)
+    return jax.lax.while_loop(lambda state: state[0].watch.code == stopping.GOING_ON, step, (start, trajectory))
+
+
+@Once
+def _moved(params: Params) -> Params:
+    """The parameters, each changed by a rounding error."""
+    return jax.tree.map(lambda leaf: leaf + rounding.offset(leaf), params)
+
+
+@Once
+def _concluded(end: _Run, trajectory: Trajectory, value_nearby: Array, grad_nearby: Params) -> Solution:
+    """The solution, given J and ∇J where every parameter is changed by a rounding error."""
     return Solution(
         params=end.params,
         value=end.value,
         gradient_norm=tree.norm(end.grad),
         steps=end.steps,
-        stop=stop,
-        history=end.trajectory,
-        value_error=value_error,
-        gradient_error=tree.norm(jax.tree.map(jnp.subtract, other_grad, end.grad)),
+        stop=Stop(end.watch.code),
+        history=trajectory,
+        value_error=jnp.abs(value_nearby - end.value),
+        gradient_error=tree.norm(jax.tree.map(jnp.subtract, grad_nearby, end.grad)),
         state=end.opt_state,
     )
+
+
+def _modelled(end: _Run) -> bool:
+    """Whether the run needs no audit: its optimiser makes no report, or one that predicts the reduction of J."""
+    reported = report(end.opt_state)
+    return reported is None or reported.promised is not None
+
+
+@jax.jit
+def _audited(made: Any, solution: Solution, grad: Params, batch: Any, key: Any) -> Solution:
+    """The solution of a method without a model, with the verdict of a Newton step, where J has second derivatives."""
+    objective, _ = structure.restore(made)
+
+    def value_fn(p: Params) -> Array:
+        return evaluate(objective, p, batch, key)
+
+    if not _twice_differentiable(value_fn, solution.params):
+        return solution
+    promised = partial(_promised, value_fn, solution.params, grad)
+    none = jnp.zeros((), solution.gradient_norm.dtype)
+    left = jax.lax.cond(stopping.in_question(solution.stop), promised, lambda: none)
+    bound = rounding.bound(solution.value, solution.value_error)
+    return solution._replace(stop=stopping.audited(solution.stop, left, bound))
 
 
 def _twice_differentiable(value_fn: Callable[[Params], Array], params: Params) -> bool:
@@ -333,4 +377,6 @@ def _described(solution: Solution, gradient_tolerance: float) -> Solution:
         gradient_norm=float(solution.gradient_norm),
         gradient_tolerance=gradient_tolerance,
     )
-    return solution._replace(stop=reason, history=Trajectory(*(column[: steps + 1] for column in solution.history)))
+    # Cut by NumPy: JAX would compile a slice for every number of steps.
+    history = Trajectory(*(jnp.asarray(np.asarray(column)[: steps + 1]) for column in solution.history))
+    return solution._replace(stop=reason, history=history)
