@@ -13,8 +13,9 @@ from typing import Any
 
 from jaxnn.training.diagnosis import Diagnosis, Finding, diagnose
 from jaxnn.training.epochs import Carry
-from jaxnn.training.fitting import Epoch, Fit, fit
+from jaxnn.training.fitting import Fit, fit
 from jaxnn.training.history import History
+from jaxnn.training.host_loop import Epoch
 from jaxnn.training.minimise import Solution, Trajectory, minimise
 from jaxnn.training.model import Model, load, save
 from jaxnn.training.named_arrays import flatten, unflatten

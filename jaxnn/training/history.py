@@ -49,7 +49,7 @@ class History(NamedTuple):
 
 
 class Records:
-    """The growing history of a run, on the host; `history()` converts it. The only mutable object of a run."""
+    """The growing history of a run, on the host; `history()` converts it."""
 
     def __init__(
         self, metrics: tuple[str, ...], host_metrics: tuple[str, ...], *, validated: bool, training_loss: bool

@@ -11,7 +11,7 @@ import pytest
 
 from jaxnn import losses, metrics, mlp, optimisers, training
 from jaxnn.objective import Objective, l2
-from jaxnn.training import fitting
+from jaxnn.training import host_loop
 
 KEY = jax.random.key(0)
 fit = partial(training.fit, progress=False, key=KEY)
@@ -137,9 +137,9 @@ def test_after_a_rollback_the_best_parameters_have_their_score(batch_size, words
 @pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.parametrize("calls", [1, 10])
 def test_interrupted_before_or_after_an_epoch_the_score_is_of_what_is_handed_out(monkeypatch, calls):
-    monkeypatch.setattr(fitting, "CALL_SECONDS", 0.0)  # one step a call, seven an epoch
-    monkeypatch.setattr(fitting, "FIRST_FLOPS", 0)
-    made, advance = [], fitting.advance
+    monkeypatch.setattr(host_loop, "CALL_SECONDS", 0.0)  # one step a call, seven an epoch
+    monkeypatch.setattr(host_loop, "FIRST_FLOPS", 0)
+    made, advance = [], host_loop.advance
 
     def interrupted(*arguments):
         made.append(None)
@@ -147,7 +147,7 @@ def test_interrupted_before_or_after_an_epoch_the_score_is_of_what_is_handed_out
             os.kill(os.getpid(), signal.SIGTERM)
         return advance(*arguments)
 
-    monkeypatch.setattr(fitting, "advance", interrupted)
+    monkeypatch.setattr(host_loop, "advance", interrupted)
     data = numbers()
     result = fit(REGRESSION, optimisers.adam(1e-2), PARAMS, data, epochs=3, batch_size=8)
     assert result.interrupted == "SIGTERM"
@@ -322,7 +322,7 @@ def test_a_first_step_that_overflows_is_tried_at_lower_rates():
     assert result.notes[0].startswith(
         "The step, not the gradient, made the parameters non-finite in epoch 1. The run returned to"
     )
-    assert result.stop == "all 1 epochs done"
+    assert result.stop == "all 1 epoch done"
 
 
 def test_diagnose_names_the_gradient_and_the_parameter():

@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from jaxnn import losses, mlp, optimisers, training
 from jaxnn.objective import Objective, l2
-from jaxnn.training import fitting as fit_module
+from jaxnn.training import host_loop as fit_module
 
 fit = partial(training.fit, progress=False)
 KEY = jax.random.key(0)
@@ -70,7 +70,7 @@ def test_fit_is_the_loop_by_hand(batch_size, x64):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-10), result.params, expected.params)
     np.testing.assert_allclose(result.history.loss, expected_losses, rtol=1e-10)
     assert result.state.step == expected.step
-    assert result.stop == "all 4 epochs done"
+    assert (result.stop, result.reason) == ("all 4 epochs done", "epochs")
 
 
 def test_any_function_and_any_optimiser(x64):
@@ -149,6 +149,7 @@ def test_patience():
     epochs = len(result.history.loss)
     assert epochs == result.best_epoch + 7 < 500
     assert result.stop == f"no improvement for 7 epochs: the best was epoch {result.best_epoch} of {epochs}"
+    assert result.reason == "patience"
     patient = fit(
         REGRESSION, ADAM, params, (x, y), epochs=9, batch_size=8, key=KEY, validation=noise, patience=3, min_delta=1e9
     )
@@ -217,6 +218,7 @@ def test_a_run_that_always_diverges_ends_with_the_last_good_parameters():
     )
     assert "became non-finite" in result.stop
     assert "Lower the learning rate" in result.stop
+    assert result.reason == "diverged"
     assert len(result.notes) == fit_module.RETRIES
     assert float(result.params) >= 0.5
     assert np.isfinite(result.history.loss).all()
@@ -233,7 +235,7 @@ def test_hooks_see_every_epoch_and_may_end_the_run():
 
     result = fit(REGRESSION, ADAM, params, data, epochs=10, batch_size=8, key=KEY, hooks=[hook])
     assert [epoch.epoch for epoch in told] == [1, 2, 3]
-    assert result.stop == "a hook ended the run after 3 epochs"
+    assert (result.stop, result.reason) == ("a hook ended the run after 3 epochs", "hook")
     np.testing.assert_allclose([epoch.values["loss"] for epoch in told], result.history.loss)
     jax.tree.map(np.testing.assert_array_equal, told[-1].params, result.params)
     assert not np.array_equal(told[0].params[0].w, told[1].params[0].w)  # each hook keeps what it was given
@@ -271,6 +273,7 @@ def test_a_signal_ends_the_run_with_what_it_has_learnt(number):
     result = fit(REGRESSION, ADAM, params, data, epochs=20_000, batch_size=8, key=KEY)  # a minute, if nothing ends it
     answered = time.monotonic() - sent[0]
     assert result.stop.startswith(f"interrupted by {signal.Signals(number).name}")
+    assert result.reason == "interrupted"
     assert answered < 2.0  # half a second on an idle machine; this one may be busy
     assert len(result.history.loss) > 1
     assert result.history.loss[-1] < result.history.loss[0]
@@ -365,7 +368,7 @@ def test_resumed_in_the_middle_of_an_epoch_the_bits_are_the_same(tmp_path, monke
     monkeypatch.setattr(fit_module, "advance", stopping)
     settings = {"epochs": 3, "batch_size": 4, "key": KEY, "checkpoint": tmp_path}
     stopped = fit(REGRESSION, ADAM, params, data, **settings)
-    assert stopped.stop == "interrupted by SIGTERM after 1 epochs"
+    assert stopped.stop == "interrupted by SIGTERM after 1 epoch"
     assert stopped.state.step == 19  # twelve whole batches and the short one, then six
     resumed = fit(REGRESSION, ADAM, params, data, resume=True, **settings)
     jax.tree.map(np.testing.assert_array_equal, resumed.params, whole.params)
