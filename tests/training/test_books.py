@@ -288,6 +288,7 @@ def test_a_nan_gradient_of_a_finite_loss_is_named():
     result = fit(norm_of_a_bias, optimisers.adam(1e-2), PARAMS, numbers(), epochs=3, batch_size=8)
     assert result.stop.startswith("the gradient became nan in params[1].b, at a finite loss of ")
     assert "so the learning rate is not the cause" in result.stop
+    assert result.reason == "not_finite_at_start"
     assert "J has no derivative there" in result.stop
     assert "\n" not in result.stop
     jax.tree.map(np.testing.assert_array_equal, result.params, PARAMS)
