@@ -12,6 +12,7 @@ import warnings
 from typing import Any
 
 from jaxnn.training.diagnosis import Diagnosis, Finding, diagnose
+from jaxnn.training.ensembles import EnsembleFit, fit_ensemble
 from jaxnn.training.epochs import Carry
 from jaxnn.training.fitting import Fit, fit
 from jaxnn.training.history import History
@@ -27,6 +28,7 @@ from jaxnn.training.stopping import Stop
 __all__ = [
     "Carry",
     "Diagnosis",
+    "EnsembleFit",
     "Epoch",
     "Finding",
     "Fit",
@@ -42,6 +44,7 @@ __all__ = [
     "batches",
     "diagnose",
     "fit",
+    "fit_ensemble",
     "flatten",
     "init",
     "layer_statistics",

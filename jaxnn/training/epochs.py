@@ -95,6 +95,20 @@ class Plan(NamedTuple):
         weighted = isinstance(self.objective, Objective) and len(data) == 3
         return step(self.objective, optimiser, mean_weight=1.0 if weighted else None)
 
+    def on_batch(self, data: Batch, slowdown: Array) -> Callable[[Array, TrainState, Sums], tuple[TrainState, Sums]]:
+        """A function that takes one step on the given rows of the data, and adds to the sums of the epoch."""
+        take = self.step(slowed(self.optimiser, slowdown), data)
+        by_rows = len(data) == 2 or isinstance(self.objective, Objective)  # a plain J is assumed to be a weighted mean
+
+        def on_batch(rows: Array, train: TrainState, sums: Sums) -> tuple[TrainState, Sums]:
+            batch = gather(data, rows)
+            train, info = take(train, batch)
+            counted = rows.size if by_rows else jnp.sum(batch[2])
+            loss, norm, counted = (jnp.asarray(x, sums.loss.dtype) for x in (info.loss, info.gradient_norm, counted))
+            return train, Sums(sums.loss + counted * loss, sums.weight + counted, sums.gradient_norm + norm)
+
+        return on_batch
+
     @property
     def behind(self) -> bool:
         """Whether an epoch's score is J at its start: with full batches, the loss is measured before the update."""
@@ -106,18 +120,20 @@ class Plan(NamedTuple):
         return METRICS + len(self.metrics)
 
 
-def _flatten(plan: Plan) -> tuple[Any, Any]:
+def flatten(plan: Plan) -> tuple[Any, Any]:
+    """Objective, optimiser and metrics as a pytree of their numbers, and the rest, which is compiled in."""
     made = structure.split((plan.objective, plan.optimiser, plan.metrics))
     return made, (plan.rows, plan.batch_size, plan.monitor, plan.sign)
 
 
-def _unflatten(fixed: Any, made: Any) -> Plan:
+def unflatten(fixed: Any, made: Any) -> Plan:
+    """The inverse of `flatten`."""
     objective, optimiser, metrics = structure.restore(tuple(made))
     rows, batch_size, monitor, sign = fixed
     return Plan(objective, optimiser, rows, batch_size, metrics, monitor, sign)
 
 
-jax.tree_util.register_pytree_node(Plan, _flatten, _unflatten)
+jax.tree_util.register_pytree_node(Plan, flatten, unflatten)
 
 
 @Once
@@ -204,16 +220,8 @@ def advance(
         The run after the call, a table whose first rows are the records of the finished epochs, and their number.
     """
     data = sets.training
-    take = plan.step(slowed(plan.optimiser, carry.slowdown), data)
-    by_rows = len(data) == 2 or isinstance(plan.objective, Objective)  # a plain J is assumed to be a weighted mean
+    on_batch = plan.on_batch(data, carry.slowdown)
     whole, short = plan.whole_batches, plan.rows % plan.batch_size
-
-    def on_batch(rows: Array, train: TrainState, sums: Sums) -> tuple[TrainState, Sums]:
-        batch = gather(data, rows)
-        train, info = take(train, batch)
-        counted = rows.size if by_rows else jnp.sum(batch[2])
-        loss, norm, counted = (jnp.asarray(x, sums.loss.dtype) for x in (info.loss, info.gradient_norm, counted))
-        return train, Sums(sums.loss + counted * loss, sums.weight + counted, sums.gradient_norm + norm)
 
     def epoch(state: tuple[Carry, Array, Array, Array]) -> tuple[Carry, Array, Array, Array]:
         carry, records, recorded, left = state
@@ -234,7 +242,7 @@ def advance(
             if short:
                 train, sums = on_batch(rows[whole * plan.batch_size :], carry.train, carry.sums)
                 carry, steps = carry._replace(train=train, sums=sums), whole + 1
-            carry, record = _end_of_epoch(plan, carry, steps, sets, limits)
+            carry, record = end_of_epoch(plan, carry, steps, sets, limits)
             finite = carry.status != DIVERGED
             records = jax.lax.dynamic_update_index_in_dim(records, record, recorded, axis=0)
             return carry, records, recorded + finite
@@ -252,7 +260,7 @@ def advance(
     return jax.tree.map(strong, carry), records, recorded
 
 
-def _end_of_epoch(plan: Plan, carry: Carry, steps: int, sets: Sets, limits: Limits) -> tuple[Carry, Array]:
+def end_of_epoch(plan: Plan, carry: Carry, steps: int, sets: Sets, limits: Limits) -> tuple[Carry, Array]:
     """Evaluates the epoch: its record, the best parameters so far, and whether to continue."""
     train, sums = carry.train, carry.sums
     loss = sums.loss / jnp.where(sums.weight > 0, sums.weight, 1)

@@ -12,20 +12,18 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxnn import checks, structure
+from jaxnn import structure
 from jaxnn.files import check_writable
-from jaxnn.objective import split
-from jaxnn.training import inputs, scoring
 from jaxnn.training.checkpoint import Checkpoints
-from jaxnn.training.epochs import LOSS, TRAINING_LOSS, Limits, Plan, Sets, start
-from jaxnn.training.history import History, Records
-from jaxnn.training.host_loop import NEVER, Epoch, Run
+from jaxnn.training.endings import Ending
+from jaxnn.training.epochs import Limits, start
+from jaxnn.training.history import History
+from jaxnn.training.host_loop import Epoch, Run
 from jaxnn.training.minimise import report
+from jaxnn.training.preparation import NEVER, check_numbers, prepare
 from jaxnn.training.progress import reporter
 from jaxnn.training.steps import TrainState
 from jaxnn.types import OptimiserLike, Params
-
-SPLIT_KEY = 2**31 - 2  # folded into the key for the validation split
 
 
 class Fit(NamedTuple):
@@ -126,15 +124,7 @@ def fit(
         TypeError: arguments or data have the wrong type.
         OSError: a folder or file can't be written.
     """
-    for name, count in {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "patience": 1 if patience is None else patience,
-    }.items():
-        checks.whole(1, **{name: count})
-        if count > NEVER:
-            raise ValueError(f"{name} must be below 2³¹, got {count}.")
-    checks.non_negative(min_delta=min_delta)
+    check_numbers(epochs=epochs, batch_size=batch_size, patience=patience, min_delta=min_delta)
     if callable(hooks):
         raise TypeError(f"hooks must be a sequence of functions, as in hooks=[{hooks!r}].")
     if not isinstance(optimiser, OptimiserLike):
@@ -143,34 +133,24 @@ def fit(
         raise TypeError(f"key must be a PRNG key such as jax.random.key(0), got {key!r}.")
     if resume and checkpoint is None:
         raise ValueError("resume=True needs the folder to resume from: pass checkpoint=folder.")
-    notes: list[str] = []
-    data = inputs.on_device(data, "training set")
-    if isinstance(validation, int | float):
-        split_key = jax.random.fold_in(key, SPLIT_KEY)
-        data, validation, note = inputs.split_rows(data, float(validation), split_key)
-        notes += [] if note is None else [note]
-    elif validation is not None:
-        validation = inputs.on_device(validation, "validation set")
-    weights = inputs.class_weights(data[1], class_weight)
-    metric_weight = split(data if validation is None else validation)[2]
-    data = inputs.with_class_weight(data, weights, "training set")
-    if validation is not None:
-        on_validation = weights if class_weight_on_validation else None
-        validation = inputs.with_class_weight(validation, on_validation, "validation set")
-    inputs.rehearse(objective, params, data, "training set")
-    if validation is not None:
-        inputs.rehearse(objective, params, validation, "validation set")
-    compiled, on_host = scoring.sort_metrics(objective, params, data, metrics)
-    notes += scoring.undefined(objective, params, data, validation, metrics, metric_weight, monitor)
+    ready = prepare(
+        objective,
+        params,
+        data,
+        key=key,
+        validation=validation,
+        patience=patience,
+        monitor=monitor,
+        higher_is_better=higher_is_better,
+        metrics=metrics,
+        class_weight=class_weight,
+        class_weight_on_validation=class_weight_on_validation,
+    )
     if history_file is not None:
         check_writable(history_file)
-
-    rows = jax.tree.leaves(data[0])[0].shape[0]
-    monitored = monitor or ("loss" if validation is None else "validation_loss")
-    column, sign = scoring.monitored(monitored, compiled, on_host, higher_is_better, validated=validation is not None)
-    if monitor is None and validation is None and patience is None:
-        column = LOSS  # which is computed anyway
-    plan = Plan(objective, optimiser, rows, min(batch_size, rows), tuple(compiled.values()), column, sign)
+    sets = ready.sets
+    rows = jax.tree.leaves(sets.training[0])[0].shape[0]
+    plan = ready.plan(objective, optimiser, rows, batch_size)
     structure.watch(plan, stacklevel=2)
     carry = start(plan, params, key)
     if plan.batch_size < rows and report(carry.train.opt_state) is not None:
@@ -181,50 +161,52 @@ def fit(
         )
     checkpoints = None
     if checkpoint is not None:
-        checkpoints = Checkpoints(checkpoint, plan, carry, data, validation, key)
+        checkpoints = Checkpoints(checkpoint, plan, carry, sets.training, sets.validation, key)
         checkpoints.create_folder(resume=resume)
     run = Run(
         plan=plan,
         key=key,
-        sets=Sets(data, validation, metric_weight),
+        sets=sets,
         limits=Limits(0, int(epochs), NEVER if patience is None else int(patience), float(min_delta)),
         carry=carry,
-        records=Records(
-            tuple(compiled), tuple(on_host), validated=validation is not None, training_loss=column == TRAINING_LOSS
-        ),
+        records=ready.records(),
         progress=reporter(progress, epochs),
-        monitored=monitored,
-        on_host=on_host,
+        monitored=ready.monitored,
+        on_host=ready.host_metrics,
         hooks=tuple(hooks),
         checkpoints=checkpoints,
     )
     try:
         if resume:
             run.resume()
-        for note in notes:
+        for note in ready.notes:
             if note not in run.notes:  # a resumed run may have it already
                 run.note(note)
         ended = run.go()
     finally:
         run.progress.close()
-    history = run.records.history()
     if history_file is not None:
         try:
-            history.write(history_file)
+            run.records.history().write(history_file)
         except OSError as error:
             run.note(f"The history file could not be written: {error}")
+    return result(run, ended)
+
+
+def result(run: Run, ended: Ending) -> Fit:
+    """The result of a run that has ended."""
     best_params, best_epoch, best_score = run.best()
     if len(run.records) and not math.isfinite(best_score):
-        run.note(f"The score, {monitored}, was never a finite number, so best_params are the last parameters.")
+        run.note(f"The score, {run.monitored}, was never a finite number, so best_params are the last parameters.")
     return Fit(
         params=run.carry.train.params,
         best_params=best_params,
         best_epoch=best_epoch,
         state=run.carry.train,
-        history=history,
+        history=run.records.history(),
         stop=str(ended),
-        reason=ended.reason,
         notes=tuple(run.notes),
         interrupted=run.interrupted,
         best_score=best_score,
+        reason=ended.reason,
     )

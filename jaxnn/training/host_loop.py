@@ -40,6 +40,7 @@ from jaxnn.training.epochs import (
 )
 from jaxnn.training.history import Records
 from jaxnn.training.interrupt import listening
+from jaxnn.training.preparation import NEVER
 from jaxnn.training.progress import Progress
 from jaxnn.types import Params
 
@@ -48,7 +49,6 @@ FIRST_FLOPS = 1e9  # floating-point operations in the first call: a fraction of 
 FIRST_STEPS = 1000  # the most in the first call: an objective may take longer than its parameters suggest
 GROWTH = 16  # the most by which the number of steps grows from call to call
 RETRIES = 5  # for a run that diverges, each at half the previous learning rate
-NEVER = 2**31 - 1
 
 
 class Epoch(NamedTuple):
@@ -165,11 +165,7 @@ class Run:
 
     def ended(self) -> Ending | None:
         """Why the run has ended, or None."""
-        epochs = int(self.carry.epoch)
-        if int(self.carry.status) == STALLED:
-            best_epoch = int(self.carry.best_epoch)
-            return ending("patience", patience=self.limits.patience, best_epoch=best_epoch, epochs=epochs)
-        return ending("epochs", epochs=epochs) if epochs >= self.limits.epochs else None
+        return ended(int(self.carry.status), int(self.carry.epoch), int(self.carry.best_epoch), self.limits)
 
     def diverged(self) -> Ending | None:
         """Rolls back and returns None; or gives up, after enough retries or if they cannot help."""
@@ -250,6 +246,13 @@ class Run:
     def elapsed(self) -> float:
         """Seconds since the start of the run, including those before it was resumed."""
         return self.earlier + time.monotonic() - self.began
+
+
+def ended(status: int, epochs: int, best_epoch: int, limits: Limits) -> Ending | None:
+    """Why a run in this state has ended, or None."""
+    if status == STALLED:
+        return ending("patience", patience=limits.patience, best_epoch=best_epoch, epochs=epochs)
+    return ending("epochs", epochs=epochs) if epochs >= limits.epochs else None
 
 
 @jax.jit

@@ -42,7 +42,7 @@ def on_device(data: Any, what: str) -> Batch:
         raise ValueError(f"The {what} has no rows: give at least one.")
     if weight is None:
         return inputs, targets
-    return inputs, targets, _weight(weight, rows.pop(), f"weight of the {what}")
+    return inputs, targets, weight_of_mean_one(weight, rows.pop(), f"weight of the {what}")
 
 
 def real_inputs(objective: Objective, params: Params, batch: Batch) -> Batch:
@@ -75,11 +75,11 @@ def with_class_weight(data: Batch, weights: Mapping[int, float] | None, what: st
     x, y, weight = split(data)
     rows = jax.tree.leaves(x)[0].shape[0]
     if weights is None:
-        return data if weight is None else (x, y, _weight(weight, rows, f"weight of the {what}"))
+        return data if weight is None else (x, y, weight_of_mean_one(weight, rows, f"weight of the {what}"))
     classes, codes = np.unique(_labels(y), return_inverse=True)
     factors = np.array([weights.get(label, 1.0) for label in classes.tolist()], float)
     own = np.ones(rows) if weight is None else np.asarray(weight, np.float64)
-    return x, y, _weight(own * factors[codes], rows, f"class_weight in the {what}")
+    return x, y, weight_of_mean_one(own * factors[codes], rows, f"class_weight in the {what}")
 
 
 def class_weights(targets: Any, class_weight: Mapping[int, float] | str | None) -> Mapping[int, float] | None:
@@ -315,8 +315,18 @@ def _place(wrong: np.ndarray) -> str:
     return f"row {row}" + "".join(f", column {i}" for i in column) + " (counted from 0)"
 
 
-def _weight(weight: Any, rows: int, what: str) -> jax.Array:
-    """The weights divided by their mean, in float64, in which none underflows."""
+def weight_of_mean_one(weight: Any, rows: int, what: str) -> jax.Array:
+    """The weights divided by their mean, in float64, in which none underflows.
+
+    Args:
+        weight: (rows,) ≥ 0.
+        rows: how many there must be.
+        what: the name of the weights in messages.
+
+    Raises:
+        ValueError: the shape is another, or a weight is negative or not finite, or all are 0.
+        TypeError: they are not numbers.
+    """
     known = np.asarray(weight)
     if known.dtype.kind not in "biuf" and not jnp.issubdtype(known.dtype, jnp.floating):
         raise TypeError(f"{what} must be numbers, got {known.dtype}.")

@@ -1,0 +1,98 @@
+"""The arguments of `fit_ensemble`: one for all members, or one for each, stacked along a leading axis."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn import structure
+from jaxnn.training import inputs
+from jaxnn.types import OptimiserLike, Params
+
+
+def number_of_members(params: Params, key: Any) -> int:
+    """The number of members."""
+    if not hasattr(key, "dtype") or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.ndim > 1:
+        raise TypeError(f"key must be a PRNG key such as jax.random.key(0), or an array of them, got {key!r}.")
+    lengths = {
+        f"params{jax.tree_util.keystr(path)}": np.shape(leaf)[:1]
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+    }
+    lengths |= {"key": key.shape} if key.ndim else {}
+    if len(set(lengths.values())) != 1 or () in lengths.values():
+        shown = ", ".join(f"{name} {length[0] if length else 'none'}" for name, length in lengths.items())
+        raise ValueError(f"Every leaf of params needs a leading axis of the same number of members, got {shown}.")
+    count = next(iter(lengths.values()))[0]
+    if not count:
+        raise ValueError("params have a leading axis of 0 members: an ensemble has at least one.")
+    return count
+
+
+def stacked(what: str, given: Any, count: int) -> tuple[Any, int | None]:
+    """What all share, and None; or what members have, with a leading axis on every number, and 0."""
+    if isinstance(given, Sequence) and not isinstance(given, OptimiserLike):
+        if len(given) != count:
+            raise ValueError(f"There are {count} members by params, but {len(given)} in {what}.")
+        trees = [structure.split(each) for each in given]
+        different = next((i for i, each in enumerate(trees) if _form(each) != _form(trees[0])), None)
+        if different is not None:
+            raise ValueError(
+                f"{what}[0] and {what}[{different}] differ in more than numbers, {given[0]!r} and {given[different]!r}:"
+                " they cannot be trained as one program: train them in two ensembles. (A 0 may mean that a term is"
+                " absent: optimisers.stack takes zeros among other numbers.)"
+            )
+        return structure.restore(jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *trees)), 0
+    leaves = jax.tree.leaves(given) if isinstance(given, OptimiserLike) else []
+    if leaves and all(np.shape(leaf)[:1] == (count,) for leaf in leaves):  # from `optimisers.stack`
+        return given, 0
+    if leaves and all(np.ndim(leaf) == 1 and len(leaf) == len(leaves[0]) for leaf in leaves) and len(leaves) > 1:
+        raise ValueError(f"There are {count} members by params, but {len(leaves[0])} in {what}.")
+    return given, None
+
+
+def _form(tree: Any) -> Any:
+    return jax.tree.structure(tree), [np.shape(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def picked(given: Any, axis: int | None, chosen: Any) -> Any:
+    """The part of chosen members."""
+    if axis is None:
+        return given
+    return structure.restore(jax.tree.map(lambda leaf: np.asarray(leaf)[chosen], structure.split(given)))
+
+
+def row_numbers(what: str, given: Any, count: int, total: int) -> list[np.ndarray] | None:
+    """Each member's rows, checked."""
+    if given is None:
+        return None
+    if len(given) != count:
+        raise ValueError(f"There are {count} members by params, but {len(given)} in {what}.")
+    found = [np.asarray(each) for each in given]
+    for i, each in enumerate(found):
+        if each.ndim != 1 or each.dtype.kind not in "iu" or not each.size:
+            raise ValueError(f"{what}[{i}] must be a list of row numbers, got {each.dtype} of shape {each.shape}.")
+        if each.min() < 0 or each.max() >= total:
+            raise ValueError(f"{what}[{i}] has row {each.min() if each.min() < 0 else each.max()}; rows are numbered"
+                             f" from 0 to {total - 1}.")  # fmt: skip
+    return [each.astype(np.int32) for each in found]
+
+
+def weights_of_rows(given: Any, training: Any, rows: list[np.ndarray] | None, count: int) -> Any:
+    """Each member's weights of all rows, with mean 1 over its own; None if there are none."""
+    total = jax.tree.leaves(training[0])[0].shape[0]
+    shared = np.ones(total) if len(training) == 2 else np.asarray(training[2], np.float64)
+    if given is None and (len(training) == 2 or rows is None):
+        return shared.astype(np.float32)[None].repeat(count, 0) if len(training) == 3 else None
+    each = np.ones((count, total)) if given is None else np.asarray(given, np.float64)
+    if each.shape != (count, total):
+        raise ValueError(f"weights must have shape {(count, total)}, one per member and row, got {each.shape}.")
+    found = []
+    for i, weight in enumerate(each * shared):
+        chosen = slice(None) if rows is None else rows[i]
+        normalised = inputs.weight_of_mean_one(weight[chosen], weight[chosen].size, f"weights[{i}]")
+        full = np.zeros(total)
+        full[chosen] = np.asarray(normalised, np.float64)
+        found.append(full)
+    return np.stack(found)

@@ -1,0 +1,283 @@
+"""The host's part of `fit_ensemble`: members in chunks, a chunk for every core, and what happens between two calls."""
+
+import math
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.derivatives.budget import machine_memory
+from jaxnn.training import in_step
+from jaxnn.training.endings import Ending, ending
+from jaxnn.training.epochs import DIVERGED, RECORDS, Carry, Limits, Plan
+from jaxnn.training.fitting import Fit, result
+from jaxnn.training.history import Records
+from jaxnn.training.host_loop import CALL_SECONDS, GROWTH, Run, ended
+from jaxnn.training.in_step import Own, Share
+from jaxnn.training.interrupt import listening
+from jaxnn.training.member_arguments import picked
+from jaxnn.training.preparation import Prepared
+from jaxnn.training.progress import Progress, Silent
+from jaxnn.types import Params
+
+CACHE_BYTES = 2**20  # of a core, which the state of a chunk should fit
+MOST_IN_A_CHUNK = 16  # beyond which a chunk is no faster
+COPIES = 3  # of a member's state that may exist at a time
+
+
+class Book(NamedTuple):
+    """What the host keeps of a member."""
+
+    records: Records
+    notes: list[str]
+    retries: int = 0
+    diverged_after: int = -1
+
+
+@dataclass
+class Chunk:
+    """Members that are trained in step."""
+
+    numbers: np.ndarray  # (members,), the number of each
+    places: np.ndarray  # (at once,), the place of each in its group; further places are beyond the group's end
+    plan: Plan
+    keys: Any
+    share: Share
+    carry: Carry
+    limit: np.ndarray  # (at once,), epochs; 0 fills an incomplete chunk
+
+
+@dataclass
+class Group:
+    """Members of one shape: the same numbers of rows."""
+
+    numbers: np.ndarray  # (members,), the number of each
+    carry: Carry  # of all, as of when the chunks were made
+    at_once: int
+    chunks: list[Chunk] = field(default_factory=list)
+
+
+@dataclass
+class Members:
+    """The host's part of a run of many members."""
+
+    ready: Prepared
+    objective: Any
+    optimiser: Any
+    own: Own
+    params: Params
+    keys: Any
+    shares: list[Share]
+    batch_size: int
+    limits: Limits
+    at_once: int | None
+    progress: Progress
+    books: list[Book] = field(init=False)
+    endings: list[Ending | None] = field(init=False)
+    began: float = field(default_factory=time.monotonic)
+    interrupted: str | None = None
+
+    def __post_init__(self) -> None:
+        self.books = [Book(self.ready.records(), list(self.ready.notes)) for _ in self.shares]
+        self.endings = [None] * len(self.shares)
+
+    def plan(self, numbers: Any) -> Plan:
+        """What is compiled for these members, or for one."""
+        share = self.shares[int(np.ravel(numbers)[0])]
+        rows = jax.tree.leaves(self.ready.sets.training[0])[0].shape[0] if share.rows is None else len(share.rows)
+        objective = picked(self.objective, self.own.objective, numbers)
+        optimiser = picked(self.optimiser, self.own.optimiser, numbers)
+        return self.ready.plan(objective, optimiser, rows, self.batch_size)
+
+    def share(self, numbers: np.ndarray) -> Share:
+        """Their shares of the data, with a leading axis."""
+        each = [self.shares[i] for i in numbers]
+        return Share(*(None if parts[0] is None else np.stack(parts) for parts in zip(*each, strict=True)))
+
+    def check_memory(self) -> None:
+        """Refuses more members than memory holds.
+
+        Raises:
+            ValueError: they need more than half of this machine's memory; the message says how many fit.
+        """
+        params = jax.tree.map(lambda leaf: leaf[:1], self.params)
+        one = jax.eval_shape(partial(in_step.start, self.own), self.plan(np.arange(1)), params, self.keys[:1])
+        each = COPIES * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one) if _is_plain(leaf))
+        each += sum(part.nbytes for part in self.shares[0] if part is not None)
+        memory, count = machine_memory(), len(self.shares)
+        if memory is not None and each * count > memory / 2:
+            raise ValueError(
+                f"{count} members need about {each * count / 1e9:,.1f} GB, more than half of this machine's"
+                f" {memory / 1e9:,.1f} GB: train at most {int(memory / 2 / each)} at a time."
+            )
+
+    def groups(self) -> list[Group]:
+        """The members by shape, each group in chunks."""
+        shapes: dict[Any, list[int]] = {}
+        for i, share in enumerate(self.shares):
+            lengths = tuple(None if part is None else len(part) for part in share[:2])
+            shapes.setdefault(lengths, []).append(i)
+        found = []
+        for members in shapes.values():
+            numbers = np.array(members)
+            params = jax.tree.map(lambda leaf, numbers=numbers: leaf[numbers], self.params)
+            carry = in_step.start(self.own, self.plan(numbers), params, self.keys[numbers])
+            group = Group(numbers, carry, self.at_once or _fitting(carry.train, len(numbers)))
+            self.divide(group, np.arange(len(numbers)))
+            found.append(group)
+        return found
+
+    def divide(self, group: Group, places: np.ndarray) -> None:
+        """Makes new chunks of the members in these places of a group."""
+        for chunk in group.chunks:
+            group.carry = in_step.placed(group.carry, chunk.places, chunk.carry)
+        group.chunks = []
+        for start in range(0, len(places), group.at_once):
+            some = places[start : start + group.at_once]
+            filled = np.resize(some, group.at_once)
+            members = np.arange(group.at_once) < len(some)
+            numbers = group.numbers[filled]
+            group.chunks.append(
+                Chunk(
+                    numbers=group.numbers[some],
+                    places=np.where(members, filled, len(group.numbers)),
+                    plan=self.plan(numbers),
+                    keys=self.keys[numbers],
+                    share=self.share(numbers),
+                    carry=in_step.taken(group.carry, filled),
+                    limit=np.where(members, self.limits.epochs, 0).astype(np.int32),
+                )
+            )
+
+    def go(self) -> tuple[Fit, ...]:
+        """Trains all members until each has ended."""
+        groups = self.groups()
+        self.began = time.monotonic()
+        epochs, first = 1, True
+        with listening() as interrupt, ThreadPoolExecutor(_workers()) as workers:
+            while self.going_on() and interrupt.received is None:
+                call_began = time.monotonic()
+                chunks = [(group, chunk) for group in groups for chunk in group.chunks]
+                calls = [workers.submit(self.call, chunk, epochs) for _, chunk in chunks]
+                for (_, chunk), call in zip(chunks, calls, strict=True):
+                    self.after_call(chunk, *call.result())
+                took = time.monotonic() - call_began
+                growth = min(GROWTH, CALL_SECONDS / max(took, 1e-6))
+                if not first or growth > 1:  # most of a long first call was compilation
+                    epochs = min(RECORDS, max(1, int(epochs * growth)))
+                first = False
+                for group in groups:
+                    self.retire(group)
+                self.show()
+            if self.going_on():
+                self.interrupted = interrupt.received
+            return self.result(groups)
+
+    def going_on(self) -> int:
+        """How many members have not ended."""
+        return sum(each is None for each in self.endings)
+
+    def call(self, chunk: Chunk, epochs: int) -> tuple[np.ndarray, np.ndarray]:
+        """Trains a chunk for some epochs; returns the members' records and their numbers."""
+        limits = self.limits._replace(steps=epochs, epochs=chunk.limit)
+        chunk.carry, table, counts = in_step.advance(
+            self.own, chunk.plan, chunk.carry, chunk.keys, self.ready.sets, chunk.share, limits
+        )
+        return np.asarray(table), np.asarray(counts)
+
+    def after_call(self, chunk: Chunk, table: np.ndarray, counts: np.ndarray) -> None:
+        """Keeps the records of a chunk's members; those that diverged return, those that are done end."""
+        carry = chunk.carry
+        state = [np.asarray(each) for each in (carry.status, carry.epoch, carry.best_epoch)]
+        for place, number in enumerate(chunk.numbers.tolist()):
+            book, count = self.books[number], int(counts[place])
+            if self.endings[number] is not None:
+                continue
+            if count:
+                book.records.add(table[place, :count], time.monotonic() - self.began)
+            status, epoch, best_epoch = (int(each[place]) for each in state)
+            stop = None
+            if status == DIVERGED or not best_epoch:  # what `fit` does then, or says
+                run = self.run(number, in_step.taken(chunk.carry, place))
+                stop = run.after_call(count)
+                self.books[number] = Book(book.records, run.notes, run.retries, run.diverged_after)
+                if status == DIVERGED:
+                    one = jax.tree.map(lambda leaf: leaf[None], run.carry)
+                    chunk.carry = in_step.placed(chunk.carry, np.array([place]), one)
+                    continue_from = run.carry
+                    status, epoch = int(continue_from.status), int(continue_from.epoch)
+            self.endings[number] = stop or ended(status, epoch, best_epoch, self.limits)
+            if self.endings[number] is not None:
+                chunk.limit[place] = 0
+
+    def retire(self, group: Group) -> None:
+        """Moves the members that go on together, if that makes a chunk fewer."""
+        on = np.array([place for place, number in enumerate(group.numbers) if self.endings[number] is None], int)
+        if math.ceil(len(on) / group.at_once) < len(group.chunks):
+            self.divide(group, on)
+
+    def show(self) -> None:
+        """Shows how many members go on, and the best score so far."""
+        done = max(len(book.records) for book in self.books)
+        scores = [self.ready.sign * row[self.ready.column] for book in self.books for row in book.records.values[-1:]]
+        finite = [score for score in scores if math.isfinite(score)]
+        best = {f"best_{self.ready.monitored}": self.ready.sign * min(finite)} if finite else {}
+        self.progress.show(done, {"running": self.going_on(), **best})
+
+    def run(self, number: int, carry: Carry) -> Run:
+        """The run of one member, as `fit` has it."""
+        book = self.books[number]
+        share = self.shares[number]
+        return Run(
+            plan=self.plan(number),
+            key=self.keys[number],
+            sets=in_step.own_sets(self.ready.sets, share),
+            limits=self.limits,
+            carry=carry,
+            records=book.records,
+            progress=Silent(),
+            monitored=self.ready.monitored,
+            notes=book.notes,
+            retries=book.retries,
+            diverged_after=book.diverged_after,
+            interrupted=self.interrupted if self.endings[number] is None else None,
+            noted_undefined=len(book.notes) > 0 and any("Until it is a finite" in note for note in book.notes),
+        )
+
+    def result(self, groups: list[Group]) -> tuple[Fit, ...]:
+        """The result of each member."""
+        fits: dict[int, Fit] = {}
+        for group in groups:
+            self.divide(group, np.zeros(0, int))
+            for place, number in enumerate(group.numbers.tolist()):
+                run = self.run(number, in_step.taken(group.carry, place))
+                stop = self.endings[number]
+                if stop is None:
+                    stop = ending("interrupted", signal=self.interrupted, epochs=int(run.carry.epoch))
+                fits[number] = result(run, stop)
+        return tuple(fits[number] for number in range(len(fits)))
+
+
+def _fitting(train: Any, count: int) -> int:
+    """How many members a chunk has: so many that their state fits the cache, and that every core has a chunk."""
+    if jax.default_backend() != "cpu":
+        return count
+    state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(train) if _is_plain(leaf)) / count
+    return max(1, min(MOST_IN_A_CHUNK, int(CACHE_BYTES // max(state, 1)), math.ceil(count / _workers())))
+
+
+def _workers() -> int:
+    """How many chunks are trained at the same time."""
+    if jax.default_backend() != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _is_plain(leaf: Any) -> bool:
+    return not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
