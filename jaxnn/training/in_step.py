@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn import tree
 from jaxnn.once import Once
@@ -116,8 +116,8 @@ def advance(
         after, record = epochs.end_of_epoch(plan, after, whole + bool(short), own_sets(sets, share), limits)
         return tree.select(active, after, before), record, active & (after.status != DIVERGED)
 
-    def epoch(_: Array, state: tuple[Carry, Array, Array]) -> tuple[Carry, Array, Array]:
-        before, records, recorded = state
+    def epoch(state: tuple[Carry, Array, Array, Array]) -> tuple[Carry, Array, Array, Array]:
+        before, records, recorded, left = state
         visited = each(visit)(keys, before.epoch)
 
         def body(i: Array, moving: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -129,12 +129,16 @@ def advance(
             train, sums = each(on_batch)(before.slowdown, visited[:, -short:], train, sums)
         after, record, finished = each(end)(limits.epochs, before, before._replace(train=train, sums=sums))
         place = jax.vmap(lambda table, row, i: jax.lax.dynamic_update_index_in_dim(table, row, i, axis=0))
-        return after, place(records, record, recorded), recorded + finished
+        return after, place(records, record, recorded), recorded + finished, left - 1
+
+    def going_on(state: tuple[Carry, Array, Array, Array]) -> Bool[Array, ""]:
+        carry, _, _, left = state
+        return (left > 0) & jnp.any((carry.status == RUNNING) & (carry.epoch < limits.epochs))
 
     members = carry.epoch.shape[0]
     records = jnp.zeros((members, RECORDS, plan.columns), carry.best_score.dtype)
-    state = (carry, records, jnp.zeros(members, jnp.int32))
-    carry, records, recorded = jax.lax.fori_loop(0, limits.steps, epoch, state)
+    state = (carry, records, jnp.zeros(members, jnp.int32), jnp.asarray(limits.steps, jnp.int32))
+    carry, records, recorded, _ = jax.lax.while_loop(going_on, epoch, state)
     return jax.tree.map(epochs.strong, carry), records, recorded
 
 
