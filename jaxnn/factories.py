@@ -18,7 +18,6 @@ The annotation of an argument decides what it is:
     int, bool, str, functions     structure
 """
 
-import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -40,19 +39,29 @@ SHOWN = 8  # the most entries of an array that are printed
 class Made:
     """A factory and the arguments that it was called with."""
 
+    splits_itself = True  # for `structure.split`
+
     def __init__(self, factory: Callable[..., Any], arguments: dict[str, Any]) -> None:
         self.factory, self.is_restored = factory, False
         self.arguments = {name: tuple(v) if isinstance(v, list) else v for name, v in arguments.items()}
 
-    @functools.cached_property
+    @property
     def built(self) -> Any:
         """What the factory returns for these arguments: closures."""
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(self.split)):
+            return self._build()  # not kept: what is computed within one loop's body must not be used in another's
+        return self._kept
+
+    @functools.cached_property
+    def _kept(self) -> Any:
+        # Known numbers are computed with now, even while jax traces a program: what is kept must not belong to it.
+        with jax.ensure_compile_time_eval():
+            return self._build()
+
+    def _build(self) -> Any:
         arguments: Any = dict(zip(self.arguments, structure.restore(self.split), strict=True))
         bound = inspect.BoundArguments(_signature(self.factory), arguments)
-        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(self.split))
-        # Known numbers are computed with now, even while jax traces a program: what is kept must not belong to it.
-        with contextlib.nullcontext() if traced else jax.ensure_compile_time_eval():
-            return self.factory.__wrapped__(*bound.args, **bound.kwargs)  # type: ignore[attr-defined]
+        return self.factory.__wrapped__(*bound.args, **bound.kwargs)  # type: ignore[attr-defined]
 
     @functools.cached_property
     def split(self) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ needed; an `Objective` keeps prediction, loss and penalty separate for methods s
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +42,8 @@ class Objective:
     assumed to be the whole set; for mini-batches, see `mean_weight` of `training.step`. The key is passed to `predict`
     only if it has an argument `key` (dropout).
     """
+
+    splits_itself: ClassVar[bool] = True  # for `structure.split`
 
     predict: Callable[..., Any]  # predict(params, x) -> raw outputs, (batch, k) or (batch,)
     loss: LossFunction  # loss(outputs, targets) -> (batch,)
@@ -180,7 +182,7 @@ def _key_word(function: Callable[..., Any], key: Any) -> dict[str, Any]:
 class L2:
     """The penalty ½ λ ‖θ‖² over all parameters: gradient λ θ, Hessian λ I, which some methods use directly."""
 
-    strength: Scalar  # λ
+    strength: Any  # λ, a scalar; in a stack of penalties, one for each
 
     def __call__(self, params: Params) -> Array:
         """R(params), a scalar."""

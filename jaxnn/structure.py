@@ -114,20 +114,20 @@ def split(tree: Any, *, numbers: bool = True, absent_at_0: bool = False) -> Any:
     def part(leaf: Any) -> Any:
         if isinstance(leaf, functools.partial):  # not jax.tree_util.Partial, which is a pytree itself
             return _Applied.of(leaf)
-        if isinstance(leaf, Static):
+        if isinstance(leaf, Static) or _splits_itself(leaf):
             return leaf
         if is_array(leaf):
             return leaf
         return leaf if numbers and is_number(leaf) and not (absent_at_0 and leaf == 0) else Static(leaf)
 
-    return jax.tree.map(part, tree, is_leaf=lambda node: isinstance(node, Static))
+    return jax.tree.map(part, tree, is_leaf=lambda node: isinstance(node, Static) or _splits_itself(node))
 
 
 def restore(tree: Any) -> Any:
     """The inverse of `split`, with the current leaves."""
 
     def is_part(node: Any) -> bool:
-        return isinstance(node, Static | _Applied)
+        return isinstance(node, Static | _Applied) or _splits_itself(node)
 
     def whole(node: Any) -> Any:
         if isinstance(node, Static):
@@ -135,6 +135,11 @@ def restore(tree: Any) -> Any:
         return node.restored() if isinstance(node, _Applied) else node
 
     return jax.tree.map(whole, tree, is_leaf=is_part)
+
+
+def _splits_itself(node: Any) -> bool:
+    """Whether a pytree separates its numbers by `split` when jax flattens it, as optimisers and objectives do."""
+    return bool(getattr(type(node), "splits_itself", False))
 
 
 def is_array(value: Any) -> bool:

@@ -58,6 +58,11 @@ class Optimiser(NamedTuple):
     init: Callable[..., Any]
     update: Callable[..., Any]
 
+    @property
+    def splits_itself(self) -> bool:
+        """For `structure.split`: flattening it separates its numbers."""
+        return True
+
     def __repr__(self) -> str:
         """As it was made, `adam(learning_rate=0.001, b1=0.9, …)`; of functions of one's own, the two."""
         made = getattr(self.update, "made", None)

@@ -123,3 +123,17 @@ def in_the_background():
     """SIGINT ignored and SIGTERM not: what a shell without job control gives to `program &`."""
     with _disposed(SIGINT=signal.SIG_IGN, SIGTERM=signal.SIG_DFL):
         yield
+
+
+@pytest.fixture
+def compilations():
+    """How many programs XLA has compiled since the test began."""
+    counted = []
+
+    def listener(event, duration, **_):
+        if event == "/jax/core/compile/backend_compile_duration":
+            counted.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    yield lambda: len(counted)
+    jax.monitoring.unregister_event_duration_listener(listener)

@@ -133,20 +133,6 @@ def objective(dropout, strength, activation=jnp.tanh):
     return Objective(predict, losses.softmax_cross_entropy, l2(strength))
 
 
-@pytest.fixture
-def compilations():
-    """How many programs XLA has compiled since the test began."""
-    counted = []
-
-    def listener(event, duration, **_):
-        if event == "/jax/core/compile/backend_compile_duration":
-            counted.append(duration)
-
-    jax.monitoring.register_event_duration_secs_listener(listener)
-    yield lambda: len(counted)
-    jax.monitoring.unregister_event_duration_listener(listener)
-
-
 def fit(rate, **others):
     settings = {"dropout": 0.2, "strength": 1e-4, "b2": 0.999, "steps": 100, "clip": 1.0, "patience": 5} | others
     optimiser = optimisers.chain(

@@ -17,7 +17,14 @@ from jaxnn import checks, structure
 from jaxnn.training.epochs import Limits
 from jaxnn.training.fitting import Fit
 from jaxnn.training.in_step import Own, Share
-from jaxnn.training.member_arguments import number_of_members, picked, row_numbers, stacked, weights_of_rows
+from jaxnn.training.member_arguments import (
+    check_folds,
+    number_of_members,
+    picked,
+    row_numbers,
+    stacked,
+    weights_of_rows,
+)
 from jaxnn.training.member_loop import Members
 from jaxnn.training.preparation import NEVER, check_numbers, prepare
 from jaxnn.training.progress import reporter
@@ -124,7 +131,7 @@ def fit_ensemble(
         data = data[:2]
     ready = prepare(
         first(objective, of_objective),
-        jax.tree.map(lambda leaf: np.asarray(leaf)[0], params),
+        first(params, 0),
         data,
         key=keys[0],
         validation=data if validation_rows is not None else validation,
@@ -141,6 +148,7 @@ def fit_ensemble(
     total = jax.tree.leaves(ready.sets.training[0])[0].shape[0]
     own_rows = row_numbers("rows", rows, count, total)
     own_validation = row_numbers("validation_rows", validation_rows, count, total)
+    check_folds(ready, first(objective, of_objective), first(params, 0), own_validation, metrics)
     weight = weights_of_rows(weights, ready.sets.training, own_rows, count)
     members = Members(
         ready=ready,

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import structure
+from jaxnn.objective import split
 from jaxnn.training import inputs
+from jaxnn.training.preparation import Prepared
 from jaxnn.types import OptimiserLike, Params
 
 
@@ -32,7 +34,7 @@ def number_of_members(params: Params, key: Any) -> int:
 
 def stacked(what: str, given: Any, count: int) -> tuple[Any, int | None]:
     """What all share, and None; or what members have, with a leading axis on every number, and 0."""
-    if isinstance(given, Sequence) and not isinstance(given, OptimiserLike):
+    if isinstance(given, Sequence) and not isinstance(given, str | OptimiserLike):
         if len(given) != count:
             raise ValueError(f"There are {count} members by params, but {len(given)} in {what}.")
         trees = [structure.split(each) for each in given]
@@ -96,3 +98,26 @@ def weights_of_rows(given: Any, training: Any, rows: list[np.ndarray] | None, co
         full[chosen] = np.asarray(normalised, np.float64)
         found.append(full)
     return np.stack(found)
+
+
+def check_folds(
+    ready: Prepared, objective: Any, params: Params, folds: list[np.ndarray] | None, metrics: Sequence[Any]
+) -> None:
+    """Refuses a fold on which the monitored metric is undefined.
+
+    Raises:
+        ValueError: it has no rows of some class, for a metric that needs every class.
+    """
+    names = [name for name in metrics if name == ready.monitored]
+    if folds is None or ready.sets.validation is None or not names:
+        return
+    x, y, _ = split(ready.sets.validation)
+    outputs = inputs.shape_of_outputs(objective, params, x)
+    for i, fold in enumerate(folds):
+        weight = None if ready.sets.metric_weight is None else np.asarray(ready.sets.metric_weight)[fold]
+        found = inputs.undefined_metrics(names, outputs, np.asarray(y)[fold], weight)
+        for name, why in found.items():
+            raise ValueError(
+                f"monitor={name!r} is undefined on validation_rows[{i}]: {why}. Monitor another score, or stratify the"
+                " folds by class."
+            )

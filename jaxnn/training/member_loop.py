@@ -1,9 +1,7 @@
 """The host's part of `fit_ensemble`: members in chunks, a chunk for every core, and what happens between two calls."""
 
 import math
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.derivatives.budget import machine_memory
-from jaxnn.training import in_step
+from jaxnn.training import in_step, workers
 from jaxnn.training.endings import Ending, ending
 from jaxnn.training.epochs import DIVERGED, RECORDS, Carry, Limits, Plan
 from jaxnn.training.fitting import Fit, result
@@ -160,13 +158,14 @@ class Members:
         groups = self.groups()
         self.began = time.monotonic()
         epochs, first = 1, True
-        with listening() as interrupt, ThreadPoolExecutor(_workers()) as workers:
+        with listening() as interrupt, workers.workers() as on_all_cores:
             while self.going_on() and interrupt.received is None:
                 call_began = time.monotonic()
-                chunks = [(group, chunk) for group in groups for chunk in group.chunks]
-                calls = [workers.submit(self.call, chunk, epochs) for _, chunk in chunks]
-                for (_, chunk), call in zip(chunks, calls, strict=True):
-                    self.after_call(chunk, *call.result())
+                chunks = [chunk for group in groups for chunk in group.chunks]
+                for chunk, (table, counts) in zip(
+                    chunks, on_all_cores(partial(self.call, epochs), chunks), strict=True
+                ):
+                    self.after_call(chunk, table, counts)
                 took = time.monotonic() - call_began
                 growth = min(GROWTH, CALL_SECONDS / max(took, 1e-6))
                 if not first or growth > 1:  # most of a long first call was compilation
@@ -183,7 +182,7 @@ class Members:
         """How many members have not ended."""
         return sum(each is None for each in self.endings)
 
-    def call(self, chunk: Chunk, epochs: int) -> tuple[np.ndarray, np.ndarray]:
+    def call(self, epochs: int, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
         """Trains a chunk for some epochs; returns the members' records and their numbers."""
         limits = self.limits._replace(steps=epochs, epochs=chunk.limit)
         chunk.carry, table, counts = in_step.advance(
@@ -228,12 +227,12 @@ class Members:
         scores = [self.ready.sign * row[self.ready.column] for book in self.books for row in book.records.values[-1:]]
         finite = [score for score in scores if math.isfinite(score)]
         best = {f"best_{self.ready.monitored}": self.ready.sign * min(finite)} if finite else {}
-        self.progress.show(done, {"running": self.going_on(), **best})
+        self.progress.show(done, {"running": float(self.going_on()), **best})
 
     def run(self, number: int, carry: Carry) -> Run:
         """The run of one member, as `fit` has it."""
         book = self.books[number]
-        share = self.shares[number]
+        share = jax.tree.map(jnp.asarray, self.shares[number])
         return Run(
             plan=self.plan(number),
             key=self.keys[number],
@@ -269,14 +268,7 @@ def _fitting(train: Any, count: int) -> int:
     if jax.default_backend() != "cpu":
         return count
     state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(train) if _is_plain(leaf)) / count
-    return max(1, min(MOST_IN_A_CHUNK, int(CACHE_BYTES // max(state, 1)), math.ceil(count / _workers())))
-
-
-def _workers() -> int:
-    """How many chunks are trained at the same time."""
-    if jax.default_backend() != "cpu":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(MOST_IN_A_CHUNK, int(CACHE_BYTES // max(state, 1)), math.ceil(count / workers.count())))
 
 
 def _is_plain(leaf: Any) -> bool:

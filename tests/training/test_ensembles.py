@@ -1,0 +1,361 @@
+"""Members of an ensemble are what `fit` makes of them alone."""
+
+import os
+import signal
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn import losses, metrics, mlp, optimisers, schedules, training
+from jaxnn.objective import Objective, l2
+from jaxnn.training import member_loop
+
+COUNT = 5
+ROWS = 37  # with a short last batch
+KEYS = jax.random.split(jax.random.key(3), COUNT)
+REGRESSION = Objective(mlp.apply, losses.squared_error)
+CLASSES = Objective(mlp.apply, losses.softmax_cross_entropy)
+WORDS = dict(epochs=4, batch_size=8)
+fit = partial(training.fit, progress=False)
+fit_ensemble = partial(training.fit_ensemble, progress=False, key=KEYS)
+
+
+def starts(sizes=(3, 4, 2), dtype=np.float32, count=COUNT):
+    init = lambda key: mlp.init(key, sizes, dtype=dtype)
+    return jax.vmap(init)(jax.random.split(jax.random.key(0), count))
+
+
+def table(dtype=np.float32, classes=False):
+    random = np.random.default_rng(1)
+    x = random.normal(size=(ROWS, 3)).astype(dtype)
+    if classes:
+        return x, (x[:, 0] > 0).astype(np.int32)
+    return x, np.tanh(x[:, :2] - 0.3).astype(dtype)
+
+
+def member(tree, i):
+    return jax.tree.map(lambda leaf: leaf[i], tree)
+
+
+def assert_same(found, expected, dtype=np.float32):
+    """The same run to rounding: `found` and `expected` are of type `Fit`."""
+    close = partial(np.testing.assert_allclose, rtol=5e-4 if dtype == np.float32 else 1e-10, atol=1e-6)
+    assert (found.stop, found.reason, found.notes) == (expected.stop, expected.reason, expected.notes)
+    assert found.best_epoch == expected.best_epoch
+    close(found.best_score, expected.best_score)
+    assert int(found.state.step) == int(expected.state.step)
+    for part in ("loss", "gradient_norm", "learning_rate", "validation_loss", "training_loss"):
+        if getattr(expected.history, part) is not None:
+            close(getattr(found.history, part), getattr(expected.history, part))
+    jax.tree.map(close, found.history.metrics, expected.history.metrics)
+    jax.tree.map(close, (found.params, found.best_params), (expected.params, expected.best_params))
+
+
+@pytest.mark.by_default("adam", "sgd", "nadam", "radam")
+@pytest.mark.parametrize("name", optimisers.TABLE)
+def test_a_member_is_the_fit_with_its_key_by_every_rule(x64, name):
+    params, data = starts(dtype=np.float64), table(np.float64)
+    rule = optimisers.TABLE[name](1e-3)
+    found = fit_ensemble(REGRESSION, rule, params, data, members_at_once=2, **WORDS)
+    assert len(found) == COUNT
+    for i in range(COUNT):
+        alone = fit(REGRESSION, rule, member(params, i), data, key=KEYS[i], **WORDS)
+        assert_same(found.members[i], alone, np.float64)
+        jax.tree.map(np.testing.assert_array_equal, member(found.best_params, i), found.members[i].best_params)
+
+
+@pytest.mark.parametrize(
+    ("words", "data_words"),
+    [
+        ({"validation": 0.3, "patience": 2, "monitor": "accuracy", "metrics": ["accuracy"]}, {"classes": True}),
+        ({"monitor": "loss", "min_delta": 1e-3, "patience": 1}, {}),
+        ({"class_weight": "balanced", "validation": 0.3, "metrics": ["accuracy"]}, {"classes": True}),
+        ({"batch_size": 100}, {}),
+    ],
+    ids=["patience", "monitor", "class_weight", "full_batch"],
+)
+def test_all_that_fit_does_at_an_epochs_end_is_done_for_each(words, data_words):
+    params, data = starts(), table(**data_words)
+    objective = CLASSES if data_words else REGRESSION
+    words = WORDS | {"epochs": 12} | words
+    rates = optimisers.stack(optimisers.adam, learning_rate=np.geomspace(1e-3, 0.3, COUNT).tolist())
+    found = fit_ensemble(objective, rates, params, data, members_at_once=2, **words)
+    held_out = {}
+    if "validation" in words:  # split off by the first member's key, for all
+        data, held_out = split(data, KEYS[0]), {}
+        data, held_out = data[0], {"validation": data[1]}
+    for i in range(COUNT):
+        alone = fit(objective, member(rates, i), member(params, i), data, key=KEYS[i], **words | held_out)
+        assert_same(found.members[i], alone)
+    if "patience" in words:
+        assert len({fit.best_epoch for fit in found.members}) > 1  # they did not all end at once
+
+
+def split(data, key):
+    from jaxnn.training import inputs, preparation
+
+    device = tuple(map(jnp.asarray, data))
+    return inputs.split_rows(device, 0.3, jax.random.fold_in(key, preparation.SPLIT_KEY))[:2]
+
+
+def test_hyperparameters_of_each_are_a_sequence_or_a_stack():
+    params, data = starts(), table()
+    rules = [optimisers.adamw(schedules.cosine(1e-2 * 2**i, steps=20), weight_decay=0.01 * i + 0.01) for i in range(COUNT)]
+    by_sequence = fit_ensemble(REGRESSION, rules, params, data, **WORDS)
+    for i, rule in enumerate(rules):
+        assert_same(by_sequence.members[i], fit(REGRESSION, rule, member(params, i), data, key=KEYS[i], **WORDS))
+    decays = [0.0, 0.1, 0.2, 0.3, 0.4]
+    by_stack = fit_ensemble(
+        REGRESSION, optimisers.stack(optimisers.adamw, learning_rate=0.01, weight_decay=decays), params, data, **WORDS
+    )
+    for i, decay in enumerate(decays):
+        rule = optimisers.adamw(0.01, weight_decay=decay)
+        assert_same(by_stack.members[i], fit(REGRESSION, rule, member(params, i), data, key=KEYS[i], **WORDS))
+
+
+def test_penalties_and_dropout_rates_of_each():
+    params, data = starts(), table()
+    objectives = [
+        Objective(partial(mlp.apply, dropout=0.1 + 0.1 * i), losses.squared_error, l2(0.01 * 3**i))
+        for i in range(COUNT)
+    ]
+    found = fit_ensemble(objectives, optimisers.adam(1e-2), params, data, **WORDS)
+    for i, objective in enumerate(objectives):
+        alone = fit(objective, optimisers.adam(1e-2), member(params, i), data, key=KEYS[i], **WORDS)
+        assert_same(found.members[i], alone)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_folds_of_unequal_lengths(weighted):
+    """Rows and validation rows of each; the folds have eight rows, or seven."""
+    params, data = starts(), table()
+    if weighted:
+        data = (*data, np.linspace(0.5, 2, ROWS).astype(np.float32))
+    folds = np.array_split(np.random.default_rng(0).permutation(ROWS), COUNT)
+    rest = [np.setdiff1d(np.arange(ROWS), fold) for fold in folds]
+    words = WORDS | {"metrics": ["rmse"]}
+    found = fit_ensemble(
+        REGRESSION, optimisers.adam(1e-2), params, data, rows=rest, validation_rows=folds, members_at_once=2, **words
+    )
+    for i, (fold, others) in enumerate(zip(folds, rest, strict=True)):
+        own, held_out = (tuple(part[rows] for part in data) for rows in (others, fold))
+        alone = fit(
+            REGRESSION, optimisers.adam(1e-2), member(params, i), own, key=KEYS[i], validation=held_out, **words
+        )
+        assert_same(found.members[i], alone)
+
+
+def test_bootstrap_samples_and_weights_of_each():
+    params, data = starts(), table()
+    random = np.random.default_rng(5)
+    samples = [random.integers(0, ROWS, ROWS) for _ in range(COUNT)]
+    by_rows = fit_ensemble(REGRESSION, optimisers.sgd(0.1), params, data, rows=samples, **WORDS)
+    weights = random.exponential(size=(COUNT, ROWS))
+    by_weights = fit_ensemble(REGRESSION, optimisers.sgd(0.1), params, data, weights=weights, **WORDS)
+    for i, sample in enumerate(samples):
+        own = tuple(part[sample] for part in data)
+        assert_same(
+            by_rows.members[i], fit(REGRESSION, optimisers.sgd(0.1), member(params, i), own, key=KEYS[i], **WORDS)
+        )
+        own = (*data, weights[i].astype(np.float32))
+        assert_same(
+            by_weights.members[i], fit(REGRESSION, optimisers.sgd(0.1), member(params, i), own, key=KEYS[i], **WORDS)
+        )
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_a_member_that_diverges_changes_no_other(at_once):
+    params, data = starts(), table()
+    words = WORDS | {"epochs": 12, "members_at_once": at_once}
+    tame = fit_ensemble(REGRESSION, [optimisers.sgd(0.01)] * COUNT, params, data, **words)
+    rules = [optimisers.sgd(1e7 if i == 2 else 0.01) for i in range(COUNT)]
+    found = fit_ensemble(REGRESSION, rules, params, data, **words)
+    for i in range(COUNT):
+        if i != 2:
+            jax.tree.map(np.testing.assert_array_equal, found.members[i].params, tame.members[i].params)
+            assert found.members[i].notes == ()
+    alone = fit(REGRESSION, rules[2], member(params, 2), data, key=KEYS[2], **WORDS | {"epochs": 12})
+    assert found.members[2].reason == alone.reason == "diverged"
+    assert found.members[2].stop == alone.stop
+    assert found.members[2].notes == alone.notes
+
+
+def test_a_member_that_recovers_from_divergence_goes_on_as_in_fit():
+    params, data = starts(), table()
+    rules = [optimisers.sgd(rate) for rate in (0.01, 6.0, 0.02, 0.03, 3.0)]
+    objective = Objective(mlp.apply, losses.squared_error)
+    words = WORDS | {"epochs": 30}
+    found = fit_ensemble(objective, rules, params, data, members_at_once=2, **words)
+    recovered = 0
+    for i, rule in enumerate(rules):
+        alone = fit(objective, rule, member(params, i), data, key=KEYS[i], **words)
+        recovered += bool(alone.notes) and alone.reason == "epochs"
+        assert found.members[i].notes == alone.notes
+        assert found.members[i].stop == alone.stop
+        assert len(found.members[i].history.loss) == len(alone.history.loss)
+    assert recovered
+
+
+def test_one_at_a_time_a_members_bits_are_its_own():
+    params, data = starts(), table()
+    run = lambda chosen: fit_ensemble(
+        REGRESSION,
+        optimisers.adam(1e-2),
+        member(params, chosen),
+        data,
+        key=KEYS[chosen],
+        members_at_once=1,
+        **WORDS,
+    )
+    together, backwards = run(np.arange(COUNT)), run(np.arange(COUNT)[::-1])
+    for i in range(COUNT):
+        one, other = together.members[i], backwards.members[COUNT - 1 - i]
+        states = [fit.state._replace(key=jax.random.key_data(fit.state.key)) for fit in (one, other)]
+        jax.tree.map(np.testing.assert_array_equal, states[0], states[1])
+        np.testing.assert_array_equal(one.history.loss, other.history.loss)
+
+
+def test_one_key_is_split():
+    params, data = starts(), table()
+    found = fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, **WORDS | {"key": jax.random.key(7)})
+    keys = jax.random.split(jax.random.key(7), COUNT)
+    again = fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, **WORDS | {"key": keys})
+    jax.tree.map(np.testing.assert_array_equal, found.params, again.params)
+    other = fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, **WORDS)
+    assert not np.array_equal(found.params[0].w, other.params[0].w)
+
+
+def test_members_that_have_ended_cost_nothing_more(monkeypatch):
+    """Each member whose patience is over leaves; the chunks get fewer."""
+    monkeypatch.setattr(member_loop, "CALL_SECONDS", 0.0)  # one epoch a call
+    made, advance = [], member_loop.in_step.advance
+    monkeypatch.setattr(member_loop.in_step, "advance", lambda *a: made.append(a) or advance(*a))
+    params, data = starts(), table()
+    rates = optimisers.stack(optimisers.sgd, learning_rate=[0.0, 0.0, 0.0, 0.0, 0.1])
+    found = fit_ensemble(
+        REGRESSION, rates, params, data, members_at_once=2, patience=2, monitor="loss", **WORDS | {"epochs": 20}
+    )
+    assert found.best_epoch.tolist() == [1, 1, 1, 1, 20]
+    assert [fit.reason for fit in found.members] == ["patience"] * 4 + ["epochs"]
+    assert len(made) == 3 * 3 + (20 - 3)
+
+
+def test_other_numbers_compile_nothing(compilations):
+    params, data = starts(), table()
+    run = lambda rate, strength: fit_ensemble(
+        Objective(mlp.apply, losses.squared_error, l2(strength)), optimisers.adam(rate), params, data, **WORDS
+    )
+    run(1e-2, 0.1)
+    before = compilations()
+    run(1e-3, 0.2)
+    assert compilations() == before > 0
+
+
+@pytest.mark.usefixtures("in_the_foreground")
+def test_an_interrupt_keeps_what_was_learnt(monkeypatch):
+    monkeypatch.setattr(member_loop, "CALL_SECONDS", 0.0)  # one epoch a call
+    made, advance = [], member_loop.in_step.advance
+
+    def interrupted(*arguments):
+        made.append(None)
+        if len(made) == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return advance(*arguments)
+
+    monkeypatch.setattr(member_loop.in_step, "advance", interrupted)
+    params, data = starts(), table()
+    found = fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, members_at_once=3, **WORDS | {"epochs": 1000})
+    assert found.interrupted == "SIGTERM"
+    for i, each in enumerate(found.members):
+        assert each.interrupted == "SIGTERM"
+        assert each.stop == f"interrupted by SIGTERM after {len(each.history.loss)} epochs"
+        np.testing.assert_allclose(each.best_score, REGRESSION(member(found.best_params, i), data), rtol=1e-5)
+
+
+def test_progress_tells_how_many_run_and_the_best(capsys):
+    params, data = starts(), table()
+    fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, **WORDS | {"progress": True, "validation": 0.2})
+    assert "epoch 4/4  running 0  best validation loss " in capsys.readouterr().err
+
+
+BAD = [
+    ({"params": member(starts(), 0)}, "Every leaf of params needs a leading axis of the same number of members"),
+    ({"params": starts(count=3)}, r"got params\[0\].w 3, params\[0\].b 3, params\[1\].w 3, params\[1\].b 3, key 5"),
+    ({"params": member(starts(), slice(0, 0)), "key": KEYS[:0]}, "an ensemble has at least one"),
+    ({"optimiser": [optimisers.adam(1e-2)] * 3}, "There are 5 members by params, but 3 in optimiser"),
+    ({"objective": [REGRESSION] * 6}, "There are 5 members by params, but 6 in objective"),
+    ({"optimiser": [optimisers.adam(1e-2)] * 4 + [optimisers.sgd(1e-2)]}, r"optimiser\[0\] and optimiser\[4\] differ in"
+     " more than numbers"),
+    ({"optimiser": optimisers.stack(optimisers.adam, learning_rate=[0.1, 0.2])}, "5 members by params, but 2"),
+    ({"rows": [[0, 1]] * 4}, "There are 5 members by params, but 4 in rows"),
+    ({"rows": [[0, 1]] * 4 + [[0, 37]]}, r"rows\[4\] has row 37; rows are numbered from 0 to 36"),
+    ({"rows": [[0.5]] * 5}, r"rows\[0\] must be a list of row numbers, got float64"),
+    ({"validation_rows": [[-1]] * 5}, r"validation_rows\[0\] has row -1"),
+    ({"validation_rows": [[1]] * 5, "validation": 0.2}, "validation or validation_rows, not both"),
+    ({"weights": np.ones((4, ROWS))}, r"weights must have shape \(5, 37\)"),
+    ({"weights": np.zeros((5, ROWS))}, r"weights\[0\] is 0 in every row"),
+    ({"members_at_once": 0}, "members_at_once must be a whole number ≥ 1"),
+    ({"epochs": 0}, "epochs must be a whole number ≥ 1"),
+    ({"metrics": [lambda outputs, targets, weight: float(np.asarray(outputs).mean())]}, "cannot be traced by JAX"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), BAD)
+def test_bad_input_is_named(words, message):
+    arguments = {"objective": REGRESSION, "optimiser": optimisers.adam(1e-2), "params": starts(), "data": table()}
+    with pytest.raises(ValueError, match=message):
+        training.fit_ensemble(**arguments | WORDS | {"key": KEYS, "progress": False} | words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [({"key": 3}, "key must be a PRNG key"), ({"optimiser": "adam"}, "optimiser must have init and update")],
+)
+def test_the_wrong_type_is_named(words, message):
+    arguments = {"objective": REGRESSION, "optimiser": optimisers.adam(1e-2), "params": starts(), "data": table()}
+    with pytest.raises(TypeError, match=message):
+        training.fit_ensemble(**arguments | WORDS | {"key": KEYS, "progress": False} | words)
+
+
+def test_a_fold_without_a_class_is_named():
+    x, y = table(classes=True)
+    ones = np.flatnonzero(y == 1)
+    with pytest.raises(ValueError, match=r"monitor='roc_auc' is undefined on validation_rows\[1\]: it needs rows"):
+        fit_ensemble(CLASSES, optimisers.adam(1e-2), starts(), (x, y), validation_rows=[np.arange(ROWS), ones] +
+                     [np.arange(ROWS)] * 3, metrics=["roc_auc"], monitor="roc_auc", **WORDS)  # fmt: skip
+
+
+def test_more_members_than_memory_holds_are_refused(monkeypatch):
+    monkeypatch.setattr(member_loop, "machine_memory", lambda: 20_000)
+    with pytest.raises(ValueError, match=r"5 members need about .* GB, more than half .*: train at most \d at a time"):
+        fit_ensemble(REGRESSION, optimisers.adam(1e-2), starts(), table(), **WORDS)
+
+
+def test_a_plain_objective_of_weighted_rows():
+    """A plain J gets weights of mean 1 over the rows of each."""
+
+    def weighted(params, batch):
+        x, y, weight = batch
+        return jnp.mean(weight * jnp.sum((mlp.apply(params, x) - y) ** 2, axis=1))
+
+    params, data = starts(), (*table(), np.linspace(1, 3, ROWS).astype(np.float32))
+    samples = [np.arange(i, ROWS - 5 + i) for i in range(COUNT)]
+    found = fit_ensemble(weighted, optimisers.adam(1e-2), params, data, rows=samples, **WORDS)
+    for i, sample in enumerate(samples):
+        own = tuple(part[sample] for part in data)
+        assert_same(
+            found.members[i], fit(weighted, optimisers.adam(1e-2), member(params, i), own, key=KEYS[i], **WORDS)
+        )
+
+
+def test_it_trains():
+    """Eight starts on the classes of a table: each learns, and the best by its score is the best there is."""
+    data = table(classes=True)
+    found = fit_ensemble(CLASSES, optimisers.adam(3e-2), starts(), data, epochs=60, batch_size=8)
+    accuracy = metrics.from_outputs("accuracy")
+    accuracies = [accuracy(mlp.apply(fit.best_params, data[0]), data[1]) for fit in found.members]
+    assert min(accuracies) > 0.9
+    assert np.all(found.best_score < 0.3)
