@@ -25,7 +25,7 @@ from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import evidence
 from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
-from jaxnn.optimisers.second_order.regions import Damping, nielsen
+from jaxnn.optimisers.second_order.regions import NIELSEN, Damping
 from jaxnn.optimisers.second_order.trials import Proposal, until_taken
 from jaxnn.types import Optimiser, Scalar
 
@@ -81,7 +81,7 @@ def bayesian_regularisation(*, damping: Scalar = 1e-3, decay: Scalar = 1e-6) -> 
             return Proposal(s, 0.5 * jnp.vdot(s, region[0] * s - f.gradient))
 
         region = (jnp.where(first, damping * largest, state.damping), state.growth)
-        taken = until_taken(propose, lambda region, gain, _: nielsen(region, gain), region, f)
+        taken = until_taken(propose, NIELSEN, region, f)
         lam = jnp.maximum(taken.region[0], jnp.finfo(g.dtype).eps ** 2 * largest)
 
         gamma = evidence.effective_parameters(g, decays)

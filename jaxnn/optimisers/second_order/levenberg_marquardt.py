@@ -62,7 +62,7 @@ def levenberg_marquardt(
         ValueError: the rule or scale is unknown, or the damping out of range; at the update, the objective is not an
             `Objective`, or its predict has a `jax.custom_vjp` and so no second derivative along a step.
     """
-    adapt = checks.one_of(rule, regions.DAMPING_RULES, "rule")
+    damping_rule = checks.one_of(rule, regions.DAMPING_RULES, "rule")
     metric = checks.one_of(scale, scaling.METRICS, "scale")
     checks.positive(damping=damping)
 
@@ -78,9 +78,8 @@ def levenberg_marquardt(
         region = (jnp.where(state.step == 0, first, state.damping), state.growth)
 
         propose = lambda region: Proposal(*model.step(region[0] * d))
-        adapted = lambda region, gain, _: adapt(region, gain)
         promised = lambda: model.predicted(promise.ridge(curvature))
-        taken = until_taken(propose, adapted, region, problem, promised=promised, relaxed=regions.relaxed)
+        taken = until_taken(propose, damping_rule, region, problem, promised)
         smallest = jnp.min(jnp.where(curvature > 0, curvature / d, jnp.inf))
         eps, tiny = jnp.finfo(d.dtype).eps, jnp.finfo(d.dtype).tiny
         least = jnp.where(jnp.isfinite(smallest), eps**2 * smallest, 0.0) + tiny / eps

@@ -31,10 +31,15 @@ from jaxnn.optimisers.second_order import products, promise, regions, scaling
 from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.optimisers.second_order.subproblems.steihaug import steihaug
-from jaxnn.optimisers.second_order.trials import RELAXED, Proposal, until_taken
+from jaxnn.optimisers.second_order.trials import RELAXED, Proposal, Rule, until_taken
 from jaxnn.types import Optimiser, Scalar
 
 Region: TypeAlias = tuple[Array, Array]  # Δ, and the factor on η
+RULE = Rule(
+    adapt=lambda region, gain, tried: (regions.radius(region[0], gain, tried), region[1]),
+    relaxed=lambda region: (RELAXED * region[0], region[1] / RELAXED),
+    keep=False,
+)
 
 
 class NewtonCGState(NamedTuple):
@@ -98,16 +103,10 @@ def newton_cg(
 
         def propose(region: Region) -> Proposal:
             s = steihaug(product, g, region[0], preconditioner=m, tolerance=eta * norm, max_iterations=most)
-            return Proposal(s.step, s.predicted_reduction, s.iterations, s.at_boundary)
+            return Proposal(s.step, s.predicted_reduction, tree.norm(root * s.step), s.at_boundary, s.iterations)
 
-        def adapt(region: Region, gain: Array, tried: Proposal) -> Region:
-            radius, forcing = region
-            return regions.radius(radius, gain, tree.norm(root * tried.step), tried.at_boundary), forcing
-
-        region = (radius, state.forcing)
-        left = lambda: promise.by_products(product, g, m)
-        wider = lambda region: (RELAXED * region[0], region[1] / RELAXED)
-        taken = until_taken(propose, adapt, region, problem, promised=left, relaxed=wider, keep_region=False)
+        promised = lambda: promise.by_products(product, g, m)
+        taken = until_taken(propose, RULE, (radius, state.forcing), problem, promised)
         radius, forcing = taken.region
         evaluations = taken.report.evaluations + (g.size if preconditioner == "diagonal" else 0)
         report = taken.report._replace(damping=radius, evaluations=evaluations)

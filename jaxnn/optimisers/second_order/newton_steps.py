@@ -18,9 +18,7 @@ from jaxnn.optimisers.second_order.backtracking import shifted_search
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.optimisers.second_order.scaling import scaled
 from jaxnn.optimisers.second_order.subproblems import secular
-from jaxnn.optimisers.second_order.trials import ACCEPTABLE, RELAXED, Proposal, Taken, until_taken
-
-TRUSTED = 0.1  # the least gain ratio of an accepted trust-region step; with 10⁻⁴, the first may leave the basin
+from jaxnn.optimisers.second_order.trials import Proposal, Rule, Taken, until_taken
 
 Step: TypeAlias = tuple[Array, Array, Array, Report]
 
@@ -56,38 +54,19 @@ def line_search(problem: Problem, hessian: Array, region: Array, d: Array) -> St
 
 def trust_region(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
     """The model's minimiser within |D^½ s| ≤ Δ."""
-
-    def adapt(radius: Array, gain: Array, tried: Proposal) -> Array:
-        length = jnp.linalg.norm(jnp.sqrt(d) * tried.step)
-        return regions.radius(radius, gain, length, length >= 0.8 * radius)
-
-    wider = lambda radius: RELAXED * radius
-    taken = _limited(problem, hessian, region, d, secular.trust_region, adapt, wider, TRUSTED)
+    taken = _limited(problem, hessian, region, d, secular.trust_region, regions.RADIUS)
     return taken.step, jnp.ones_like(region), taken.region, taken.report._replace(damping=taken.region)
 
 
 def cubic(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
     """The minimiser of the model plus ⅓ σ |D^½ s|³."""
-
-    def adapt(sigma: Array, gain: Array, tried: Proposal) -> Array:
-        del tried
-        return jnp.where(gain < 0.1, 4 * sigma, jnp.where(gain > 0.9, 0.25 * sigma, sigma))
-
-    wider = lambda sigma: sigma / RELAXED**2
-    taken = _limited(problem, hessian, region, d, secular.cubic, adapt, wider, ACCEPTABLE)
+    taken = _limited(problem, hessian, region, d, secular.cubic, regions.SIGMA)
     sigma = jnp.maximum(taken.region, jnp.finfo(region.dtype).tiny * 1e8)
     return taken.step, jnp.ones_like(region), sigma, taken.report._replace(damping=sigma)
 
 
 def _limited(
-    problem: Problem,
-    hessian: Array,
-    region: Array,
-    d: Array,
-    minimiser: Callable[[Array, Array, Array], Any],
-    adapt: Callable[..., Array],
-    relaxed: Callable[[Array], Array],
-    acceptable: float,
+    problem: Problem, hessian: Array, region: Array, d: Array, minimiser: Callable[..., Any], rule: Rule
 ) -> Taken:
     """Trials of the minimiser of the model of D^½ s, whose length is limited by the region."""
     root = jnp.sqrt(d)
@@ -95,10 +74,11 @@ def _limited(
 
     def propose(region: Array) -> Proposal:
         found = minimiser(h, slope, region)
-        return Proposal(found.step / root, found.predicted)
+        s = found.step / root
+        length = jnp.linalg.norm(root * s)
+        return Proposal(s, found.predicted, length, at_boundary=length >= 0.8 * region)
 
-    promised = lambda: promise.of(hessian, problem.gradient)
-    return until_taken(propose, adapt, region, problem, promised=promised, relaxed=relaxed, acceptable=acceptable)
+    return until_taken(propose, rule, region, problem, lambda: promise.of(hessian, problem.gradient))
 
 
 STEPS: MappingProxyType[str, Callable[[Problem, Array, Array, Array], Any]] = MappingProxyType(

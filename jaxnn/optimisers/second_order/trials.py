@@ -32,8 +32,18 @@ class Proposal(NamedTuple):
 
     step: Float[Array, " n"]
     predicted: Float[Array, ""]  # reduction
+    length: Any = None  # as a trust region measures it, and whether it is at its boundary
+    at_boundary: Any = None
     products: Any = 0  # with the Hessian, that it cost
-    at_boundary: Any = False  # of a trust region
+
+
+class Rule(NamedTuple):
+    """What the region of a model follows."""
+
+    adapt: Callable[[Any, Array, Proposal], Any]  # region, gain ratio, proposal -> that of the next trial or iteration
+    relaxed: Callable[[Any], Any]  # region -> one that is `RELAXED` times as wide
+    acceptable: float = ACCEPTABLE  # the least gain ratio of an accepted step
+    keep: bool = True  # the region, if rounding hides the gain or no step was acceptable
 
 
 class Taken(NamedTuple):
@@ -47,27 +57,20 @@ class Taken(NamedTuple):
 
 def until_taken(
     propose: Callable[[Any], Proposal],
-    adapt: Callable[[Any, Array, Proposal], Any],
+    rule: Rule,
     region: Any,
     problem: Problem,
-    *,
     promised: Callable[[], Array] | None = None,
-    relaxed: Callable[[Any], Any] = lambda region: region,
-    acceptable: float = ACCEPTABLE,
-    keep_region: bool = True,
 ) -> Taken:
     """Tries steps until one is acceptable, `TRIALS` at most.
 
     Args:
         propose: region -> proposal.
-        adapt: (region, gain ratio, proposal) -> the region of the next trial, or of the next iteration.
+        rule: what the region follows.
         region: a pytree: damping, or a radius.
         problem: J near the parameters.
         promised: computes the reduction that the model predicts for a step without limit; under `vmap` it is called at
             every step, otherwise only if the step's own prediction is within rounding. None: as the step predicts.
-        relaxed: region -> a region that is `RELAXED` times as wide.
-        acceptable: the least gain ratio of an accepted step.
-        keep_region: whether to keep the region if rounding hides the gain, or no step was acceptable.
     """
 
     def trial(last: Taken) -> Taken:
@@ -75,9 +78,9 @@ def until_taken(
         step, predicted = proposal.step, proposal.predicted
         step = jnp.where(jnp.isfinite(step), step, jnp.nan)  # NaN marks a system that could not be solved
         gain, hidden = _gain_ratio(problem, step, predicted)
-        region = adapt(last.region, gain, proposal._replace(step=step))
-        region = tree.select(hidden, last.region, region) if keep_region else region
-        accepted, evaluations = gain > acceptable, last.report.evaluations + 1 + proposal.products
+        region = rule.adapt(last.region, gain, proposal)
+        region = tree.select(hidden, last.region, region) if rule.keep else region
+        accepted, evaluations = gain > rule.acceptable, last.report.evaluations + 1 + proposal.products
         outcome = report.Report(predicted, gain, nan, evaluations, accepted, ~accepted, hidden, predicted)
         return Taken(step, region, last.trials + 1, outcome)
 
@@ -86,10 +89,10 @@ def until_taken(
     going_on = lambda last: ~last.report.accepted & (last.trials < TRIALS)
     taken = jax.lax.while_loop(going_on, trial, Taken(jnp.zeros_like(problem.theta), region, none, untried))
     accepted = taken.report.accepted
-    if keep_region:  # a region that no step was acceptable in would poison the next batch
+    if rule.keep:  # a region that no step was acceptable in would poison the next batch
         taken = taken._replace(region=tree.select(accepted, taken.region, region))
     taken = taken._replace(step=jnp.where(accepted, taken.step, 0.0))
-    return taken if promised is None else _with_promise(taken, promised, relaxed, problem.rounding)
+    return taken if promised is None else _with_promise(taken, promised, rule.relaxed, problem.rounding)
 
 
 def _with_promise(

@@ -13,7 +13,7 @@ from jaxnn import Objective, losses, optimisers
 from jaxnn.derivatives import rounding
 from jaxnn.optimisers.report import start
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
-from jaxnn.optimisers.second_order.trials import Proposal, until_taken
+from jaxnn.optimisers.second_order.trials import Proposal, Rule, until_taken
 
 X, Y = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 1.0]]), np.array([1.0, 2.0, 3.0])
 
@@ -79,8 +79,8 @@ def test_trials_count_what_they_cost_and_keep_the_region_if_asked(keep, x64):
 
     def tried(problem):
         propose = lambda region: Proposal(region * problem.gradient, jnp.ones(()), products=2)
-        halved = lambda region, gain, proposal: region / 2
-        return until_taken(propose, halved, jnp.ones(()), problem, keep_region=keep)
+        halved = Rule(lambda region, gain, proposal: region / 2, relaxed=lambda region: region, keep=keep)
+        return until_taken(propose, halved, jnp.ones(()), problem)
 
     taken = asked(tried)
     assert not taken.report.accepted
