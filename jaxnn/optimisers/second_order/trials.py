@@ -2,7 +2,7 @@
 
     s = propose(region)                         a step, and the reduction m(0) - m(s) > 0 that the model predicts
     ρ = (J(θ) - J(θ + s)) / (m(0) - m(s))       gain ratio: actual over predicted reduction
-    accepted if ρ > 10⁻⁴, or the method's own bound; else region ← adapt(region, ρ, s), and again
+    accepted if ρ > 10⁻⁴, or the rule's own bound; else region ← adapt(region, ρ, s), and again
 
 A trial value that is not finite counts as ρ = -∞. If both reductions are within J's rounding error, ρ is meaningless,
 and the model is trusted: ρ = 1, and the region is kept. Differences of J are accurate to √ε in the parameters, steps of
@@ -31,19 +31,19 @@ class Proposal(NamedTuple):
     """A step to be tried."""
 
     step: Float[Array, " n"]
-    predicted: Float[Array, ""]  # reduction
-    length: Any = None  # as a trust region measures it, and whether it is at its boundary
-    at_boundary: Any = None
-    products: Any = 0  # with the Hessian, that it cost
+    predicted: Float[Array, ""]  # m(0) - m(s)
+    length: Any = None  # |s| as a trust region measures it
+    at_boundary: Any = None  # whether s ends at the boundary of that region
+    products: Any = 0  # how many products with the Hessian s took
 
 
 class Rule(NamedTuple):
-    """What the region of a model follows."""
+    """How the region in which a model is trusted follows the trials."""
 
-    adapt: Callable[[Any, Array, Proposal], Any]  # region, gain ratio, proposal -> that of the next trial or iteration
+    adapt: Callable[[Any, Array, Proposal], Any]  # region, ρ, proposal -> region of the next trial or iteration
     relaxed: Callable[[Any], Any]  # region -> one that is `RELAXED` times as wide
-    acceptable: float = ACCEPTABLE  # the least gain ratio of an accepted step
-    keep: bool = True  # the region, if rounding hides the gain or no step was acceptable
+    acceptable: float = ACCEPTABLE  # the least ρ of an accepted step
+    keep: bool = True  # whether to keep the region if rounding hides ρ, or no step was acceptable
 
 
 class Taken(NamedTuple):
@@ -66,7 +66,7 @@ def until_taken(
 
     Args:
         propose: region -> proposal.
-        rule: what the region follows.
+        rule: how the region follows the trials.
         region: a pytree: damping, or a radius.
         problem: J near the parameters.
         promised: computes the reduction that the model predicts for a step without limit; under `vmap` it is called at
@@ -75,8 +75,8 @@ def until_taken(
 
     def trial(last: Taken) -> Taken:
         proposal = propose(last.region)
-        step, predicted = proposal.step, proposal.predicted
-        step = jnp.where(jnp.isfinite(step), step, jnp.nan)  # NaN marks a system that could not be solved
+        predicted = proposal.predicted
+        step = jnp.where(jnp.isfinite(proposal.step), proposal.step, jnp.nan)  # NaN: a system that was not solved
         gain, hidden = _gain_ratio(problem, step, predicted)
         region = rule.adapt(last.region, gain, proposal)
         region = tree.select(hidden, last.region, region) if rule.keep else region
