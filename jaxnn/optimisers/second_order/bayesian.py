@@ -25,8 +25,8 @@ from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import evidence
 from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
-from jaxnn.optimisers.second_order.regions import NIELSEN, Damping
-from jaxnn.optimisers.second_order.trials import Proposal, until_taken
+from jaxnn.optimisers.second_order.regions import NIELSEN, Damping, Proposal
+from jaxnn.optimisers.second_order.trials import until_taken
 from jaxnn.types import Optimiser, Scalar
 
 

@@ -24,10 +24,11 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories
 from jaxnn.optimisers.report import Report
-from jaxnn.optimisers.second_order import least_squares, promise, regions, scaling
+from jaxnn.optimisers.second_order import least_squares, promise, scaling
 from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
-from jaxnn.optimisers.second_order.trials import Proposal, until_taken
+from jaxnn.optimisers.second_order.regions import DAMPING_RULES, Proposal
+from jaxnn.optimisers.second_order.trials import until_taken
 from jaxnn.types import Optimiser, Scalar
 
 
@@ -62,7 +63,7 @@ def levenberg_marquardt(
         ValueError: the rule or scale is unknown, or the damping out of range; at the update, the objective is not an
             `Objective`, or its predict has a `jax.custom_vjp` and so no second derivative along a step.
     """
-    damping_rule = checks.one_of(rule, regions.DAMPING_RULES, "rule")
+    damping_rule = checks.one_of(rule, DAMPING_RULES, "rule")
     metric = checks.one_of(scale, scaling.METRICS, "scale")
     checks.positive(damping=damping)
 

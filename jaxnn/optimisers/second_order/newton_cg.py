@@ -27,17 +27,18 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, tree
 from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import products, promise, regions, scaling
+from jaxnn.optimisers.second_order import products, promise, scaling
 from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.optimisers.second_order.regions import RADIUS, RELAXED, Proposal, Rule
 from jaxnn.optimisers.second_order.subproblems.steihaug import steihaug
-from jaxnn.optimisers.second_order.trials import RELAXED, Proposal, Rule, until_taken
+from jaxnn.optimisers.second_order.trials import until_taken
 from jaxnn.types import Optimiser, Scalar
 
 Region: TypeAlias = tuple[Array, Array]  # Δ, and the factor on η
 RULE = Rule(
-    adapt=lambda region, gain, tried: (regions.radius(region[0], gain, tried), region[1]),
-    relaxed=lambda region: (RELAXED * region[0], region[1] / RELAXED),
+    adapt=lambda region, gain, tried: (RADIUS.adapt(region[0], gain, tried), region[1]),
+    relaxed=lambda region: (RADIUS.relaxed(region[0]), region[1] / RELAXED),
     keep=False,
 )
 

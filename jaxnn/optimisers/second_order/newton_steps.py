@@ -13,12 +13,13 @@ from jaxtyping import Array
 
 from jaxnn import tree
 from jaxnn.optimisers.report import Report
-from jaxnn.optimisers.second_order import promise, regions
+from jaxnn.optimisers.second_order import promise
 from jaxnn.optimisers.second_order.backtracking import shifted_search
 from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.optimisers.second_order.regions import RADIUS, SIGMA, Proposal, Rule
 from jaxnn.optimisers.second_order.scaling import scaled
 from jaxnn.optimisers.second_order.subproblems import secular
-from jaxnn.optimisers.second_order.trials import Proposal, Rule, Taken, until_taken
+from jaxnn.optimisers.second_order.trials import Taken, until_taken
 
 Step: TypeAlias = tuple[Array, Array, Array, Report]
 
@@ -54,13 +55,13 @@ def line_search(problem: Problem, hessian: Array, region: Array, d: Array) -> St
 
 def trust_region(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
     """The model's minimiser within |D^½ s| ≤ Δ."""
-    taken = _limited(problem, hessian, region, d, secular.trust_region, regions.RADIUS)
+    taken = _limited(problem, hessian, region, d, secular.trust_region, RADIUS)
     return taken.step, jnp.ones_like(region), taken.region, taken.report._replace(damping=taken.region)
 
 
 def cubic(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
     """The minimiser of the model plus ⅓ σ |D^½ s|³."""
-    taken = _limited(problem, hessian, region, d, secular.cubic, regions.SIGMA)
+    taken = _limited(problem, hessian, region, d, secular.cubic, SIGMA)
     sigma = jnp.maximum(taken.region, jnp.finfo(region.dtype).tiny * 1e8)
     return taken.step, jnp.ones_like(region), sigma, taken.report._replace(damping=sigma)
 

@@ -13,14 +13,35 @@ References:
     Nocedal & Wright, Numerical Optimization, 2006, Algorithm 4.1.
 """
 
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
-from jaxnn.optimisers.second_order.trials import ACCEPTABLE, RELAXED, Proposal, Rule
+ACCEPTABLE = 1e-4  # the least gain ratio of an accepted step
+RELAXED = 10.0  # the factor on the region if rounding hides the effect of a step
 
 Damping: TypeAlias = tuple[Array, Array]  # λ and ν
+
+
+class Proposal(NamedTuple):
+    """A step to be tried."""
+
+    step: Float[Array, " n"]
+    predicted: Float[Array, ""]  # m(0) - m(s)
+    length: Any = None  # |s| as a trust region measures it
+    at_boundary: Any = None  # whether s ends at the boundary of that region
+    products: Any = 0  # how many products with the Hessian s took
+
+
+class Rule(NamedTuple):
+    """How the region in which a model is trusted follows the trials."""
+
+    adapt: Callable[[Any, Array, Proposal], Any]  # region, ρ, proposal -> region of the next trial or iteration
+    relaxed: Callable[[Any], Any]  # region -> one that is `RELAXED` times as wide
+    acceptable: float = ACCEPTABLE  # the least ρ of an accepted step
+    keep: bool = True  # whether to keep the region if rounding hides ρ, or no step was acceptable
 
 
 def nielsen(region: Damping, gain: Array, tried: Any = None) -> Damping:

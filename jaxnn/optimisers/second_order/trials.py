@@ -2,7 +2,7 @@
 
     s = propose(region)                         a step, and the reduction m(0) - m(s) > 0 that the model predicts
     ρ = (J(θ) - J(θ + s)) / (m(0) - m(s))       gain ratio: actual over predicted reduction
-    accepted if ρ > 10⁻⁴, or the rule's own bound; else region ← adapt(region, ρ, s), and again
+    accepted if ρ > 10⁻⁴, or the rule's own bound; else region ← adapt(region, ρ, s), and again (`regions`)
 
 A trial value that is not finite counts as ρ = -∞. If both reductions are within J's rounding error, ρ is meaningless,
 and the model is trusted: ρ = 1, and the region is kept. Differences of J are accurate to √ε in the parameters, steps of
@@ -21,29 +21,9 @@ from jaxtyping import Array, Float, Int
 from jaxnn import tree
 from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.optimisers.second_order.regions import Proposal, Rule
 
-ACCEPTABLE = 1e-4  # the least gain ratio of an accepted step
-RELAXED = 10.0  # the factor on the region if rounding hides the effect of a step
 TRIALS = 40  # the most trials per iteration: by then λ has grown by 2^(40·41/2) under Nielsen's rule
-
-
-class Proposal(NamedTuple):
-    """A step to be tried."""
-
-    step: Float[Array, " n"]
-    predicted: Float[Array, ""]  # m(0) - m(s)
-    length: Any = None  # |s| as a trust region measures it
-    at_boundary: Any = None  # whether s ends at the boundary of that region
-    products: Any = 0  # how many products with the Hessian s took
-
-
-class Rule(NamedTuple):
-    """How the region in which a model is trusted follows the trials."""
-
-    adapt: Callable[[Any, Array, Proposal], Any]  # region, ρ, proposal -> region of the next trial or iteration
-    relaxed: Callable[[Any], Any]  # region -> one that is `RELAXED` times as wide
-    acceptable: float = ACCEPTABLE  # the least ρ of an accepted step
-    keep: bool = True  # whether to keep the region if rounding hides ρ, or no step was acceptable
 
 
 class Taken(NamedTuple):

@@ -13,7 +13,8 @@ from jaxnn import Objective, losses, optimisers
 from jaxnn.derivatives import rounding
 from jaxnn.optimisers.report import start
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
-from jaxnn.optimisers.second_order.trials import Proposal, Rule, until_taken
+from jaxnn.optimisers.second_order.regions import Proposal, Rule
+from jaxnn.optimisers.second_order.trials import until_taken
 
 X, Y = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 1.0]]), np.array([1.0, 2.0, 3.0])
 

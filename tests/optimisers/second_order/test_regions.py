@@ -3,8 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from jaxnn.optimisers.second_order.regions import RADIUS, SIGMA
-from jaxnn.optimisers.second_order.trials import Proposal
+from jaxnn.optimisers.second_order.regions import RADIUS, SIGMA, Proposal
 
 
 def tried(length, at_boundary=False):
