@@ -463,6 +463,7 @@ REST = "what rounding left out of a sum: it is there for float32, and the tests 
 LEFT = "left = 1 - state.bias - state.bias_rest  # Π before this step"
 SUM = "bias, rest = numerics.two_sum(state.bias, state.bias_rest + off * left)"
 AHEAD = "ahead, here = following / (bias + (rest + off_then * (1 - bias))), off / bias"
+KEPT = "a state keeps its dtypes anyway (`factories.Member`), and the update is cast: the same but for a rounding"
 SAME: dict[tuple[str, str, str], str] = {
     ("nadam", LEFT, LEFT.replace("- state.bias_rest", "+ state.bias_rest")): REST,
     ("nadam", LEFT, LEFT.replace(" - state.bias_rest", "")): REST,
@@ -483,6 +484,8 @@ SAME: dict[tuple[str, str, str], str] = {
         "return tree.cast_like(decayed(tree.widen(updates), params, shrink), grads), after",
         "return tree.cast_like(decayed(updates, params, shrink), grads), after",
     ): "Adam's updates are in the dtype of the gradients: the same but for a rounding of float16 or bfloat16",
+    ("rmsprop", "v = tree.cast_like(v, state.velocity)", "v = v"): KEPT,
+    ("momentum", "velocity = tree.cast_like(velocity, state.velocity)", "velocity = velocity"): KEPT,
     ("radam", LENGTH, LENGTH.replace("x < 0.5", "x <= 0.5")): "both forms of the length hold at x = ½",
     ("radam", LENGTH, LENGTH.replace("x < 0.5", "x < 0.6")): "the series is as good up to there, to 1e-14",
     (

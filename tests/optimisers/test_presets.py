@@ -51,6 +51,21 @@ def test_optax_defaults(name):
     assert set(theirs) - set(given) <= {"learning_rate", "mu_dtype", "accumulator_dtype", "nesterov"}
 
 
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("keras.")])
+def test_keras_presets_show_the_keywords_that_all_share(name):
+    parameters = inspect.signature(PRESETS[name]).parameters
+    shared = {key: parameters[key].default for key in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")}
+    assert shared == {**dict.fromkeys(shared), "weight_decay": 4e-3 if name == "keras.AdamW" else None}
+    assert next(iter(parameters)) == "learning_rate"
+
+
+def test_keras_keywords_may_be_given_by_position():
+    by_position = PRESETS["keras.SGD"](0.1, 0.9, True, 0.01, 1.0)
+    assert by_position == preset("keras.SGD", 0.1, momentum=0.9, nesterov=True, weight_decay=0.01, clipnorm=1.0)
+    with pytest.raises(TypeError, match="rate"):
+        PRESETS["keras.SGD"](0.1, rate=0.1)
+
+
 @pytest.mark.parametrize("name", ["adam", "sgd"])
 def test_sklearn_defaults(name):
     given = inspect.signature(PRESETS[f"sklearn.{name.replace('sgd', 'SGDOptimizer')}"]).parameters

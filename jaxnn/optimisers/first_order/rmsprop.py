@@ -5,13 +5,12 @@
     d = g / (√r + ε)               PyTorch
     θ ← θ - η d
 
-centred, the mean square is replaced by the variance:
+centred, the variance r - c² takes the place of the mean square, and with bias correction (optax), r and c are divided
+by 1 - ρᵗ before they are used:
 
-    c ← ρ c + (1 - ρ) g,   r - c² in place of r
+    c ← ρ c + (1 - ρ) g
 
-with bias correction (optax), r and c are divided by 1 - ρᵗ before they are used,
-
-and with momentum α the steps run along a velocity:
+with momentum α, the steps run along a velocity:
 
     v ← α v - η d,  θ ← θ + v      the learning rate inside (optax; Keras)
     v ← α v - d,    θ ← θ + η v    outside (PyTorch)
@@ -81,7 +80,7 @@ def rmsprop(
     schedule = as_schedule(learning_rate)
     checks.decay(decay=decay, momentum=momentum)
     checks.non_negative(eps=eps, initial_mean_square=initial_mean_square, weight_decay=weight_decay)
-    rho, alpha, with_momentum = decay, momentum, not is_zero(momentum)
+    rho, alpha, has_velocity = decay, momentum, not is_zero(momentum)
 
     def init(params: Params) -> RMSPropState:
         return RMSPropState(
@@ -89,7 +88,7 @@ def rmsprop(
             schedule(tree.start()),
             mean_square=tree.full(params, initial_mean_square),
             mean=tree.zeros(params) if centred else (),
-            velocity=tree.zeros(params) if with_momentum else (),
+            velocity=tree.zeros(params) if has_velocity else (),
         )
 
     def update(grads: Updates, state: RMSPropState, params: Params = None, **extra: Any) -> tuple[Updates, Any]:
@@ -99,22 +98,19 @@ def rmsprop(
         r = jax.tree.map(lambda r, g: r + (1 - rho) * (g**2 - r), state.mean_square, g)
         c = jax.tree.map(lambda c, g: c + (1 - rho) * (g - c), state.mean, g) if centred else ()
         bias = numerics.one_minus_power(rho, t) if bias_correction else 1
-        # r - c² cancels for constant gradients; rounding may make it negative, and its root NaN
         spread = jax.tree.map(lambda r: r / bias, r)
-        if centred:
+        if centred:  # r - c² cancels for constant gradients; rounding may make it negative, and its root NaN
             spread = jax.tree.map(lambda s, c: jnp.maximum(s - (c / bias) ** 2, 0), spread, c)
 
         def direction(r: Array, g: Array) -> Array:
             return -numerics.ratio(g, numerics.sqrt(r + eps) if eps_inside else numerics.sqrt(r) + eps)
 
-        d = jax.tree.map(direction, spread, g)
-        if not with_momentum:
-            updates = jax.tree.map(lambda d: eta * d, d)
-            return tree.cast_like(updates, grads), RMSPropState(t, eta, r, c, ())
         inside, outside = (eta, 1) if learning_rate_inside else (1, eta)
-        v = jax.tree.map(lambda v, d: numerics.faded(v, alpha) + inside * d, state.velocity, d)
-        v = tree.cast_like(v, state.velocity)
-        updates = jax.tree.map(lambda v: outside * v, v)
-        return tree.cast_like(updates, grads), RMSPropState(t, eta, r, c, v)
+        v = jax.tree.map(lambda r, g: inside * direction(r, g), spread, g)
+        if has_velocity:
+            v = jax.tree.map(lambda v, d: numerics.faded(v, alpha) + d, state.velocity, v)
+            v = tree.cast_like(v, state.velocity)
+        updates = tree.cast_like(jax.tree.map(lambda v: outside * v, v), grads)
+        return updates, RMSPropState(t, eta, r, c, v if has_velocity else ())
 
     return Optimiser(init, update)

@@ -1,4 +1,4 @@
-"""Backtracking: turns a descent direction into a step that decreases J, with its report."""
+"""Line searches of Newton-like methods: a direction, and backtracking along it until J decreases sufficiently."""
 
 from typing import Any
 
@@ -10,6 +10,18 @@ from jaxnn import linesearch, tree
 from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import promise
 from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.optimisers.second_order.scaling import scaled
+from jaxnn.optimisers.second_order.subproblems.shifted import shifted_solve
+
+
+def shifted_search(
+    problem: Problem, system: Array, matrix: Array, d: Array, *, damping: Any = 0.0
+) -> tuple[Array, Array, Report]:
+    """The step along -(S + τD)⁻¹ g, with the first τ that makes S + τD positive definite; S is B, damped or not."""
+    root = jnp.sqrt(d)
+    direction, shift, _ = shifted_solve(scaled(system, root), problem.gradient / root, problem.rounding)
+    direction = direction / root
+    return backtrack(problem, direction, matrix @ direction, matrix, damping=damping + shift)
 
 
 def backtrack(

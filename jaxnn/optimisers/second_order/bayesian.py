@@ -1,14 +1,11 @@
 """Bayesian regularisation: Levenberg-Marquardt that determines its own weight decay, as MATLAB's `trainbr`.
 
-With J = E/B, E = Σ r² over the N residuals of B rows, the outputs' Jacobian A = ∂o/∂θ, and a penalty λ_w |θ|² of the n
+With J = Σ r²/B over the N residuals of B rows, the outputs' Jacobian A = ∂o/∂θ, and a penalty λ_w |θ|² of the n
 parameters:
 
     F = J + λ_w |θ|²,   G = AᵀΛA + 2 λ_w I                   as Levenberg-Marquardt sees them
     γ = n - 2 λ_w tr G⁻¹                                     effective number of parameters, from 0 to n
-    α = γ / 2|θ|²,  β = (N - γ) / 2E,  λ_w ← α / (βB)        the evidence's own choice of the two precisions
-
-α and β are the precisions, up to ½, of a Gaussian prior of the parameters and of Gaussian noise on the targets. The
-trace is |L⁻¹|² of the Cholesky factor, by one triangular system.
+    λ_w ← γ J / (|θ|² (N - γ))                               the evidence's own choice (`evidence`)
 
 References:
     MacKay, A practical Bayesian framework for backpropagation networks, 1992.
@@ -19,16 +16,17 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_solve, solve_triangular
+from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, factories, losses, tree
-from jaxnn.objective import Objective, split
-from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import trials
-from jaxnn.optimisers.second_order.damping_rules import nielsen
-from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn import checks, factories, losses
+from jaxnn.objective import Objective
+from jaxnn.optimisers.report import Report
+from jaxnn.optimisers.second_order import evidence
+from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.optimisers.second_order.regions import NIELSEN, Damping, Proposal
+from jaxnn.optimisers.second_order.trials import until_taken
 from jaxnn.types import Optimiser, Scalar
 
 
@@ -41,7 +39,7 @@ class BayesianRegularisationState(NamedTuple):
     growth: Float[Array, ""]  # ν
     decay: Float[Array, ""]  # λ_w of the next step
     effective_parameters: Float[Array, ""]  # γ
-    report: report.Report  # of F, not of J
+    report: Report  # of F, not of J
 
 
 @factories.optimiser
@@ -59,9 +57,8 @@ def bayesian_regularisation(*, damping: Scalar = 1e-3, decay: Scalar = 1e-6) -> 
     """
     checks.positive(damping=damping, decay=decay)
 
-    def init(n: int, one: Array) -> BayesianRegularisationState:
-        start = report.start(one.dtype, promised=jnp.nan)
-        return BayesianRegularisationState(tree.start(), one, one, 2 * one, one, n * one, start)
+    def start(n: int, one: Array) -> Fields:
+        return {"damping": one, "growth": 2 * one, "decay": one, "effective_parameters": n * one}
 
     def step(problem: Problem, state: BayesianRegularisationState) -> tuple[Array, BayesianRegularisationState]:
         _check(problem.split_objective)
@@ -78,34 +75,25 @@ def bayesian_regularisation(*, damping: Scalar = 1e-3, decay: Scalar = 1e-6) -> 
         g = problem.gauss_newton_matrix + 2 * decays * identity
         largest = jnp.max(jnp.diagonal(g))
 
-        def propose(region: tuple[Array, Array]) -> tuple[Array, Array]:
+        def propose(region: Damping) -> Proposal:
             factor = jnp.linalg.cholesky(g + region[0] * identity)
             s = cho_solve((factor, True), -f.gradient)
-            return s, 0.5 * jnp.vdot(s, region[0] * s - f.gradient)
+            return Proposal(s, 0.5 * jnp.vdot(s, region[0] * s - f.gradient))
 
         region = (jnp.where(first, damping * largest, state.damping), state.growth)
-        taken = trials.until_taken(propose, lambda region, gain, _: nielsen(region[0], region[1], gain), region, f)
+        taken = until_taken(propose, NIELSEN, region, f)
         lam = jnp.maximum(taken.region[0], jnp.finfo(g.dtype).eps ** 2 * largest)
 
-        root = solve_triangular(jnp.linalg.cholesky(g), identity, lower=True)
-        gamma = jnp.clip(n - 2 * decays * jnp.sum(root**2), 0.0, n)
+        gamma = evidence.effective_parameters(g, decays)
         gamma = jnp.where(jnp.isfinite(gamma), gamma, state.effective_parameters)
-        evident = _evident_decay(problem, taken.step, gamma)
-        decays = jnp.where(jnp.isfinite(evident) & (evident > 0), evident, decays)
-        growth, report = taken.region[1], taken.report(lam, 1)
+        best = evidence.best_decay(problem, taken.step, gamma)
+        decays = jnp.where(jnp.isfinite(best) & (best > 0), best, decays)
+        growth = taken.region[1]
+        report = taken.report._replace(damping=lam, evaluations=taken.report.evaluations + 1)
         after = state._replace(damping=lam, growth=growth, decay=decays, effective_parameters=gamma, report=report)
         return taken.step, after
 
-    return optimiser_of("bayesian_regularisation", init, step, row_by_row=True)
-
-
-def _evident_decay(problem: Problem, step: Array, gamma: Array) -> Array:
-    """α/(βB) after the step, from the residuals and parameters there."""
-    squares, mean_square = jnp.sum((problem.theta + step) ** 2), problem.value_at(step)
-    weight = split(problem.batch)[2]
-    counted = 1.0 if weight is None else jnp.mean(jnp.asarray(weight) > 0)  # rows of weight 0 do not count as data
-    count = problem.output_count * counted
-    return gamma * mean_square / (squares * jnp.maximum(count - gamma, 1.0))
+    return optimiser_of("bayesian_regularisation", BayesianRegularisationState, step, start, row_by_row=True)
 
 
 def _check(objective: Objective) -> None:

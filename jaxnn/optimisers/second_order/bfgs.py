@@ -19,9 +19,9 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, tree
 from jaxnn.derivatives import budget
-from jaxnn.optimisers import report
+from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import quasi_newton
-from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.types import Optimiser
 
@@ -35,7 +35,7 @@ class BFGSState(NamedTuple):
     grads: Float[Array, " n"]  # g there
     inverse: Float[Array, "n n"]  # H
     pairs: Int[Array, ""]  # taken in since H was last the identity
-    report: report.Report
+    report: Report
 
 
 @factories.optimiser
@@ -54,11 +54,10 @@ def bfgs(*, max_evaluations: int = 25, memory_bytes: int | None = None) -> Optim
     """
     checks.whole(1, max_evaluations=max_evaluations)
 
-    def init(n: int, one: Array) -> BFGSState:
-        dtype = one.dtype
-        budget.check_square("BFGS's inverse Hessian", n, dtype, memory_bytes, "lbfgs, which keeps a few vectors")
-        theta, g = (jnp.zeros(n, dtype) for _ in range(2))
-        return BFGSState(tree.start(), one, theta, g, jnp.eye(n, dtype=dtype), tree.start(), report.start(dtype))
+    def start(n: int, one: Array) -> Fields:
+        budget.check_square("BFGS's inverse Hessian", n, one.dtype, memory_bytes, "lbfgs, which keeps a few vectors")
+        theta, g = (jnp.zeros(n, one.dtype) for _ in range(2))
+        return {"params": theta, "grads": g, "inverse": jnp.eye(n, dtype=one.dtype), "pairs": tree.start()}
 
     def step(problem: Problem, state: BFGSState) -> tuple[Array, BFGSState]:
         new = quasi_newton.pair(problem, state)
@@ -73,7 +72,7 @@ def bfgs(*, max_evaluations: int = 25, memory_bytes: int | None = None) -> Optim
         after = state._replace(learning_rate=alpha, params=problem.theta, grads=problem.gradient, report=report)
         return step, after._replace(inverse=inverse, pairs=pairs)
 
-    return optimiser_of("bfgs", init, step, own_gradient=False)
+    return optimiser_of("bfgs", BFGSState, step, start, promised=None, own_gradient=False)
 
 
 def product_form(inverse: Float[Array, "n n"], s: Float[Array, " n"], y: Float[Array, " n"]) -> Float[Array, "n n"]:

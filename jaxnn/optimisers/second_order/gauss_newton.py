@@ -19,13 +19,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, factories, tree
-from jaxnn.optimisers import report
+from jaxnn import checks, factories
+from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import scaling
-from jaxnn.optimisers.second_order.backtracking import backtrack
+from jaxnn.optimisers.second_order.backtracking import shifted_search
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
-from jaxnn.optimisers.second_order.subproblems.shifted import shifted_solve
 from jaxnn.types import Optimiser, Scalar
 
 
@@ -34,7 +33,7 @@ class GaussNewtonState(NamedTuple):
 
     step: Int[Array, ""]  # steps taken so far
     learning_rate: Float[Array, ""]  # η of the latest step
-    report: report.Report
+    report: Report
 
 
 @factories.optimiser
@@ -52,17 +51,11 @@ def gauss_newton(*, damping: Scalar = 0.0) -> Optimiser:
     """
     checks.non_negative(damping=damping)
 
-    def init(n: int, one: Array) -> GaussNewtonState:
-        del n
-        return GaussNewtonState(tree.start(), one, report.start(one.dtype, promised=jnp.nan))
-
     def step(problem: Problem, state: GaussNewtonState) -> tuple[Array, GaussNewtonState]:
         g = problem.gauss_newton_matrix
-        root = jnp.sqrt(scaling.positive(jnp.diagonal(g)))
-        damped = scaling.scaled(g + damping * jnp.eye(root.size, dtype=g.dtype), root)
-        d, shift, _ = shifted_solve(damped, problem.gradient / root, problem.rounding)
-        d = d / root
-        step, rate, report = backtrack(problem, d, g @ d, g, damping=damping + shift)
+        damped = g + damping * jnp.eye(len(g), dtype=g.dtype)
+        d = scaling.positive(jnp.diagonal(g))
+        step, rate, report = shifted_search(problem, damped, g, d, damping=damping)
         return step, state._replace(learning_rate=rate, report=report)
 
-    return optimiser_of("gauss_newton", init, step, row_by_row=True)
+    return optimiser_of("gauss_newton", GaussNewtonState, step, row_by_row=True)

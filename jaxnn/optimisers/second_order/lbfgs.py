@@ -22,9 +22,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, tree
-from jaxnn.optimisers import report
+from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import quasi_newton
-from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.types import Optimiser
 
@@ -39,7 +39,7 @@ class LBFGSState(NamedTuple):
     s: Float[Array, "m n"]  # a ring buffer of displacements; unused rows are 0
     y: Float[Array, "m n"]  # a ring buffer of gradient differences
     pairs: Int[Array, ""]  # the number of pairs since the memory was last empty; the newest is in row (pairs - 1) mod m
-    report: report.Report
+    report: Report
 
 
 @factories.optimiser
@@ -59,10 +59,10 @@ def lbfgs(*, memory: int = 10, max_evaluations: int = 25) -> Optimiser:
     """
     checks.whole(1, memory=memory, max_evaluations=max_evaluations)
 
-    def init(n: int, one: Array) -> LBFGSState:
+    def start(n: int, one: Array) -> Fields:
         theta, g = (jnp.zeros(n, one.dtype) for _ in range(2))
         s, y = (jnp.zeros((memory, n), one.dtype) for _ in range(2))
-        return LBFGSState(tree.start(), one, theta, g, s, y, tree.start(), report.start(one.dtype))
+        return {"params": theta, "grads": g, "s": s, "y": y, "pairs": tree.start()}
 
     def step(problem: Problem, state: LBFGSState) -> tuple[Array, LBFGSState]:
         new, row = quasi_newton.pair(problem, state), state.pairs % memory
@@ -76,7 +76,7 @@ def lbfgs(*, memory: int = 10, max_evaluations: int = 25) -> Optimiser:
         after = state._replace(learning_rate=alpha, params=problem.theta, grads=problem.gradient, report=report)
         return step, after._replace(s=s, y=y, pairs=pairs)
 
-    return optimiser_of("lbfgs", init, step, own_gradient=False)
+    return optimiser_of("lbfgs", LBFGSState, step, start, promised=None, own_gradient=False)
 
 
 def two_loops(

@@ -7,7 +7,7 @@ With J(θ) = Σᵢ wᵢ ℓ(oᵢ, yᵢ) / Σ w, the outputs' Jacobian A = ∂o/�
     ρ > 10⁻⁴:  θ ← θ + s,  λ ← λ max(⅓, 1 - (2ρ - 1)³),  ν ← 2       Nielsen's rule; λ₀ = τ max diag(AᵀΛA)
     else:      λ ← λ ν,  ν ← 2ν,  and again with the same AᵀΛA
 
-Marquardt's rule is λ ← λ/10 and λ ← 10 λ (`damping_rules`). If a step's predicted reduction is within J's
+Marquardt's rule is λ ← λ/10 and λ ← 10 λ (`regions`). If a step's predicted reduction is within J's
 rounding error, but a step with almost no damping would predict more, λ ← λ/10, ν ← 2; otherwise a λ that has grown far
 from the minimum would never decrease. With fewer outputs than parameters and a squared error, the system is solved in
 the space of outputs (`least_squares`). By default, steps have geodesic acceleration (`geodesic`).
@@ -22,11 +22,13 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, factories, tree
-from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import damping_rules, least_squares, promise, scaling, trials
-from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn import checks, factories
+from jaxnn.optimisers.report import Report
+from jaxnn.optimisers.second_order import least_squares, promise, scaling
+from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.optimisers.second_order.regions import DAMPING_RULES, Proposal
+from jaxnn.optimisers.second_order.trials import until_taken
 from jaxnn.types import Optimiser, Scalar
 
 
@@ -38,7 +40,7 @@ class LevenbergMarquardtState(NamedTuple):
     damping: Float[Array, ""]  # λ of the next step
     growth: Float[Array, ""]  # ν
     scale: Float[Array, " n"]  # the diagonal of D
-    report: report.Report
+    report: Report
 
 
 @factories.optimiser
@@ -61,13 +63,12 @@ def levenberg_marquardt(
         ValueError: the rule or scale is unknown, or the damping out of range; at the update, the objective is not an
             `Objective`, or its predict has a `jax.custom_vjp` and so no second derivative along a step.
     """
-    adapt = checks.one_of(rule, damping_rules.RULES, "rule")
+    damping_rule = checks.one_of(rule, DAMPING_RULES, "rule")
     metric = checks.one_of(scale, scaling.METRICS, "scale")
     checks.positive(damping=damping)
 
-    def init(n: int, one: Array) -> LevenbergMarquardtState:
-        start = report.start(one.dtype, promised=jnp.nan)
-        return LevenbergMarquardtState(tree.start(), one, one, 2 * one, jnp.zeros(n, one.dtype), start)
+    def start(n: int, one: Array) -> Fields:
+        return {"damping": one, "growth": 2 * one, "scale": jnp.zeros(n, one.dtype)}
 
     def step(problem: Problem, state: LevenbergMarquardtState) -> tuple[Array, LevenbergMarquardtState]:
         model = least_squares.model(problem, geodesic=geodesic)
@@ -77,15 +78,14 @@ def levenberg_marquardt(
         first = damping * (1.0 if scale == "diagonal" else scaling.positive(jnp.max(curvature)))
         region = (jnp.where(state.step == 0, first, state.damping), state.growth)
 
-        propose = lambda region: model.step(region[0] * d)
-        adapted = lambda region, gain, _: adapt(region[0], region[1], gain)
-        taken = trials.until_taken(propose, adapted, region, problem)
+        propose = lambda region: Proposal(*model.step(region[0] * d))
         promised = lambda: model.predicted(promise.ridge(curvature))
-        taken = promise.with_promise(taken, promised, damping_rules.relaxed, problem.rounding)
+        taken = until_taken(propose, damping_rule, region, problem, promised)
         smallest = jnp.min(jnp.where(curvature > 0, curvature / d, jnp.inf))
         eps, tiny = jnp.finfo(d.dtype).eps, jnp.finfo(d.dtype).tiny
         least = jnp.where(jnp.isfinite(smallest), eps**2 * smallest, 0.0) + tiny / eps
         lam, growth = jnp.maximum(taken.region[0], least), taken.region[1]
-        return taken.step, state._replace(damping=lam, growth=growth, scale=seen, report=taken.report(lam))
+        report = taken.report._replace(damping=lam)
+        return taken.step, state._replace(damping=lam, growth=growth, scale=seen, report=report)
 
-    return optimiser_of("levenberg_marquardt", init, step, row_by_row=True)
+    return optimiser_of("levenberg_marquardt", LevenbergMarquardtState, step, start, row_by_row=True)

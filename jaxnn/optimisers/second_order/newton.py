@@ -27,11 +27,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, factories, tree
-from jaxnn.optimisers import report
+from jaxnn import checks, factories
+from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import scaling
 from jaxnn.optimisers.second_order.newton_steps import STEPS
-from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.types import Optimiser, Scalar
 
@@ -43,7 +43,7 @@ class NewtonState(NamedTuple):
     learning_rate: Float[Array, ""]  # α of the latest step
     region: Float[Array, ""]  # Δ or σ of the next step; α I of the pure method
     scale: Float[Array, " n"]  # D, the largest |diag H| seen so far
-    report: report.Report
+    report: Report
 
 
 @factories.optimiser
@@ -78,9 +78,8 @@ def newton(
     checks.positive(radius=radius, sigma=sigma)
     region = {"pure": damping, "line_search": 0.0, "trust_region": radius, "cubic": sigma}[method]
 
-    def init(n: int, one: Array) -> NewtonState:
-        start = report.start(one.dtype, promised=jnp.inf)
-        return NewtonState(tree.start(), one, region * one, jnp.zeros(n, one.dtype), start)
+    def start(n: int, one: Array) -> Fields:
+        return {"region": region * one, "scale": jnp.zeros(n, one.dtype)}
 
     def step(problem: Problem, state: NewtonState) -> tuple[Array, NewtonState]:
         matrix = problem.hessian(hessian)
@@ -92,7 +91,7 @@ def newton(
         step, rate, region, report = step_by(problem, matrix, region, d)
         return step, state._replace(learning_rate=rate, region=region, scale=seen, report=report)
 
-    return optimiser_of("newton", init, step)
+    return optimiser_of("newton", NewtonState, step, start, promised=jnp.inf)
 
 
 def _length(problem: Problem, root: Array) -> Array:

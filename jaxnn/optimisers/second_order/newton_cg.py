@@ -27,13 +27,20 @@ from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, tree
 from jaxnn.optimisers import report
-from jaxnn.optimisers.second_order import products, promise, scaling, trials
-from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order import products, promise, scaling
+from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
-from jaxnn.optimisers.second_order.subproblems.steihaug import BOUNDARY, NEGATIVE_CURVATURE, steihaug
+from jaxnn.optimisers.second_order.regions import RADIUS, RELAXED, Proposal, Rule
+from jaxnn.optimisers.second_order.subproblems.steihaug import steihaug
+from jaxnn.optimisers.second_order.trials import until_taken
 from jaxnn.types import Optimiser, Scalar
 
 Region: TypeAlias = tuple[Array, Array]  # Δ, and the factor on η
+RULE = Rule(
+    adapt=lambda region, gain, tried: (RADIUS.adapt(region[0], gain, tried), region[1]),
+    relaxed=lambda region: (RADIUS.relaxed(region[0]), region[1] / RELAXED),
+    keep=False,
+)
 
 
 class NewtonCGState(NamedTuple):
@@ -72,18 +79,17 @@ def newton_cg(
         max_iterations: the maximum number of conjugate-gradient iterations per trial, ≥ 1; None for n, at most 1000.
 
     Raises:
-        ValueError: an argument is out of range; at the update, parameters or `value_fn` are missing, a chain has
-            changed the gradient, or with "gauss_newton" the objective is not an `Objective`.
+        ValueError: an argument is out of range; at the update, with "gauss_newton" the objective is not an `Objective`.
     """
     product_of = checks.one_of(curvature, products.CURVATURES, "curvature")
     diagonal_of = products.diagonal(preconditioner)
     checks.positive(radius=radius)
     checks.whole(1, max_iterations=1 if max_iterations is None else max_iterations)
 
-    def init(n: int, one: Array) -> NewtonCGState:
+    def start(n: int, one: Array) -> Fields:
         delta = jnp.asarray(radius, one.dtype)
-        start = report.start(one.dtype, damping=delta, promised=jnp.nan)
-        return NewtonCGState(tree.start(), one, delta, one, jnp.zeros(n, one.dtype), one, start)
+        first = report.start(one.dtype, damping=delta, promised=jnp.nan)
+        return {"radius": delta, "forcing": one, "scale": jnp.zeros(n, one.dtype), "first": one, "report": first}
 
     def step(problem: Problem, state: NewtonCGState) -> tuple[Array, NewtonCGState]:
         g, product = problem.gradient, product_of(problem)
@@ -95,27 +101,16 @@ def newton_cg(
         first = jnp.where(begins, norm, state.first)
         eta = state.forcing * jnp.minimum(0.5, jnp.sqrt(tree.ratio(norm, first)))
         radius = state.radius * jnp.where(begins & (length > 0), length, 1.0)
-        spent = jnp.asarray(g.size if preconditioner == "diagonal" else 0, jnp.int32)
 
-        def propose(region: Region, spent: Array, edge: Array) -> tuple[Array, Array, Array, Array]:
-            del edge
+        def propose(region: Region) -> Proposal:
             s = steihaug(product, g, region[0], preconditioner=m, tolerance=eta * norm, max_iterations=most)
-            edge = (s.exit_code == BOUNDARY) | (s.exit_code == NEGATIVE_CURVATURE)
-            return s.step, s.predicted_reduction, spent + s.iterations, edge
+            return Proposal(s.step, s.predicted_reduction, tree.norm(root * s.step), s.at_boundary, s.iterations)
 
-        def adapt(region: Region, gain: Array, step: Array, spent: Array, edge: Array) -> Region:
-            del spent
-            radius, forcing = region
-            length = tree.norm(root * step)
-            shorter = 0.25 * jnp.where(jnp.isfinite(length), length, radius)
-            return jnp.where(gain < 0.25, shorter, jnp.where((gain > 0.75) & edge, 2 * radius, radius)), forcing
-
-        carry = (spent, jnp.asarray(False))
-        taken = trials.until_taken(propose, adapt, (radius, state.forcing), problem, carry=carry, keep_region=False)
-        left = lambda: promise.by_products(product, g, m)
-        relaxed = lambda region: (promise.RELAXED * region[0], region[1] / promise.RELAXED)
-        taken = promise.with_promise(taken, left, relaxed, problem.rounding)
-        (radius, forcing), report = taken.region, taken.report(taken.region[0], taken.carry[0])
+        promised = lambda: promise.by_products(product, g, m)
+        taken = until_taken(propose, RULE, (radius, state.forcing), problem, promised)
+        radius, forcing = taken.region
+        evaluations = taken.report.evaluations + (g.size if preconditioner == "diagonal" else 0)
+        report = taken.report._replace(damping=radius, evaluations=evaluations)
         return taken.step, state._replace(radius=radius, forcing=forcing, scale=seen, first=first, report=report)
 
-    return optimiser_of("newton_cg", init, step)
+    return optimiser_of("newton_cg", NewtonCGState, step, start)

@@ -13,16 +13,13 @@ from jaxtyping import Array
 
 from jaxnn import tree
 from jaxnn.optimisers.report import Report
-from jaxnn.optimisers.second_order import promise, trials
-from jaxnn.optimisers.second_order.backtracking import backtrack
+from jaxnn.optimisers.second_order import promise
+from jaxnn.optimisers.second_order.backtracking import shifted_search
 from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.optimisers.second_order.regions import RADIUS, SIGMA, Proposal, Rule
 from jaxnn.optimisers.second_order.scaling import scaled
 from jaxnn.optimisers.second_order.subproblems import secular
-from jaxnn.optimisers.second_order.subproblems.shifted import shifted_solve
-
-TRUSTED = (
-    0.1  # the least gain ratio at which a trust-region step is accepted; with 10⁻⁴, the first step may leave the basin
-)
+from jaxnn.optimisers.second_order.trials import Taken, until_taken
 
 Step: TypeAlias = tuple[Array, Array, Array, Report]
 
@@ -52,52 +49,37 @@ def pure(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
 
 def line_search(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
     """(H + τD) s = -g with the first τ that makes it positive definite, then backtracking along s."""
-    root = jnp.sqrt(d)
-    direction, shift, _ = shifted_solve(scaled(hessian, root), problem.gradient / root, problem.rounding)
-    direction = direction / root
-    s, rate, report = backtrack(problem, direction, hessian @ direction, hessian, damping=shift)
-    return s, rate, region, report
+    step, rate, report = shifted_search(problem, hessian, hessian, d)
+    return step, rate, region, report
 
 
 def trust_region(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
     """The model's minimiser within |D^½ s| ≤ Δ."""
-    root = jnp.sqrt(d)
-    h, slope = scaled(hessian, root), problem.gradient / root
-
-    def propose(radius: Array) -> tuple[Array, Array]:
-        found = secular.trust_region(h, slope, radius)
-        return found.step / root, found.predicted
-
-    def adapt(radius: Array, gain: Array, step: Array) -> Array:
-        length = jnp.linalg.norm(root * step)
-        length = jnp.where(jnp.isfinite(length), length, radius)
-        larger = jnp.where(length >= 0.8 * radius, 2 * radius, radius)
-        return jnp.where(gain < 0.25, 0.25 * length, jnp.where(gain > 0.75, larger, radius))
-
-    taken = trials.until_taken(propose, adapt, region, problem, acceptable=TRUSTED)
-    left = lambda: promise.of(hessian, problem.gradient)
-    taken = promise.with_promise(taken, left, lambda radius: promise.RELAXED * radius, problem.rounding)
-    return taken.step, jnp.ones_like(region), taken.region, taken.report(taken.region)
+    taken = _limited(problem, hessian, region, d, secular.trust_region, RADIUS)
+    return taken.step, jnp.ones_like(region), taken.region, taken.report._replace(damping=taken.region)
 
 
 def cubic(problem: Problem, hessian: Array, region: Array, d: Array) -> Step:
     """The minimiser of the model plus ⅓ σ |D^½ s|³."""
+    taken = _limited(problem, hessian, region, d, secular.cubic, SIGMA)
+    sigma = jnp.maximum(taken.region, jnp.finfo(region.dtype).tiny * 1e8)
+    return taken.step, jnp.ones_like(region), sigma, taken.report._replace(damping=sigma)
+
+
+def _limited(
+    problem: Problem, hessian: Array, region: Array, d: Array, minimiser: Callable[..., Any], rule: Rule
+) -> Taken:
+    """Trials of the minimiser of the model of D^½ s, whose length is limited by the region."""
     root = jnp.sqrt(d)
     h, slope = scaled(hessian, root), problem.gradient / root
 
-    def propose(sigma: Array) -> tuple[Array, Array]:
-        found = secular.cubic(h, slope, sigma)
-        return found.step / root, found.predicted
+    def propose(region: Array) -> Proposal:
+        found = minimiser(h, slope, region)
+        s = found.step / root
+        length = jnp.linalg.norm(root * s)
+        return Proposal(s, found.predicted, length, at_boundary=length >= 0.8 * region)
 
-    def adapt(sigma: Array, gain: Array, step: Array) -> Array:
-        del step
-        return jnp.where(gain < 0.1, 4 * sigma, jnp.where(gain > 0.9, 0.25 * sigma, sigma))
-
-    taken = trials.until_taken(propose, adapt, region, problem)
-    left = lambda: promise.of(hessian, problem.gradient)
-    taken = promise.with_promise(taken, left, lambda sigma: sigma / promise.RELAXED**2, problem.rounding)
-    sigma = jnp.maximum(taken.region, jnp.finfo(region.dtype).tiny * 1e8)
-    return taken.step, jnp.ones_like(region), sigma, taken.report(sigma)
+    return until_taken(propose, rule, region, problem, lambda: promise.of(hessian, problem.gradient))
 
 
 STEPS: MappingProxyType[str, Callable[[Problem, Array, Array, Array], Any]] = MappingProxyType(

@@ -10,25 +10,35 @@ from jaxtyping import Array
 
 from jaxnn import tree
 from jaxnn.derivatives import rounding
-from jaxnn.optimisers import protocol
+from jaxnn.optimisers import protocol, report
 from jaxnn.optimisers.first_order.gradients import given
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.types import Optimiser, Params, Updates
 
 State: TypeAlias = Any  # a NamedTuple that begins with `step` and `learning_rate` and ends with a `Report`
-InitOf: TypeAlias = Callable[[int, Array], State]
-StepOf: TypeAlias = Callable[[Problem, State], tuple[Array, State]]
+Fields: TypeAlias = dict[str, Any]  # those of a state that are the method's own
 
 
 def optimiser_of(
-    method: str, init_of: InitOf, step_of: StepOf, *, row_by_row: bool = False, own_gradient: bool = True
+    method: str,
+    state_type: Callable[..., State],
+    step_of: Callable[[Problem, State], tuple[Array, State]],
+    start: Callable[[int, Array], Fields] = lambda n, one: {},
+    *,
+    promised: float | None = jnp.nan,
+    row_by_row: bool = False,
+    own_gradient: bool = True,
 ) -> Optimiser:
-    """An optimiser from a method's two functions; it also counts the steps.
+    """An optimiser from a method's step; it also counts the steps.
 
     Args:
         method: the method's name in messages.
-        init_of: (n, 1 in the dtype of the arithmetic) -> state, n being the number of parameters.
+        state_type: the method's NamedTuple of `step`, `learning_rate`, the fields of its own and `report`.
         step_of: (problem, state) -> (step (n,), state).
+        start: (n, 1 in the dtype of the arithmetic) -> the first values of its own fields, n being the number of
+            parameters.
+        promised: what the first report promises: ∞ if the method leaves a saddle point even if the gradient is 0, None
+            if it has no model, otherwise nan.
         row_by_row: whether it computes the outputs row by row, so predict must not mix rows.
         own_gradient: whether it needs ∇J itself; False if a chain may change the gradient.
 
@@ -39,7 +49,9 @@ def optimiser_of(
 
     def init(params: Params) -> State:
         leaves = [tree.wide_dtype(jnp.result_type(leaf)) for leaf in jax.tree.leaves(params)]
-        return init_of(tree.size(params), jnp.ones((), jnp.result_type(*leaves) if leaves else jnp.float32))
+        one = jnp.ones((), jnp.result_type(*leaves) if leaves else jnp.float32)
+        common = {"step": tree.start(), "learning_rate": one, "report": report.start(one.dtype, promised=promised)}
+        return state_type(**common | start(tree.size(params), one))
 
     def update(
         grads: Updates,

@@ -9,7 +9,6 @@ stays within J's. The promise does not depend on the units of J and of the param
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,12 +18,10 @@ from jaxtyping import Array, Float
 from jaxnn import tree
 from jaxnn.optimisers.second_order import scaling
 from jaxnn.optimisers.second_order.subproblems.steihaug import NEGATIVE_CURVATURE, steihaug
-from jaxnn.optimisers.second_order.trials import Taken
 
 RIDGE = 10.0  # ω in units of n ε
 DENSE = 256  # the most parameters for which the matrix is formed from products
 PRODUCTS = 200  # the most products for conjugate gradients
-RELAXED = 10.0  # the factor on the region if rounding hides the effect of a step
 
 
 def ridge(diagonal: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -74,29 +71,3 @@ def by_products(
         max_iterations=min(gradient.size, PRODUCTS),
     )
     return jnp.where(found.exit_code == NEGATIVE_CURVATURE, jnp.inf, found.predicted_reduction)
-
-
-def with_promise(
-    taken: Taken, promised: Callable[[], Array], relaxed: Callable[[Any], Any], rounding: Float[Array, ""]
-) -> Taken:
-    """The last trial with its promise, and with a wider region if rounding hides the effect of the step.
-
-    A region that has become narrow far from the minimum would otherwise stay narrow, because within rounding no gain
-    ratio could widen it. Under `vmap` the promise is computed at every step.
-
-    Args:
-        taken: the last trial.
-        promised: a function that computes the promise.
-        relaxed: region -> a wider region.
-        rounding: the rounding error of J.
-    """
-    faint = ~taken.accepted | (taken.predicted <= rounding)
-    promise = jax.lax.cond(faint, lambda: jnp.asarray(promised(), taken.predicted.dtype), lambda: taken.predicted)
-    whole = taken.predicted >= 0.5 * promise
-    hides = taken.accepted & faint & (promise > rounding)
-    return taken._replace(
-        region=tree.select(hides, relaxed(taken.region), taken.region),
-        within_rounding=(taken.within_rounding & whole)
-        | ((taken.within_rounding | ~taken.accepted) & (promise <= rounding)),
-        promised=promise,
-    )

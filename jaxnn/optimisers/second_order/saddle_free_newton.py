@@ -20,10 +20,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, tree
-from jaxnn.optimisers import report
+from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import scaling
 from jaxnn.optimisers.second_order.backtracking import backtrack
-from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
 from jaxnn.optimisers.second_order.promise import RIDGE
 from jaxnn.types import Optimiser, Scalar
@@ -36,7 +36,7 @@ class SaddleFreeNewtonState(NamedTuple):
     learning_rate: Float[Array, ""]  # η of the latest step
     negative: Int[Array, ""]  # curvatures below zero at the latest step
     scale: Float[Array, " n"]  # D, the largest |diag H| seen so far
-    report: report.Report
+    report: Report
 
 
 @factories.optimiser
@@ -57,9 +57,8 @@ def saddle_free_newton(
     checks.non_negative(damping=damping)
     metric = checks.one_of(scale, scaling.METRICS, "scale")
 
-    def init(n: int, one: Array) -> SaddleFreeNewtonState:
-        start = report.start(one.dtype, promised=jnp.nan)
-        return SaddleFreeNewtonState(tree.start(), one, tree.start(), jnp.zeros(n, one.dtype), start)
+    def start(n: int, one: Array) -> Fields:
+        return {"negative": tree.start(), "scale": jnp.zeros(n, one.dtype)}
 
     def step(problem: Problem, state: SaddleFreeNewtonState) -> tuple[Array, SaddleFreeNewtonState]:
         matrix = problem.hessian(hessian)
@@ -74,4 +73,4 @@ def saddle_free_newton(
         negative = jnp.sum(curvatures < -nothing).astype(jnp.int32)
         return step, state._replace(learning_rate=rate, negative=negative, scale=seen, report=report)
 
-    return optimiser_of("saddle_free_newton", init, step)
+    return optimiser_of("saddle_free_newton", SaddleFreeNewtonState, step, start)

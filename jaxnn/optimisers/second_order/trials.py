@@ -2,11 +2,13 @@
 
     s = propose(region)                         a step, and the reduction m(0) - m(s) > 0 that the model predicts
     ρ = (J(θ) - J(θ + s)) / (m(0) - m(s))       gain ratio: actual over predicted reduction
-    accepted if ρ > 10⁻⁴, or the method's own bound; else region ← adapt(region, ρ, s), and again
+    accepted if ρ > 10⁻⁴, or the rule's own bound; else region ← adapt(region, ρ, s), and again (`regions`)
 
 A trial value that is not finite counts as ρ = -∞. If both reductions are within J's rounding error, ρ is meaningless,
 and the model is trusted: ρ = 1, and the region is kept. Differences of J are accurate to √ε in the parameters, steps of
-the model to ε (Conn, Gould & Toint, Trust Region Methods, 2000, section 17.4.2).
+the model to ε (Conn, Gould & Toint, Trust Region Methods, 2000, section 17.4.2). If then a step without limit would
+reduce J visibly (`promise`), the region becomes ten times as wide: one that has become narrow far from the minimum
+would otherwise stay narrow, because within rounding no gain ratio could widen it.
 """
 
 from collections.abc import Callable
@@ -14,13 +16,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from jaxnn import tree
-from jaxnn.optimisers.report import Report
+from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order.problem import Problem
+from jaxnn.optimisers.second_order.regions import Proposal, Rule
 
-ACCEPTABLE = 1e-4  # the least gain ratio of an accepted step
 TRIALS = 40  # the most trials per iteration: by then λ has grown by 2^(40·41/2) under Nielsen's rule
 
 
@@ -28,65 +30,62 @@ class Taken(NamedTuple):
     """The last trial of an iteration."""
 
     step: Float[Array, " n"]  # 0 if none was acceptable
-    predicted: Float[Array, ""]
-    gain: Float[Array, ""]
     region: Any  # for the next iteration
     trials: Int[Array, ""]
-    accepted: Bool[Array, ""]
-    within_rounding: Bool[Array, ""]
-    promised: Float[Array, ""]  # the prediction, until `promise.with_promise` replaces it
-    carry: tuple[Any, ...]  # what `propose` passes from trial to trial
-
-    def report(self, damping: Any, evaluations: Any = 0) -> Report:
-        """The report of this iteration; `evaluations` are additional to one per trial and one for rounding."""
-        return Report(
-            predicted_reduction=self.predicted,
-            gain_ratio=self.gain,
-            damping=jnp.asarray(damping, self.step.dtype),
-            evaluations=jnp.asarray(self.trials + 1 + evaluations, jnp.int32),
-            accepted=self.accepted,
-            at_limit=~self.accepted,
-            within_rounding=self.within_rounding,
-            promised=self.promised,
-        )
+    report: report.Report  # evaluations: one per trial, one for rounding, and products; damping: nan
 
 
 def until_taken(
-    propose: Callable[..., Any],
-    adapt: Callable[..., Any],
+    propose: Callable[[Any], Proposal],
+    rule: Rule,
     region: Any,
     problem: Problem,
-    *,
-    acceptable: float = ACCEPTABLE,
-    carry: tuple[Any, ...] = (),
-    keep_region: bool = True,
+    promised: Callable[[], Array] | None = None,
 ) -> Taken:
     """Tries steps until one is acceptable, `TRIALS` at most.
 
     Args:
-        propose: (region, *carry) -> (step (n,), predicted reduction, *carry).
-        adapt: (region, gain ratio, step, *carry) -> the region of the next trial, or of the next iteration.
+        propose: region -> proposal.
+        rule: how the region follows the trials.
         region: a pytree: damping, or a radius.
         problem: J near the parameters.
-        acceptable: the least gain ratio of an accepted step.
-        carry: the initial carry.
-        keep_region: whether to keep the region if rounding hides the gain, or no step was acceptable.
+        promised: computes the reduction that the model predicts for a step without limit; under `vmap` it is called at
+            every step, otherwise only if the step's own prediction is within rounding. None: as the step predicts.
     """
 
     def trial(last: Taken) -> Taken:
-        step, predicted, *carry = propose(last.region, *last.carry)
-        step = jnp.where(jnp.isfinite(step), step, jnp.nan)  # NaN marks a system that could not be solved
+        proposal = propose(last.region)
+        predicted = proposal.predicted
+        step = jnp.where(jnp.isfinite(proposal.step), proposal.step, jnp.nan)  # NaN: a system that was not solved
         gain, hidden = _gain_ratio(problem, step, predicted)
-        region = adapt(last.region, gain, step, *carry)
-        region = tree.select(hidden, last.region, region) if keep_region else region
-        return Taken(step, predicted, gain, region, last.trials + 1, gain > acceptable, hidden, predicted, tuple(carry))
+        region = rule.adapt(last.region, gain, proposal)
+        region = tree.select(hidden, last.region, region) if rule.keep else region
+        accepted, evaluations = gain > rule.acceptable, last.report.evaluations + 1 + proposal.products
+        outcome = report.Report(predicted, gain, nan, evaluations, accepted, ~accepted, hidden, predicted)
+        return Taken(step, region, last.trials + 1, outcome)
 
-    nan, no = jnp.asarray(jnp.nan, problem.value.dtype), jnp.asarray(False)
-    start = Taken(jnp.zeros_like(problem.theta), nan, nan, region, jnp.zeros((), jnp.int32), no, no, nan, carry)
-    taken = jax.lax.while_loop(lambda t: ~t.accepted & (t.trials < TRIALS), trial, start)
-    if keep_region:  # a region that no step was acceptable in would poison the next batch
-        taken = taken._replace(region=tree.select(taken.accepted, taken.region, region))
-    return taken._replace(step=jnp.where(taken.accepted, taken.step, 0.0))
+    nan, none = jnp.asarray(jnp.nan, problem.value.dtype), jnp.zeros((), jnp.int32)
+    untried = report.start(nan.dtype, promised=jnp.nan)._replace(evaluations=none + 1, accepted=jnp.asarray(False))
+    going_on = lambda last: ~last.report.accepted & (last.trials < TRIALS)
+    taken = jax.lax.while_loop(going_on, trial, Taken(jnp.zeros_like(problem.theta), region, none, untried))
+    accepted = taken.report.accepted
+    if rule.keep:  # a region that no step was acceptable in would poison the next batch
+        taken = taken._replace(region=tree.select(accepted, taken.region, region))
+    taken = taken._replace(step=jnp.where(accepted, taken.step, 0.0))
+    return taken if promised is None else _with_promise(taken, promised, rule.relaxed, problem.rounding)
+
+
+def _with_promise(
+    taken: Taken, promised: Callable[[], Array], relaxed: Callable[[Any], Any], rounding: Float[Array, ""]
+) -> Taken:
+    """The last trial with its promise, and with a wider region if rounding hides the effect of the step."""
+    predicted, accepted, hidden = taken.report.predicted_reduction, taken.report.accepted, taken.report.within_rounding
+    faint = ~accepted | (predicted <= rounding)
+    promise = jax.lax.cond(faint, lambda: jnp.asarray(promised(), predicted.dtype), lambda: predicted)
+    hidden = (hidden & (predicted >= 0.5 * promise)) | ((hidden | ~accepted) & (promise <= rounding))
+    hides = accepted & faint & (promise > rounding)
+    region = tree.select(hides, relaxed(taken.region), taken.region)
+    return taken._replace(region=region, report=taken.report._replace(within_rounding=hidden, promised=promise))
 
 
 def _gain_ratio(problem: Problem, step: Array, predicted: Array) -> tuple[Array, Array]:

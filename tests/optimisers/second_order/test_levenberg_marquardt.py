@@ -13,8 +13,8 @@ from jaxnn import Objective, losses, mlp, optimisers, training
 from jaxnn.derivatives import gauss_newton_matrix
 from jaxnn.objective import l2
 from jaxnn.optimisers.second_order import least_squares
-from jaxnn.optimisers.second_order.damping_rules import marquardt, nielsen
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.regions import marquardt, nielsen
 from jaxnn.verify.second_order import more_garbow_hillstrom, nist
 
 pytestmark = pytest.mark.rounding(quickly=True)
@@ -130,7 +130,7 @@ def test_both_systems_have_the_same_solution(x64, monkeypatch):
                     found.append((models[0].diagonal, *(model.step(damping) for model in models)))
             return problem.theta, state._replace(models=found)
 
-        update = optimiser_of("test", lambda n, one: None, step).update
+        update = optimiser_of("test", Models, step).update
         start = Models(jnp.zeros((), jnp.int32), None)
         return update(g, start, params, value=value, value_fn=value_fn, objective=NETWORK, batch=batch)[1].models
 
@@ -143,17 +143,17 @@ def test_both_systems_have_the_same_solution(x64, monkeypatch):
 def test_nielsens_rule_as_printed():
     """Madsen, Nielsen & Tingleff, algorithm 3.16."""
     for gain, factor in ((0.5, 1.0), (1.0, 1 / 3), (0.75, 1 - 0.5**3), (0.25, 1 + 0.5**3), (5.0, 1 / 3)):
-        lam, nu = nielsen(jnp.float32(2.0), jnp.float32(8.0), jnp.float32(gain))
+        lam, nu = nielsen((jnp.float32(2.0), jnp.float32(8.0)), jnp.float32(gain))
         assert float(lam) == pytest.approx(2 * factor)
         assert nu == 2
     for gain in (-1.0, 0.0, -np.inf, 1e-5):
-        lam, nu = nielsen(jnp.float32(2.0), jnp.float32(8.0), jnp.float32(gain))
+        lam, nu = nielsen((jnp.float32(2.0), jnp.float32(8.0)), jnp.float32(gain))
         assert (lam, nu) == (16, 16)
 
 
 def test_marquardts_rule():
     for gain, after in ((0.5, 0.2), (3.0, 0.2), (-1.0, 20), (-np.inf, 20)):
-        lam, nu = marquardt(jnp.float32(2.0), jnp.float32(8.0), jnp.float32(gain))
+        lam, nu = marquardt((jnp.float32(2.0), jnp.float32(8.0)), jnp.float32(gain))
         assert float(lam) == pytest.approx(after)
         assert nu == 8
 

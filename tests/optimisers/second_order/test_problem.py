@@ -13,6 +13,7 @@ from jaxnn import Objective, losses, optimisers
 from jaxnn.derivatives import rounding
 from jaxnn.optimisers.report import start
 from jaxnn.optimisers.second_order.optimiser import optimiser_of
+from jaxnn.optimisers.second_order.regions import Proposal, Rule
 from jaxnn.optimisers.second_order.trials import until_taken
 
 X, Y = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 1.0]]), np.array([1.0, 2.0, 3.0])
@@ -34,7 +35,7 @@ def asked(function, objective=None, params=(1.0, -2.0)):
     params = jnp.asarray(params)
     value, grad = jax.value_and_grad(value_fn)(params)
     sent = {"value": value, "grad": grad, "value_fn": value_fn, "objective": objective, "batch": (X, Y)}
-    update = optimiser_of("test", lambda n, one: None, step).update
+    update = optimiser_of("test", Counted, step).update
     updates, state = update(grad, Counted(jnp.zeros((), jnp.int32)), params, **sent)
     assert not updates.any()
     assert state.step == 1  # counted by it
@@ -74,19 +75,19 @@ def test_parts_that_were_not_sent_are_asked_for_by_name():
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_trials_carry_what_they_are_given_and_keep_the_region_if_asked(keep, x64):
-    """Steps of 1, ½, ¼, … times an ascent direction: none is acceptable, and forty are counted."""
+def test_trials_count_what_they_cost_and_keep_the_region_if_asked(keep, x64):
+    """Steps of 1, ½, ¼, … times an ascent direction: none is acceptable, and forty of two products each are counted."""
 
     def tried(problem):
-        propose = lambda region, count: (region * problem.gradient, jnp.ones(()), count + 1)
-        halved = lambda region, gain, step, count: region / 2
-        one, none = jnp.ones(()), jnp.zeros((), jnp.int32)
-        return until_taken(propose, halved, one, problem, carry=(none,), keep_region=keep)
+        propose = lambda region: Proposal(region * problem.gradient, jnp.ones(()), products=2)
+        halved = Rule(lambda region, gain, proposal: region / 2, relaxed=lambda region: region, keep=keep)
+        return until_taken(propose, halved, jnp.ones(()), problem)
 
     taken = asked(tried)
-    assert not taken.accepted
-    assert taken.carry == (40,)
+    assert not taken.report.accepted
+    assert taken.report.at_limit
     assert taken.trials == 40
+    assert taken.report.evaluations == 1 + 40 * (1 + 2)  # one for the rounding
     assert float(taken.region) == (1.0 if keep else 2.0**-40)
     assert not taken.step.any()
 

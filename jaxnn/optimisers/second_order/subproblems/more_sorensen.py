@@ -6,10 +6,8 @@ Since 1/|s(λ)| is nearly linear in λ, Newton's method solves, with ℓ = Δ fo
 
 between two bounds: at the lower one there is no factor or |s| > ℓ, at the upper one |s| < ℓ.
 
-The hard case: g has no component along H's lowest eigenvector z, and |s(λ)| < ℓ for all λ > -λ_min. The solution is
-then s + τz with |s + τz| = ℓ. An inverse iteration with the current factor finds z, and the step is accepted once
-H + λI is so nearly singular that τz costs little: τ² zᵀ(H + λI)z ≤ κ (-gᵀs + λℓ²), or λℓ²/3 in the cubic model: κ times
-twice the reduction. Nothing is inverted, and no eigenvectors are computed.
+If |s(λ)| < ℓ for every λ > -λ_min, there is no such λ (`hard_case`). A step that was lengthened to ℓ is accepted once
+that costs little: at most κ (-gᵀs + λℓ²), or λℓ²/3 in the cubic model: κ times twice the reduction.
 
 References:
     Moré & Sorensen, Computing a trust region step, 1983.
@@ -24,9 +22,11 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxnn import tree
+from jaxnn.optimisers.second_order.subproblems.hard_case import lengthened
+
 TOLERANCE = 0.1  # κ: relative, for the length on the boundary and for the reduction in the hard case
 ITERATIONS = 60
-INVERSE_ITERATIONS = 3
 
 
 class Step(NamedTuple):
@@ -55,21 +55,10 @@ def minimiser(
     high: Array,
     sigma: Any,
 ) -> Step:
-    """The step whose length is a given function of the shift λ, which is sought between `low` and `high`.
-
-    Args:
-        hessian: H.
-        gradient: g.
-        length: λ -> ℓ.
-        low: the lower bound of λ.
-        high: the upper bound of λ.
-        sigma: σ of the cubic penalty; None for a ball.
-    """
+    """The step of length ℓ(λ), λ being sought between `low` and `high`; σ is None for a ball."""
     n, dtype = gradient.size, gradient.dtype
     eps, tiny = jnp.finfo(dtype).eps, jnp.finfo(dtype).tiny
-    start = jnp.cos(
-        jnp.arange(n, dtype=dtype) ** 2
-    )  # start of the inverse iteration, without a symmetry that H might have
+    begin = jnp.cos(jnp.arange(n, dtype=dtype) ** 2)  # without a symmetry that H might have
     within = sigma is None  # a ball, in which λ = 0 is allowed
 
     def reduction(s: Array) -> Array:
@@ -80,44 +69,28 @@ def minimiser(
         lam, low, high, found = at
         factor = jnp.linalg.cholesky(hessian + lam * jnp.eye(n, dtype=dtype))
         definite = jnp.all(jnp.isfinite(factor))
-
-        def solve(b: Array) -> Array:
-            return cho_solve((factor, True), b)
-
+        solve = lambda b: cho_solve((factor, True), b)
         s = solve(-gradient)
         norm, ell = jnp.linalg.norm(s), length(lam)
         inside = definite & (norm < ell)
 
-        z = start
-        for _ in range(INVERSE_ITERATIONS):
-            z = solve(z)
-            z = z / jnp.linalg.norm(z)
-        curvature = jnp.vdot(z, hessian @ z)  # ≥ λ_min
-        along, room = jnp.vdot(s, z), jnp.maximum(ell**2 - norm**2, 0.0)
-        tau = jnp.where(along < 0, -1, 1) * room / (jnp.abs(along) + jnp.sqrt(along**2 + room) + tiny)
-        costs = tau**2 * jnp.maximum(curvature + lam, 0.0)
-
         interior = inside & (lam == 0) if within else jnp.asarray(False)
         near = definite & (jnp.abs(norm - ell) <= TOLERANCE * ell)
+        longer = lengthened(s, ell, hessian, lam, solve, begin)
         worth = lam * ell**2 * (1 if within else 1 / 3) - jnp.vdot(gradient, s)
-        hard = inside & ~interior & (costs <= TOLERANCE * worth)
-        trial = jnp.where(hard, s + tau * z, s)
+        hard = inside & ~interior & (longer.cost <= TOLERANCE * worth)
+        trial = jnp.where(hard, longer.step, s)
         if within:  # shorten a step that is slightly too long to the ball
             trial = trial * jnp.minimum(1.0, ell / jnp.maximum(jnp.linalg.norm(trial), tiny))
         gained = reduction(trial)
         better = definite & (gained > found.predicted)
         solved = interior | near | hard | (definite & (high - low <= eps * high))
-        found = Step(
-            jnp.where(better, trial, found.step),
-            jnp.where(better, gained, found.predicted),
-            jnp.where(better, lam, found.shift),
-            found.factorisations + 1,
-            solved,
-        )
+        best, most, at_shift = tree.select(better, (trial, gained, lam), (found.step, found.predicted, found.shift))
+        found = Step(best, most, at_shift, found.factorisations + 1, solved)
 
         high = jnp.where(inside, jnp.minimum(high, lam), high)
         low = jnp.where(inside, low, jnp.maximum(low, lam))
-        low = jnp.where(definite, jnp.clip(-curvature, low, high), low)
+        low = jnp.where(definite, jnp.clip(-longer.curvature, low, high), low)
         w = solve_triangular(factor, s, lower=True)
         rise = jnp.vdot(w, w) / jnp.maximum(norm, tiny) ** 2  # the relative derivative of 1/|s|
         newton = lam + ((norm / ell - 1) / rise if within else (sigma * norm - lam) / (1 + lam * rise))

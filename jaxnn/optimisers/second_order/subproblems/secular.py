@@ -6,8 +6,7 @@
 Both have the solution s(λ) = -(H + λI)⁻¹ g with H + λI ⪰ 0, and a λ for which |s(λ)| is a given length ℓ(λ): ℓ = Δ, or
 ℓ = λ/σ (for the trust region also λ = 0 and |s| < Δ). `more_sorensen` finds it between two bounds.
 
-References:
-    Moré & Sorensen, Computing a trust region step, 1983.
+Reference:
     Cartis, Gould & Toint, Adaptive cubic regularisation methods, part I, 2011, section 6.1.
 """
 

@@ -24,13 +24,7 @@ ATTEMPTS = 60
 def shifted_solve(
     hessian: Float[Array, "n n"], gradient: Float[Array, " n"], rounding: Any = 0.0
 ) -> tuple[Float[Array, " n"], Float[Array, ""], Int[Array, ""]]:
-    """The direction d, the shift τ and the number of factorisations; d is NaN if H is not finite.
-
-    Args:
-        hessian: H.
-        gradient: g.
-        rounding: the rounding error of J.
-    """
+    """The direction d, the shift τ and the number of factorisations; d is NaN if H is not finite."""
     identity = jnp.eye(gradient.size, dtype=gradient.dtype)
     diagonal = jnp.diagonal(hessian)
     largest = jnp.max(jnp.abs(hessian))

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn import tree
 
@@ -34,6 +34,11 @@ class Steihaug(NamedTuple):
     predicted_reduction: Float[Array, ""]  # m(0) - m(s) ≥ 0
     iterations: Int[Array, ""]  # products B v
     exit_code: Int[Array, ""]  # RESIDUAL, NEGATIVE_CURVATURE, BOUNDARY, or ITERATIONS if the maximum was reached
+
+    @property
+    def at_boundary(self) -> Bool[Array, ""]:
+        """Whether the step ends at the boundary, for either of two reasons."""
+        return (self.exit_code == BOUNDARY) | (self.exit_code == NEGATIVE_CURVATURE)
 
 
 class _Path(NamedTuple):
