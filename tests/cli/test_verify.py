@@ -6,7 +6,8 @@ import pytest
 
 from jaxnn import verify
 from jaxnn.cli import verify as command
-from jaxnn.verify import accuracy, libraries, table
+from jaxnn.verify import table
+from jaxnn.verify.first_order import accuracy, libraries
 from jaxnn.verify.table import FAILED, HOLDS, Row, Table
 
 
