@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from jaxnn import activations, checks, optimisers, schedules
 from jaxnn.derivatives.budget import machine_memory
-from jaxnn.experiments.problems import Problem
 from jaxnn.experiments.rows import Rows
+from jaxnn.problems import Problem
 
 COPIES = (
     12  # in units of the parameters, in a run: parameters, gradient, two moments, best, and snapshots of two epochs

@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
-from jaxnn import activations, data, metrics, optimisers, schedules
+from jaxnn import activations, data, metrics, optimisers, problems, schedules
 from jaxnn.cli import COMMANDS, arguments
-from jaxnn.experiments import network, problems, recipe
+from jaxnn.experiments import network, recipe
 from jaxnn.version import __version__
 
 HEAVY = "jax", "numpy", "sklearn", "pandas", "matplotlib"
