@@ -17,7 +17,7 @@ import numpy as np
 from jaxnn import optimisers, training
 from jaxnn.objective import Objective
 from jaxnn.types import Batch, OptimiserLike
-from jaxnn.verify.problems import quick_to_compile
+from jaxnn.verify.compiling import quick_to_compile
 
 STEPS = 5000
 SHORTER = 1000  # of those whose steps are dear, and whose tolerance rounding may keep out of reach

@@ -26,18 +26,11 @@ def full(report: dict[str, Any]) -> str:
 
 
 def summary(report: dict[str, Any]) -> str:
-    """One line a rule: its formula and the other libraries in double precision, and float32 after 1000 steps."""
+    """Two tables with one line a rule: whether it is the same rule elsewhere, and how accurate it is in float32."""
     rows = table(report).rows
     rivals = {library: name for library, name in LIBRARIES.items() if library != "sklearn"}
-    header = [
-        "rule",
-        "its formula",
-        *LIBRARIES.values(),
-        "float32: ours",
-        "double",
-        *(f"/ {n}" for n in rivals.values()),
-    ]
-    lines = [f"| {' | '.join(header)} |", "| --- |" + " ---: |" * (len(header) - 1)]
+    same: list[list[str]] = []
+    accurate: list[list[str]] = []
     for rule in TABLE:
         mine = [row for row in rows if row.rule == rule]
         formula = _worst([row for row in mine if row.group == "oracle"])
@@ -45,19 +38,52 @@ def summary(report: dict[str, Any]) -> str:
             _agreement([row for row in mine if row.group == "twins" and row.reference.startswith(f"{library}.")])
             for library in LIBRARIES
         ]
+        same.append([rule, formula, *others])
         errors = [row for row in mine if row.group == "accuracy, float32"]
-        ours, double = _errors(next(row for row in errors if row.reference == "floor"))
-        pairs = [
-            next((" / ".join(_errors(row)) for row in errors if row.reference.startswith(f"{library}.")), "–")
+        ours, best = _errors(next(row for row in errors if row.reference == "floor"))
+        theirs = [
+            next((_theirs_and_ours(row) for row in errors if row.reference.startswith(f"{library}.")), "–")
             for library in rivals
         ]
-        lines.append(f"| {' | '.join([rule, formula, *others, ours, double, *pairs])} |")
-    found = {verdict: sum(row.verdict == verdict for row in rows) for verdict in (EQUAL, UNEQUAL, HOLDS, FAILED)}
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    counts = (
-        f"{found[EQUAL]} comparisons equal, {found[UNEQUAL]} unequal as tabulated, {found[HOLDS]} further checks hold"
+        accurate.append([rule, best, ours, *theirs])
+    return "\n".join(
+        [
+            "**Is it the same rule?** The largest difference over 200 steps, in float64:",
+            "",
+            *_markdown(["rule", "paper's formula", *LIBRARIES.values()], same),
+            "",
+            "**How accurate is it in float32?** The error after 1000 steps, in ulp; in brackets, jaxnn following that "
+            "library's convention:",
+            "",
+            *_markdown(["rule", "best possible", "jaxnn", *rivals.values()], accurate),
+            "",
+            _counted(rows),
+            "",
+            f"Versions: {', '.join(f'{name} {version}' for name, version in report['versions'].items())}.",
+            "",
+        ]
     )
-    return "\n".join([*lines, "", f"{counts}, {found[FAILED]} failed. {versions}.", ""])
+
+
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    """A table whose first column is text, and the others numbers."""
+    cells = [f"| {' | '.join(line)} |" for line in (header, *lines)]
+    return [cells[0], "| --- |" + " ---: |" * (len(header) - 1), *cells[1:]]
+
+
+def _counted(rows: Sequence[Row]) -> str:
+    """How many comparisons there are, and what came of them, in a sentence."""
+    found = {verdict: sum(row.verdict == verdict for row in rows) for verdict in (EQUAL, UNEQUAL, HOLDS, FAILED)}
+    return (
+        f"`jaxnn verify all` makes {sum(found.values())} checks. In {found[EQUAL]}, the two sides are equal to 1e-12. "
+        f"In {found[UNEQUAL]}, they are known to differ, and do so by the known amount. {found[HOLDS]} check a bound, "
+        f"such as that of an error in float32, and hold. {found[FAILED] or 'None'} failed."
+    )
+
+
+def _theirs_and_ours(row: Row) -> str:
+    ours, theirs = _errors(row)
+    return f"{theirs} ({ours})"
 
 
 def _errors(row: Row) -> tuple[str, str]:

@@ -6,6 +6,8 @@ python examples/NN_NAME.py [PICTURE.png] [dark]
 import sys
 from typing import Any
 
+import numpy as np
+
 from jaxnn import plots
 from jaxnn.plots import style
 
@@ -34,9 +36,27 @@ def label(axes: Any, x_label: str, y_label: str = "") -> None:
 
 def legend(axes: Any, **words: Any) -> None:
     """A legend without a frame, in the panel."""
-    axes.legend(frameon=False, labelcolor=THEME.ink, fontsize=style.SMALL, **words)
+    found = axes.legend(frameon=False, labelcolor=THEME.ink, fontsize=style.SMALL, title_fontsize=style.SMALL, **words)
+    found.get_title().set_color(THEME.ink)
 
 
 def write(figure: Any) -> None:
     """Writes the picture that was asked for."""
     print("wrote", plots.save(figure, sys.argv[1]))
+
+
+def film(figure: Any, lines: Any) -> None:
+    """Writes a film in which the lines grow, instead of a picture."""
+    from PIL import Image  # comes with matplotlib; one palette for all frames keeps the film small
+
+    whole, frames = [(line, line.get_xydata()) for line in lines], []
+    for n in np.unique(np.geomspace(1, max(len(points) for _, points in whole) - 1, 60).astype(int)):
+        for line, points in whole:
+            line.set_data(*points[: n + 1].T)
+        figure.canvas.draw()
+        figure.set_layout_engine("none")  # that of the first frame stays
+        frames.append(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB"))
+    palette = frames[-1].quantize(96)
+    first, *others = [frame.quantize(palette=palette, dither=0) for frame in frames]
+    first.save(sys.argv[1], save_all=True, append_images=others, duration=160, loop=0)
+    print("wrote", sys.argv[1])

@@ -5,9 +5,9 @@
 Every formula of `jaxnn/optimisers/first_order/` is rewritten in every way that `variations` knows: a sign dropped or
 turned, a factor, a divisor or a term left out, an exponent changed, ε moved into the root or out of it, a decay rate
 taken for another, a clamp removed. The mutant runs in place of the rule, against the oracles in 60 digits
-(`jaxnn.verify.exact`) and then the laws (`tests.laws`). A mutant that nothing notices is either a hole in the suite or
-the same function in other words; the latter are listed in `SAME`, each with its reason. The checks of arguments have
-tests of their own and are left as they are.
+(`jaxnn.verify.first_order.exact`) and then the laws (`tests.laws`). A mutant that nothing notices is either a hole in
+the suite or the same function in other words; the latter are listed in `SAME`, each with its reason. The checks of
+arguments have tests of their own and are left as they are.
 
 The exit status is 1 if a survivor is not in `SAME`, or if `SAME` names one that is killed or no longer made.
 """
@@ -34,7 +34,7 @@ import numpy as np
 from mpmath import mp, mpf
 
 from jaxnn import optimisers
-from jaxnn.verify import exact, problems
+from jaxnn.verify.first_order import exact, given_gradients
 from tests import laws
 
 FOLDER = Path(optimisers.__file__).parent / "first_order"
@@ -285,8 +285,8 @@ def by_the_oracle(rule, factory, steps, dtype=np.float64):
     for keywords, truth in expected(rule, steps, dtype):
         how = ", ".join(f"{name}={value}" for name, value in keywords.items()) or "defaults"
         with jax.enable_x64(dtype == np.float64):
-            path = eager(factory(problems.rate, **keywords), *problem(steps, dtype))
-        apart = problems.differences(path, truth)
+            path = eager(factory(given_gradients.rate, **keywords), *problem(steps, dtype))
+        apart = given_gradients.differences(path, truth)
         if not apart.max() <= at_most:
             first = 1 + np.argmax(~(apart <= at_most))
             return f"oracle, {dtype.__name__}, {how}: {apart.max():.1g} at step {first}"
@@ -426,7 +426,7 @@ def step_by_step(rule, factory):
         return ""
     keywords, gradients = {"b1": 0.0, "b2": 0.9999, "eps": 0.0}, np.ones((20, 1), np.float32)
     truth = np.diff(exact.truth(rule, keywords, np.zeros(1), gradients), axis=0, prepend=0.0)
-    optimiser = factory(problems.rate, **keywords)
+    optimiser = factory(given_gradients.rate, **keywords)
     state, apart = optimiser.init(gradients[0]), []
     for g, step in zip(gradients, truth, strict=True):
         updates, state = optimiser.update(jnp.asarray(g), state)

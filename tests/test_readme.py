@@ -35,7 +35,7 @@ def words(text):
 
 
 def is_near(found, shown):
-    """As the README's limits promise: another processor rounds otherwise, and training makes that grow.
+    """As CONTRIBUTING.md says: another processor rounds otherwise, and training makes that grow.
 
     What is shown as next to nothing, such as a gradient at the minimum, is rounding itself.
     """

@@ -11,7 +11,7 @@ import pytest
 
 from jaxnn import factories, losses, metrics, optimisers
 from jaxnn.types import DecayRate, Optimiser, Scalar, ScalarOrSchedule, Strength
-from jaxnn.verify import accuracy
+from jaxnn.verify.first_order import accuracy
 
 ROOT = Path(__file__).parent.parent
 KINDS = {  # section of CONTRIBUTING.md -> the names of all that there is

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks import page, verification
 from jaxnn import optimisers, verify
-from jaxnn.verify import libraries, table
+from jaxnn.verify import table
+from jaxnn.verify.first_order import libraries
 
 ROOT = Path(__file__).parent.parent
 REPORT = json.loads((ROOT / "docs/verification.json").read_text(encoding="utf-8"))

@@ -233,7 +233,7 @@ def _print(options: Any, model: Any, rows: int, found: _Measured) -> None:
     """Prints the numbers."""
     from jaxnn.cli.text import fact, table
     from jaxnn.experiments import PROBLEMS
-    from jaxnn.experiments.text import counted
+    from jaxnn.wording import counted
 
     kind = PROBLEMS[model.preprocessing.problem].loss_name
     n = found.pairs.vectors.shape[1]

@@ -78,7 +78,7 @@ def _remarks(rows: Any, fitted: Any, raw: Any, handling: dict[str, bool]) -> Ite
     """What the reader of the predictions should know: values not seen in training, and the metrics."""
     from jaxnn import experiments, preprocessing
     from jaxnn.cli import report
-    from jaxnn.experiments.text import listed
+    from jaxnn.wording import listed
 
     if rows.dataset is None:
         for name, values in fitted.unknown_categories(rows.rows).items():

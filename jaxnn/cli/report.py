@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 from jaxnn.cli.text import fact, printable, table
-from jaxnn.experiments.problems import PROBLEMS
 from jaxnn.experiments.recipe import layer_sizes
-from jaxnn.experiments.text import counted, listed
+from jaxnn.problems import PROBLEMS
+from jaxnn.wording import counted, listed
 
 
 def network(sizes: Sequence[int], activation: Sequence[str], problem: str | None, *, bias: bool = True) -> None:

@@ -16,7 +16,21 @@ DATA is a file (CSV, TSV or other delimited text with a header line; Parquet) or
 {}.
 The target column decides the problem: text, or a few distinct whole numbers, means classes; other numbers,
 even if written like 45% or $120, mean numbers. Columns with a single value and columns that only identify
-rows are left out. Defaults depend on the number of rows; every choice is printed.
+rows are left out.
+
+The defaults of these options depend on the number of training rows; whatever is chosen is printed:
+
+                     below 1,000     1,000 to 9,999   10,000 or more
+  --hidden           64,64           64,64            128,128
+  --learning-rate    0.003           0.003            0.001
+  --weight-decay     1               0.3              0.03
+  --batch-size       8 to 32         32               128
+  --epochs           300             100              50
+
+Below 1,000 rows, a network for numbers has --hidden 32, and a batch is an eighth of the rows within those
+limits. These learning rates and weight decays are for adamw: other optimisers have their own learning rates
+and no weight decay. A second-order method, such as levenberg_marquardt, uses all rows in every step; it has
+--epochs 200, tanh, no weight decay, and --hidden 16 (newton_cg and lbfgs: as in the table).
 
 Ctrl-C (SIGINT) and SIGTERM stop training and keep the network trained so far. A shell starts background
 jobs with SIGINT ignored; SIGTERM (kill PID) still stops them.""".format(", ".join(arguments.DATA_SETS))
@@ -109,7 +123,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         "--hidden",
         type=arguments.sizes,
         metavar="N,N…",
-        help="units of each hidden layer, such as 64,32; none for a linear model",
+        help="units of each hidden layer, such as 64,32; none for a linear model (default: see above)",
     )
     add(
         "--activation",
@@ -129,7 +143,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         type=arguments.positive,
         metavar="RATE",
-        help="highest learning rate (default: depends on the optimiser)",
+        help="learning rate before --schedule lowers it, or the one that warmup_cosine rises to (default: see above)",
     )
     add(
         "--schedule",
@@ -137,9 +151,14 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"how the learning rate changes over the epochs (default: constant): {', '.join(arguments.SCHEDULES)}",
     )
-    add("--epochs", type=arguments.whole(1), metavar="N", help="maximum number of epochs")
-    add("--batch-size", type=arguments.whole(1), metavar="ROWS", help="rows per step")
-    add("--dropout", type=arguments.below_one, metavar="RATE", help="fraction of hidden units dropped in each step")
+    add("--epochs", type=arguments.whole(1), metavar="N", help="maximum number of epochs (default: see above)")
+    add("--batch-size", type=arguments.whole(1), metavar="ROWS", help="rows per step (default: see above)")
+    add(
+        "--dropout",
+        type=arguments.below_one,
+        metavar="RATE",
+        help="fraction of hidden units dropped in each step (default: 0)",
+    )
     add(
         "--input-dropout",
         type=arguments.below_one,
@@ -150,13 +169,14 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         "--weight-decay",
         type=arguments.non_negative,
         metavar="λ",
-        help="strength of weight decay (decoupled or L2, as the optimiser defines it)",
+        help="strength of weight decay, decoupled or L2, as the optimiser defines it (default: see above)",
     )
     add(
         "--patience",
         type=arguments.whole(0),
         metavar="EPOCHS",
-        help="stop after this many epochs without improvement on the validation rows; 0 to never stop early",
+        help="stop after this many epochs without improvement on the validation rows; 0 to never stop early "
+        "(default: 20)",
     )
 
 

@@ -10,11 +10,11 @@ PROBLEMS    the kinds of problems: a table of everything that differs between cl
 `jaxnn train` and `jaxnn demo` parse, call `run` and print.
 """
 
-from jaxnn.experiments.problems import PROBLEMS, Problem
 from jaxnn.experiments.recipe import Recipe
 from jaxnn.experiments.rows import Rows
 from jaxnn.experiments.running import Listener, Outcome, run
 from jaxnn.experiments.sources import Columns, Source, source, source_for
+from jaxnn.problems import PROBLEMS, Problem
 
 __all__ = [
     "PROBLEMS",

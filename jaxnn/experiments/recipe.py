@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from jaxnn import activations, checks, optimisers, schedules
 from jaxnn.derivatives.budget import machine_memory
-from jaxnn.experiments.problems import Problem
 from jaxnn.experiments.rows import Rows
+from jaxnn.problems import Problem
 
 COPIES = (
     12  # in units of the parameters, in a run: parameters, gradient, two moments, best, and snapshots of two epochs
@@ -22,7 +22,7 @@ class Recipe(NamedTuple):
         hidden: units of each hidden layer; () is a linear model.
         activation: one name, or one for each hidden layer.
         optimiser: a name in `optimisers.TABLE`, or a second-order method in `optimisers.METHODS`.
-        learning_rate: > 0, the schedule's highest; unused by methods.
+        learning_rate: > 0, before the schedule lowers it or after its warm-up; unused by methods.
         schedule: a name in `schedules.TABLE`, spread over all epochs.
         epochs: the maximum number of epochs.
         batch_size: rows per step.

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxnn import data, preprocessing
-from jaxnn.experiments.problems import PROBLEMS, Problem
 from jaxnn.experiments.sources import Source
-from jaxnn.experiments.text import counted
 from jaxnn.preprocessing.raw import Values, read_column, reads_as_number, rows_named
+from jaxnn.problems import PROBLEMS, Problem
+from jaxnn.wording import counted
 
 LEAST_ROWS = 10
 

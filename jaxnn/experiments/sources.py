@@ -8,10 +8,10 @@ import numpy as np
 
 from jaxnn import checks, data, preprocessing
 from jaxnn.data.dataset import Dataset
-from jaxnn.experiments.problems import PROBLEMS
-from jaxnn.experiments.text import listed
 from jaxnn.preprocessing.frames import columns_of
 from jaxnn.preprocessing.raw import check_matrix
+from jaxnn.problems import PROBLEMS
+from jaxnn.wording import listed
 
 CHOSEN = "chosen by --problem"
 

@@ -53,12 +53,12 @@ def demo(
     best = curves.best_epoch_of(panels["loss"], best_epoch)
     figure, (left, right) = slide(colours, title, 1.0)
     upper, lower = left.subplots(2, 1)
-    curves.draw_panel(upper, colours, "loss", panels["loss"], best=best, name_best=True)
+    curves.draw_panel(upper, colours, "loss (lower is better)", panels["loss"], best=best, name_best=True)
     upper.set_xlabel("")
     curves.draw_panel(
         lower,
         colours,
-        "accuracy (dashed: test)",
+        "accuracy (dashed: on test rows)",
         panels["accuracy"],
         best=best,
         lines={name: float(value) for name, value in test_accuracy.items()},

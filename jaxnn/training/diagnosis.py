@@ -17,7 +17,7 @@ from jaxnn.objective import evaluate, split
 from jaxnn.optimisers import protocol
 from jaxnn.training import faults
 from jaxnn.training.history import History
-from jaxnn.training.minimise import report
+from jaxnn.training.nested_states import report
 from jaxnn.training.statistics import LayerStatistics, layer_statistics
 from jaxnn.types import Activation, Batch, OptimiserLike, OptState
 

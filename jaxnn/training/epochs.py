@@ -22,8 +22,9 @@ from jaxnn import chunks, structure, tree
 from jaxnn.objective import Objective, evaluate, needs, split, weighted_mean
 from jaxnn.once import Once
 from jaxnn.optimisers import protocol
+from jaxnn.training.nested_states import learning_rate
 from jaxnn.training.ordering import order
-from jaxnn.training.steps import Info, TrainState, gather, init, learning_rate, step
+from jaxnn.training.steps import Info, TrainState, gather, init, step
 from jaxnn.types import Batch, Optimiser, OptimiserLike, Params
 
 RECORDS = 256  # the most epochs that one call can record

@@ -19,7 +19,7 @@ from jaxnn.training.endings import Ending
 from jaxnn.training.epochs import Limits, start
 from jaxnn.training.history import History
 from jaxnn.training.host_loop import Epoch, Run
-from jaxnn.training.minimise import report
+from jaxnn.training.nested_states import report
 from jaxnn.training.preparation import NEVER, check_numbers, prepare
 from jaxnn.training.progress import reporter
 from jaxnn.training.steps import TrainState

@@ -28,6 +28,7 @@ from jaxnn.optimisers.report import Report
 from jaxnn.optimisers.second_order import promise
 from jaxnn.training import inputs, stopping
 from jaxnn.training.chunked_objective import Chunked
+from jaxnn.training.nested_states import report
 from jaxnn.training.stopping import Stop
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
 
@@ -284,16 +285,6 @@ def _promised(value_fn: Callable[[Params], Array], params: Params, grad: Params)
 
 def _traced(values: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
-
-
-def report(opt_state: OptState) -> Report | None:
-    """The first report found in an optimiser's state; None for a rule that makes none."""
-    found = [leaf for leaf in jax.tree.leaves(opt_state, is_leaf=_is_report) if _is_report(leaf)]
-    return found[0] if found else None
-
-
-def _is_report(node: Any) -> bool:
-    return isinstance(node, Report)
 
 
 def _recorded(trajectory: Trajectory, step: Any, value: Array, grad: Any, reported: Report | None) -> Trajectory:

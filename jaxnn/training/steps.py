@@ -10,7 +10,7 @@ batches of one row weights would have no effect. `run` computes w̄ from its dat
 The state carried from step to step (`TrainState`) is separate from what a step reports (`Info`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Int
 from jaxnn import checks, numerics, tree
 from jaxnn.objective import Objective, Relative, evaluate, split, with_mean_one
 from jaxnn.optimisers import protocol
+from jaxnn.training.nested_states import learning_rate
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
 
 
@@ -142,30 +143,6 @@ def _relative(batch: Batch, mean_weight: Any) -> Batch:
     """The batch with its weights as multiples of the mean weight."""
     x, y, weight = split(batch)
     return (x, y) if weight is None else (x, y, Relative(jnp.asarray(weight) / mean_weight))
-
-
-def learning_rate(opt_state: OptState) -> Array:
-    """The first learning rate found in an optimiser's state; nan if there is none.
-
-    Our rules store the rate of their latest step as `learning_rate`; optax's `inject_hyperparams` stores it in its
-    `hyperparams`.
-    """
-    found = _find(opt_state)
-    return jnp.asarray(jnp.nan if found is None else found, jnp.result_type(float))
-
-
-def _find(node: Any) -> Any:
-    if isinstance(node, Mapping):
-        if "learning_rate" in node:
-            return node["learning_rate"]
-        children = list(node.values())
-    elif isinstance(node, tuple | list):
-        if "learning_rate" in getattr(node, "_fields", ()):
-            return node.learning_rate  # type: ignore[union-attr]
-        children = list(node)
-    else:
-        return None
-    return next((found for found in map(_find, children) if found is not None), None)
 
 
 def _norm(grads: Any) -> Array:

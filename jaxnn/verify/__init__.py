@@ -16,13 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
 from jaxnn import checks
-from jaxnn.optimisers import TABLE
-from jaxnn.verify import accuracy, exact, lectures, networks, second_order, twins
+from jaxnn.verify import first_order, lecture_course, second_order
 from jaxnn.verify.certificates import Certificate, certify
-from jaxnn.verify.libraries import LIBRARIES, missing
-from jaxnn.verify.libraries import versions as library_versions
+from jaxnn.verify.first_order.libraries import LIBRARIES, missing
 from jaxnn.verify.recognition import identify
-from jaxnn.verify.table import Row, Table, versions
+from jaxnn.verify.table import Row, Table
 
 __all__ = [
     "GROUPS",
@@ -56,20 +54,12 @@ def optimisers(*, against: Sequence[str] | None = None, rule: str | None = None)
         ValueError: an unknown library or rule; the known ones are listed.
         ImportError: a library that was asked for by name is not installed.
     """
-    chosen = _libraries(against)
-    if rule is not None:
-        checks.one_of(rule, TABLE, "rule")
-    formulae = exact.check([variant for variant in exact.VARIANTS if rule in (None, variant.rule)])
-    pairs = twins.check(chosen, [twin for twin in twins.TWINS if rule in (None, twin.rule)])
-    errors = accuracy.measure(chosen, rule)
-    found = {**versions("jax", "numpy", "mpmath"), **library_versions(chosen)}
-    curves = accuracy.curves(errors["float32"])
-    return formulae + Table((*pairs, *accuracy.check(errors)), found, (accuracy.LEGEND,), curves)
+    return first_order.optimisers(_libraries(against), rule)
 
 
 def gradients() -> Table:
     """Backpropagation by hand against `jax.grad`, and activations and losses against differences, in float64."""
-    return networks.check()
+    return first_order.gradients()
 
 
 def hessians() -> Table:
@@ -88,7 +78,7 @@ def newton() -> Table:
 
 def course() -> Table:
     """The numbers and formulae of the lecture course that the rules follow, and its errata."""
-    return lectures.check()
+    return lecture_course.check()
 
 
 def all(*, against: Sequence[str] | None = None) -> Table:

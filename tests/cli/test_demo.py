@@ -3,12 +3,19 @@ import sys
 import matplotlib.image
 import pytest
 
-from jaxnn import training
+from jaxnn import plots, training
 
 
 @pytest.mark.slow
 @pytest.mark.rounding
-def test_the_demo_beats_the_linear_model_and_leaves_its_files(run):
+def test_the_demo_beats_the_linear_model_and_leaves_its_files(run, monkeypatch):
+    titles, save = [], plots.save
+
+    def noted(figure, path):
+        titles.append(figure.get_suptitle())
+        return save(figure, path)
+
+    monkeypatch.setattr(plots, "save", noted)
     result = run("demo")
     assert result.status == 0, result.err
     tested = {line[:27].strip(): float(line.split()[-2]) for line in result.out.splitlines() if line.startswith("test")}
@@ -16,6 +23,8 @@ def test_the_demo_beats_the_linear_model_and_leaves_its_files(run):
     assert tested["test"] >= 0.95
     assert tested["test"] > tested["test, logistic regression"] > 0.9 > tested["test, most frequent class"]
     assert matplotlib.image.imread("demo.png").ndim == 3
+    ours, theirs = (f"{100 * tested[name]:.1f} %" for name in ("test", "test, logistic regression"))
+    assert titles == [f"{ours} of 360 test digits right (logistic regression: {theirs})"]
     next_command = result.out.splitlines()[-1].split()[1:]
     assert next_command[:2] == ["jaxnn", "predict"]
     assert run(*next_command[1:]).status == 0

@@ -1,11 +1,12 @@
+import re
 import subprocess
 import sys
 
 import pytest
 
-from jaxnn import activations, data, metrics, optimisers, schedules
-from jaxnn.cli import COMMANDS, arguments
-from jaxnn.experiments import network, problems, recipe
+from jaxnn import activations, data, metrics, optimisers, problems, schedules
+from jaxnn.cli import COMMANDS, arguments, train
+from jaxnn.experiments import network, recipe
 from jaxnn.version import __version__
 
 HEAVY = "jax", "numpy", "sklearn", "pandas", "matplotlib"
@@ -48,6 +49,45 @@ def test_every_help_ends_with_an_example(run, command):
     assert result.status == 0
     assert result.out.splitlines()[-1].startswith(f"  jaxnn {command} ")
     assert max(map(len, result.out.splitlines())) <= 110
+
+
+def help_of_defaults():
+    """The table in the help of `jaxnn train`: option -> what it is for few, some and many rows."""
+    rows = re.findall(r"^  --(\S+) +(\S+(?: to \S+)?) {2,}(\S+) +(\S+)$", train.DESCRIPTION, re.MULTILINE)
+    return {name.replace("-", "_"): values for name, *values in rows}
+
+
+@pytest.mark.parametrize("problem", problems.PROBLEMS)
+def test_the_help_of_train_has_the_defaults_that_are_used(problem):
+    table = help_of_defaults()
+    assert len(table) == 5
+    for column, counts in enumerate([(10, 100, 200, 300, 999), (1000, 9999), (10_000, 10**6)]):
+        for rows in counts:
+            used = recipe.defaults(rows, problems.PROBLEMS[problem])
+            told = {name: values[column] for name, values in table.items()}
+            if column == 0:
+                low, high = map(int, told.pop("batch_size").split(" to "))
+                assert used.batch_size == min(max(rows // 8, low), high)
+            if column == 0 and problem == "numbers":
+                told["hidden"] = re.search(r"a network for numbers has --hidden (\S+),", train.DESCRIPTION)[1]
+            assert used.hidden == tuple(map(int, told.pop("hidden").split(",")))
+            assert {name: float(value) for name, value in told.items()} == {name: getattr(used, name) for name in told}
+            assert (used.optimiser, used.activation, used.dropout, used.input_dropout) == ("adamw", ("relu",), 0, 0)
+            assert (used.patience, used.schedule) == (20, "constant")
+
+
+def test_the_help_of_train_has_the_defaults_of_other_optimisers():
+    told = " ".join(train.DESCRIPTION.split())
+    assert "other optimisers have their own learning rates and no weight decay" in told
+    assert "--epochs 200, tanh, no weight decay, and --hidden 16 (newton_cg and lbfgs: as in the table)" in told
+    classes = problems.PROBLEMS["classes"]
+    for name in set(optimisers.TABLE) - {"adamw"}:
+        used = recipe.complete({"optimiser": name}, rows=500, problem=classes)
+        assert (used.learning_rate, used.weight_decay) == (recipe.LEARNING_RATES[name], 0)
+    for name in optimisers.METHODS:
+        used = recipe.complete({"optimiser": name}, rows=500, problem=classes)
+        assert (used.epochs, used.activation, used.weight_decay, used.batch_size) == (200, ("tanh",), 0, 500)
+        assert used.hidden == ((64, 64) if name in ("newton_cg", "lbfgs") else (16,))
 
 
 def test_help_lists_the_commands(run):

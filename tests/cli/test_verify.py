@@ -6,7 +6,8 @@ import pytest
 
 from jaxnn import verify
 from jaxnn.cli import verify as command
-from jaxnn.verify import accuracy, libraries, table
+from jaxnn.verify import table
+from jaxnn.verify.first_order import accuracy, libraries
 from jaxnn.verify.table import FAILED, HOLDS, Row, Table
 
 
@@ -180,7 +181,7 @@ class TestFunctions:
         monkeypatch.setattr(verify, "optimisers", lambda *, against: small(curves={"sgd": {}}))
         for name in ("gradients", "hessians", "newton"):
             monkeypatch.setattr(verify, name, small)
-        monkeypatch.setattr(verify.lectures, "check", lambda: small(FAILED))
+        monkeypatch.setattr(verify.lecture_course, "check", lambda: small(FAILED))
         found = verify.all()
         assert len(found) == 5
         assert not found.ok

@@ -14,7 +14,7 @@ from jaxnn import activations, derivatives, losses, mlp
 from jaxnn.derivatives import MemoryBudgetError
 from jaxnn.derivatives.structured import memory
 from jaxnn.objective import Objective, l2
-from jaxnn.verify.problems import quick_to_compile
+from jaxnn.verify.compiling import quick_to_compile
 from tests.targets import targets
 
 ROWS, DRAWS = 11, 3

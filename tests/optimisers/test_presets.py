@@ -10,8 +10,9 @@ import pytest
 from sklearn.neural_network import _stochastic_optimizers as sklearn_optimizers
 
 from jaxnn.optimisers import PRESETS, preset
-from jaxnn.verify import table, twins
-from jaxnn.verify.problems import differences, follow, problem
+from jaxnn.verify import table
+from jaxnn.verify.first_order import twins
+from jaxnn.verify.first_order.given_gradients import differences, follow, problem
 
 FLAGS = list(itertools.product([False, True], repeat=2))
 

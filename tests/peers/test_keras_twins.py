@@ -6,8 +6,9 @@ import keras
 import pytest
 
 from jaxnn.optimisers import PRESETS
-from jaxnn.verify import accuracy, libraries, table, twins
-from tests.verify.chunks import NAMES, checked, chunk
+from jaxnn.verify import table
+from jaxnn.verify.first_order import accuracy, libraries, twins
+from tests.verify.first_order.chunks import NAMES, checked, chunk
 
 LIBRARY = ("keras",)
 CLIPS = [{"clipnorm": 0.7}, {"clipvalue": 0.3}, {"global_clipnorm": 1.1}]

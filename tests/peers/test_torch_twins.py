@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from jaxnn.optimisers import PRESETS
-from jaxnn.verify import accuracy, libraries, problems, table, twins
-from tests.verify.chunks import NAMES, checked, chunk
+from jaxnn.verify import table
+from jaxnn.verify.first_order import accuracy, given_gradients, libraries, twins
+from tests.verify.first_order.chunks import NAMES, checked, chunk
 
 LIBRARY = ("torch",)
 
@@ -47,10 +48,10 @@ def test_the_default_dtype_is_given_back():
 
 def test_the_loop_around_it_is_pytorchs_own():
     """SGD by hand: the rate of the first step is that of step 0."""
-    params, grads = problems.problem(0, steps=5)
+    params, grads = given_gradients.problem(0, steps=5)
     with jax.enable_x64(True):
-        path = libraries.follow("torch.SGD", {}, problems.rate, params, grads)
-    moves = np.cumsum([problems.rate(t) * grads["layers"][0]["w"][t] for t in range(5)], axis=0)
+        path = libraries.follow("torch.SGD", {}, given_gradients.rate, params, grads)
+    moves = np.cumsum([given_gradients.rate(t) * grads["layers"][0]["w"][t] for t in range(5)], axis=0)
     np.testing.assert_allclose(path["layers"][0]["w"], params["layers"][0]["w"] - moves, rtol=1e-13)
 
 

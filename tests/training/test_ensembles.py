@@ -103,7 +103,9 @@ def split(data, key):
 
 def test_hyperparameters_of_each_are_a_sequence_or_a_stack():
     params, data = starts(), table()
-    rules = [optimisers.adamw(schedules.cosine(1e-2 * 2**i, steps=20), weight_decay=0.01 * i + 0.01) for i in range(COUNT)]
+    rules = [
+        optimisers.adamw(schedules.cosine(1e-2 * 2**i, steps=20), weight_decay=0.01 * i + 0.01) for i in range(COUNT)
+    ]
     by_sequence = fit_ensemble(REGRESSION, rules, params, data, **WORDS)
     for i, rule in enumerate(rules):
         assert_same(by_sequence.members[i], fit(REGRESSION, rule, member(params, i), data, key=KEYS[i], **WORDS))

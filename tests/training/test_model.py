@@ -14,8 +14,7 @@ import scipy.special
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxnn import activations, mlp, optimisers, preprocessing, schedules
-from jaxnn.training import model as model_module
-from jaxnn.training import named_arrays, serialisation
+from jaxnn.training import evaluation, named_arrays, serialisation
 from jaxnn.training.model import Model, load, save
 
 RNG = np.random.default_rng(0)
@@ -88,7 +87,7 @@ def test_calls_for_some_of_the_rows_do_not_show(monkeypatch, n):
     model = network((3, 6, 2))
     x = RNG.normal(size=(n, 3))
     whole = model.predict(x)
-    monkeypatch.setattr(model_module, "ROWS_AT_ONCE", 8)
+    monkeypatch.setattr(evaluation, "ROWS_AT_ONCE", 8)
     assert whole.shape == (n, 2)
     # XLA may order a product's sum by the shape of its operands: a few units in the last place.
     np.testing.assert_allclose(model.predict(x), whole, rtol=1e-5, atol=1e-6)
@@ -99,11 +98,13 @@ def test_calls_bound_the_rows_and_the_compilations(monkeypatch):
 
     def counted(params, x, *, activation):
         traced.append(x.shape)
-        return mlp.apply(params, x, activation=activation)
+        return apply(params, x, activation=activation)
 
-    monkeypatch.setitem(model_module.NETWORKS, "counted", counted)
-    monkeypatch.setattr(model_module, "ENTRIES_AT_ONCE", 2**12)
-    model = network((5, 64, 2), network="counted")
+    apply = mlp.apply
+    evaluation._evaluate.clear_cache()
+    monkeypatch.setattr(mlp, "apply", counted)
+    monkeypatch.setattr(evaluation, "ENTRIES_AT_ONCE", 2**12)
+    model = network((5, 64, 2))
     for n in (10_000, 9_999, 65):
         assert model.predict(RNG.normal(size=(n, 5))).shape == (n, 2)
     assert traced == [(64, 5)]

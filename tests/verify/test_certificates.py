@@ -12,7 +12,7 @@ from jaxnn.objective import Objective, l2
 from jaxnn.verify import certificates
 from jaxnn.verify import certify as certify_compiled
 from jaxnn.verify.certificates import DEGENERATE, MINIMUM, NOT_STATIONARY, SADDLE, UNDECIDED
-from jaxnn.verify.problems import quick_to_compile
+from jaxnn.verify.compiling import quick_to_compile
 from jaxnn.verify.second_order import more_garbow_hillstrom
 
 pytestmark = pytest.mark.rounding(quickly=True)

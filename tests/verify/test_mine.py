@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from jaxnn import optimisers
-from jaxnn.verify import problems
+from jaxnn.verify.first_order import given_gradients
 from jaxnn.verify.recognition import mine
 
 PLAIN = """
@@ -199,7 +199,7 @@ def test_what_cannot_be_compared(case):
 def test_what_is_not_finite(bad, told, x64):
     optimiser = transformation(lambda g, s, p: (jax.tree.map(lambda g: bad(s, g), g), s + 1), lambda p: jnp.zeros(()))
     with pytest.raises(ValueError, match="NaN or inf on ordinary gradients") as error:
-        mine.path(optimiser, "mine", *problems.problem(0))
+        mine.path(optimiser, "mine", *given_gradients.problem(0))
     assert told in one_line(error)
 
 
@@ -227,11 +227,11 @@ class Rule:
 @pytest.mark.parametrize(
     ("thing", "rate"),
     [
-        (optimisers.adam, problems.rate),
-        (optax.inject_hyperparams(optax.adam), problems.rate),
-        (by_keyword, problems.rate),
-        (Rule, problems.rate),
-        (lambda *given: optax.sgd(*given), problems.rate),
+        (optimisers.adam, given_gradients.rate),
+        (optax.inject_hyperparams(optax.adam), given_gradients.rate),
+        (by_keyword, given_gradients.rate),
+        (Rule, given_gradients.rate),
+        (lambda *given: optax.sgd(*given), given_gradients.rate),
         (numbers_only, mine.CONSTANT),
         (lambda: optax.adam(0.1), None),
         (optax.scale_by_adam, None),  # its first argument is b1
@@ -243,6 +243,6 @@ def test_how_a_rule_takes_its_learning_rate(thing, rate):
 
 
 def test_a_path_is_the_sum_of_the_updates(x64):
-    params, grads = problems.problem(3, steps=20)
+    params, grads = given_gradients.problem(3, steps=20)
     path = mine.path(optax.sgd(0.1), "mine", params, grads)
     jax.tree.map(lambda p, g: np.testing.assert_allclose(p, -0.1 * np.cumsum(g, axis=0), rtol=1e-12), path, grads)

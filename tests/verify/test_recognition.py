@@ -10,7 +10,8 @@ import optax
 import pytest
 
 from jaxnn import optimisers
-from jaxnn.verify import problems, recognition
+from jaxnn.verify import recognition
+from jaxnn.verify.first_order import given_gradients
 from jaxnn.verify.recognition import findings, fits, known, mine
 from jaxnn.verify.recognition.clipping import CLIPS, least
 from jaxnn.verify.table import EQUAL, UNEQUAL
@@ -88,9 +89,9 @@ def among(monkeypatch):
 def test_every_spelling_is_what_its_form_computes(form, spelling, x64):
     """The named factory with its own keywords goes the way of the compiled form with the same roles."""
     values = drawn(form, spelling) | {"scale": 1.0}
-    params, grads = problems.problem(0)
-    path = mine.path(made(form, spelling, values)(problems.rate), spelling.name, params, grads)
-    rates = np.array([problems.rate(step) for step in range(problems.STEPS)])
+    params, grads = given_gradients.problem(0)
+    path = mine.path(made(form, spelling, values)(given_gradients.rate), spelling.name, params, grads)
+    rates = np.array([given_gradients.rate(step) for step in range(given_gradients.STEPS)])
     flat = [findings.flattened(tree, axes) for tree, axes in ((params, 0), (grads, 1), (path, 1))]
     fit = fits.at(form, values, fits.Case(flat[0], flat[1], rates, flat[2]))
     assert fit.worst < 1e-12
@@ -275,7 +276,7 @@ def test_double_precision_stays_inside():
     ],
 )
 def test_clipping_is_the_libraries_own(how, clip, x64):
-    _, grads = problems.problem(1, steps=5)
+    _, grads = given_gradients.problem(1, steps=5)
     for step in range(5):
         one = jax.tree.map(lambda leaf, step=step: jnp.asarray(leaf[step]), grads)
         theirs, _ = clip.update(one, clip.init(one), one)

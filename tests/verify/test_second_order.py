@@ -11,7 +11,7 @@ import scipy.optimize
 from jaxnn import data, derivatives, optimisers
 from jaxnn.optimisers import METHODS
 from jaxnn.verify import certificates
-from jaxnn.verify.problems import quick_to_compile
+from jaxnn.verify.compiling import quick_to_compile
 from jaxnn.verify.second_order import closed_forms, matrices, more_garbow_hillstrom, nist, regressions, sized, steps
 from jaxnn.verify.table import EQUAL, FAILED, HOLDS, UNEQUAL
 

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxnn.types import OptimiserLike, Params, ScalarOrSchedule, Updates
-from jaxnn.verify import problems
+from jaxnn.verify.first_order import given_gradients
 from jaxnn.verify.recognition import fits
 from jaxnn.verify.recognition import mine as user
 from jaxnn.verify.recognition.clipping import CLIPS, least
@@ -70,7 +70,7 @@ def identify(optimiser_or_factory: Any, *, name: str = "mine") -> Table:
 
 def _found(mine: Mine, name: str) -> Finding | None:
     """What a rule is near to; None if it never moves."""
-    params, grads = problems.problem(0)
+    params, grads = given_gradients.problem(0)
     made = mine.make(mine.rate)
     case = _case(made, name, params, grads, mine.rate)
     if not case.seen.any():
@@ -85,7 +85,7 @@ def _found(mine: Mine, name: str) -> Finding | None:
 
 
 def _case(made: OptimiserLike, name: str, params: Params, grads: Updates, rate: ScalarOrSchedule | None) -> Case:
-    steps = range(problems.STEPS)
+    steps = range(given_gradients.STEPS)
     rates = np.array([1.0 if rate is None else float(rate(step) if callable(rate) else rate) for step in steps])
     return Case(flattened(params, 0), flattened(grads, 1), rates, flattened(user.path(made, name, params, grads), 1))
 
@@ -133,7 +133,7 @@ def _at_a_constant_rate(mine: Mine, name: str, case: Case, otherwise: Finding) -
     """What a rule is near to while the learning rate stays what it is at first; else what was found before."""
     rate = float(case.rates[0])
     try:
-        constant = _case(mine.make(rate), name, *problems.problem(0), rate)
+        constant = _case(mine.make(rate), name, *given_gradients.problem(0), rate)
     except ValueError:  # it takes schedules only
         return otherwise
     found = _signed(constant, free=True)
@@ -190,7 +190,7 @@ def _rows(found: Finding, name: str, *, own: bool) -> list[Row]:
         conditions = [rate, found.clipped, "ascending" if found.ascending else ""]
         mapping = ", ".join(filter(None, [*(words or ["its defaults"]), *conditions]))
         verdict, why = (EQUAL, "") if fit.equal else (UNEQUAL, _parting(fit))
-        rows.append(Row("mine", name, reference, mapping, problems.STEPS, fit.worst, "", verdict, why))
+        rows.append(Row("mine", name, reference, mapping, given_gradients.STEPS, fit.worst, "", verdict, why))
     return rows
 
 
@@ -227,7 +227,7 @@ def _remarks(found: Finding, name: str, mine: Mine) -> Iterable[str]:
         fit, reference, words = _published(found.fits)[0]
         rate = found.rate or ("a changing rate" if changing else "a constant rate")
         rule = f"{reference}({', '.join(words)})" + (f", {found.clipped}," if found.clipped else "")
-        yield f"{name} is {rule} to within {shown(fit.worst)} over {problems.STEPS} steps at {rate}."
+        yield f"{name} is {rule} to within {shown(fit.worst)} over {given_gradients.STEPS} steps at {rate}."
         yield from _peculiar(fit, own=mine.rate is None, changing=changing)
     else:
         fit = found.fits[0]

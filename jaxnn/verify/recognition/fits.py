@@ -20,7 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.verify import problems
+from jaxnn.verify.compiling import quick_to_compile
+from jaxnn.verify.first_order import given_gradients
 from jaxnn.verify.recognition.known import Form
 
 Values: TypeAlias = dict[str, float]  # of a form's roles, and "scale", by which the learning rate is multiplied
@@ -90,7 +91,7 @@ class Fit(NamedTuple):
 
 def at(form: Form, values: Values, case: Case) -> Fit:
     """The form at these hyperparameters."""
-    return Fit(form, values, problems.differences(_paths(form, [values], case)[0], case.seen))
+    return Fit(form, values, given_gradients.differences(_paths(form, [values], case)[0], case.seen))
 
 
 def nearest(form: Form, case: Case, *, free: bool, start: Values | None = None, fine: bool = False) -> Fit:
@@ -219,7 +220,7 @@ def _program(form: Form) -> Callable[..., Any]:
         return jax.lax.scan(step, (params, jnp.zeros_like(params), optimiser.init(params)), grads)[1]
 
     many = jax.vmap(path, in_axes=(0, None, None, None))
-    return jax.jit(many, compiler_options=problems.quick_to_compile(optimised=True))
+    return jax.jit(many, compiler_options=quick_to_compile(optimised=True))
 
 
 def _paths(form: Form, points: Sequence[Values], case: Case) -> np.ndarray:

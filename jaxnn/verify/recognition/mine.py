@@ -19,7 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.types import OptimiserLike, Params, ScalarOrSchedule, Updates
-from jaxnn.verify import problems
+from jaxnn.verify.compiling import compiler_options
+from jaxnn.verify.first_order import given_gradients
 
 RATES = ("learning_rate", "learning_rate_init", "lr", "rate", "step_size", "stepsize", "eta")
 CONSTANT = 0.01  # the learning rate of a factory that takes no schedule
@@ -102,8 +103,8 @@ def prepared(thing: Any, name: str = "mine") -> Mine:
         return _called(thing, name, **{takes: rate}) if takes else _called(thing, name, rate)
 
     with contextlib.suppress(ValueError):  # reported below for a number
-        check(make(problems.rate), name)
-        return Mine(make, problems.rate)
+        check(make(given_gradients.rate), name)
+        return Mine(make, given_gradients.rate)
     check(make(CONSTANT), name)
     return Mine(make, CONSTANT)
 
@@ -115,7 +116,7 @@ def check(optimiser: OptimiserLike, name: str = "mine") -> None:
         ValueError: `init` or `update` raises an error or cannot be compiled; updates that are not like the gradients;
             a state that changes its structure, shapes or dtypes; a step that depends on more than its arguments.
     """
-    params, grads = problems.problem(0, steps=1)
+    params, grads = given_gradients.problem(0, steps=1)
     grads = jax.tree.map(lambda leaf: leaf[0], grads)
     for double in (False, True):
         with jax.enable_x64(double):  # decides the dtype of the arrays
@@ -143,7 +144,7 @@ def path(optimiser: OptimiserLike, name: str, params: Params, grads: Updates) ->
 
     with _one_line_errors(f"{name}, compiled,"):
         arrays = jax.tree.map(jnp.asarray, params)
-        run = jax.jit(follow, compiler_options=problems.compiler_options(arrays))
+        run = jax.jit(follow, compiler_options=compiler_options(arrays))
         moved = jax.tree.map(np.asarray, run(arrays, grads))
     bad = [
         (int(np.argmin(finite)), jax.tree_util.keystr(where))

@@ -1,10 +1,12 @@
 """Second order against what is known: exact Hessians, and minima that others have certified.
 
-matrices       Hessians against `jax.hessian`, differences and closed forms; certificates of known points
-closed_forms   those that can be written down
-steps          Newton's step: exact on quadratics, in any coordinates, of order 2
-regressions    our methods on published problems
-nist, more     the problems
+matrices                Hessians against `jax.hessian`, differences and closed forms; certificates of known points
+closed_forms            those that can be written down
+steps                   Newton's step: exact on quadratics, in any coordinates, of order 2
+regressions             our methods on published problems
+nist                    the models of NIST's certified regressions
+more_garbow_hillstrom   problems of Moré, Garbow and Hillstrom with a number of parameters of their own
+sized                   their problems with any number of parameters
 """
 
 from functools import partial

@@ -20,9 +20,9 @@ from jaxnn import derivatives, losses, mlp
 from jaxnn.derivatives import check_hessian
 from jaxnn.objective import Objective, l2
 from jaxnn.types import Batch, Params
-from jaxnn.verify import networks
 from jaxnn.verify.certificates import certify
-from jaxnn.verify.problems import quick_to_compile
+from jaxnn.verify.compiling import quick_to_compile
+from jaxnn.verify.first_order import networks
 from jaxnn.verify.second_order import closed_forms
 from jaxnn.verify.table import FAILED, HOLDS, Row, verdict_of
 

@@ -20,7 +20,7 @@ import numpy as np
 from jaxnn import data, optimisers, training
 from jaxnn.objective import Objective
 from jaxnn.types import Batch, OptimiserLike
-from jaxnn.verify.problems import quick_to_compile
+from jaxnn.verify.compiling import quick_to_compile
 from jaxnn.verify.second_order import more_garbow_hillstrom, nist
 from jaxnn.verify.second_order.more_garbow_hillstrom import Problem
 from jaxnn.verify.table import HOLDS, UNEQUAL, Row, verdict_of

@@ -1,6 +1,7 @@
 """Problems of Moré, Garbow and Hillstrom with any number of parameters, 20 to 35, in the numbers that are usual.
 
-As in `more`: x are the residuals' numbers and y is 0. All residuals r(x) of a problem are one function of x (n,).
+As in `more_garbow_hillstrom`: x are the residuals' numbers and y is 0. All residuals r(x) of a problem are one function
+of x (n,).
 
 Reference:
     Moré, Garbow & Hillstrom, Testing unconstrained optimization software, 1981, ACM TOMS 7.

@@ -23,7 +23,7 @@ from jaxnn import losses, optimisers, tree
 from jaxnn.objective import Objective
 from jaxnn.optimisers import protocol
 from jaxnn.types import Batch, OptimiserLike
-from jaxnn.verify.problems import quick_to_compile
+from jaxnn.verify.compiling import quick_to_compile
 from jaxnn.verify.table import FAILED, HOLDS, Row, verdict_of
 
 N = 8

@@ -9,7 +9,7 @@ import pytest
 from mpmath import mp, mpf
 
 from jaxnn import optimisers
-from jaxnn.verify import exact, oracles, problems, spaces
+from jaxnn.verify.first_order import exact, oracles, spaces
 from tests import mutation
 
 MOMENTUM, AVERAGE, BOTH = (0.0, 0.97), (0.7, 0.9999), [False, True]
@@ -50,14 +50,14 @@ def space(rule):
 @pytest.mark.parametrize("index", range(3))
 @pytest.mark.parametrize("rule", optimisers.TABLE)
 def test_the_formula_at_drawn_hyperparameters(rule, index):
-    keywords = problems.draw(rule, space(rule), index)
+    keywords = spaces.draw(rule, space(rule), index)
     assert exact.worst(optimisers.get(rule), rule, keywords, steps=100, seed=index) <= exact.AT_MOST
 
 
 @pytest.mark.parametrize("rule", optimisers.TABLE)
 def test_the_formula_in_float32(rule):
     """To a few roundings of 6e-8: what stands in for a formula in float32 alone is the formula too."""
-    keywords = problems.draw(rule, space(rule), 3)
+    keywords = spaces.draw(rule, space(rule), 3)
     assert exact.worst(optimisers.get(rule), rule, keywords, steps=100, dtype=np.float32) <= 1e-5
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from jaxnn import activations, backprop, initialisers, losses, mlp, optimisers, schedules
 from jaxnn.optimisers.first_order import rules
-from jaxnn.verify import lectures
+from jaxnn.verify import lecture_course
 from jaxnn.verify.table import FAILED, HOLDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errata.md").read_text(encoding="utf-8")
@@ -34,14 +34,14 @@ ERRATA = {
 
 @pytest.fixture(scope="module")
 def table():
-    return lectures.check()
+    return lecture_course.check()
 
 
 def failed(*topics):
     """The rows that fail among those of the given topics, by what they are about."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lectures, "TOPICS", topics)
-        return {row.rule: row for row in lectures.check().failures}
+        patch.setattr(lecture_course, "TOPICS", topics)
+        return {row.rule: row for row in lecture_course.check().failures}
 
 
 class TestTheTable:
@@ -89,13 +89,13 @@ class TestTheErrata:
     def test_the_slides_figure_does_not_hold(self, monkeypatch):
         """A jaxnn that agreed with the slide would fail."""
         monkeypatch.setattr(activations, "sigmoid", lambda z: 0.817544761936437 + 0 * z)
-        row = failed(lectures._activations)["erratum 5: σ(1.5)"]
+        row = failed(lecture_course._activations)["erratum 5: σ(1.5)"]
         assert "and more than that from the page's 0.817544761936437" in row.expected
         assert row.why.startswith("jaxnn gives 0.817544761936, 3e-05 from the right figure; the page has 0.81754")
 
     def test_a_wrong_literal_for_the_page_would_be_seen(self):
         """The page's figure has to differ from ours: an erratum that is none fails."""
-        row = lectures._fact("erratum", "page 1", "", jnp.array(0.5), "0.5", slide="0.5")
+        row = lecture_course._fact("erratum", "page 1", "", jnp.array(0.5), "0.5", slide="0.5")
         assert (row.verdict, row.worst) == (FAILED, 0.0)
 
 
@@ -108,7 +108,7 @@ def failed_with(monkeypatch, module, name, change, topic):
 class TestABreakIsNoticed:
     def test_a_halved_loss(self, table, monkeypatch):
         found = failed_with(
-            monkeypatch, losses, "squared_error", lambda f: lambda o, y: f(o, y) / 2, lectures._worked_example
+            monkeypatch, losses, "squared_error", lambda f: lambda o, y: f(o, y) / 2, lecture_course._worked_example
         )
         before_it = {"example: z", "example: h", "example: o"}
         assert found == {row.rule for row in table if row.rule.startswith(("example", "erratum 1"))} - before_it
@@ -117,7 +117,7 @@ class TestABreakIsNoticed:
         def negated(f):
             return lambda *args, **words: jax.tree.map(jnp.negative, f(*args, **words))
 
-        found = failed_with(monkeypatch, backprop, "backward", negated, lectures._worked_example)
+        found = failed_with(monkeypatch, backprop, "backward", negated, lecture_course._worked_example)
         assert found == {"example: ∂L/∂w₂₁", "erratum 1: ∂L/∂w₁₁, x₁ = 0.2", "erratum 1: ∂L/∂w₁₁, x₁ = 1"}
 
     @pytest.mark.parametrize(
@@ -133,11 +133,11 @@ class TestABreakIsNoticed:
         ids=["leaky", "absolute", "sigmoid", "relu", "relu-at-0"],
     )
     def test_another_activation(self, name, other, rows, monkeypatch):
-        assert failed_with(monkeypatch, activations, name, lambda _: other, lectures._activations) == rows
+        assert failed_with(monkeypatch, activations, name, lambda _: other, lecture_course._activations) == rows
 
     def test_a_gain(self, monkeypatch):
         found = failed_with(
-            monkeypatch, initialisers, "gain", lambda f: lambda name: 1.001 * f(name), lectures._initialisation
+            monkeypatch, initialisers, "gain", lambda f: lambda name: 1.001 * f(name), lecture_course._initialisation
         )
         assert found == {"gains", "Glorot's bound"}
 
@@ -145,7 +145,7 @@ class TestABreakIsNoticed:
         def late(f):
             return lambda *args, **words: lambda step: f(*args, **words)(step + 1)
 
-        found = failed_with(monkeypatch, schedules, "exponential_decay", late, lectures._learning_rate)
+        found = failed_with(monkeypatch, schedules, "exponential_decay", late, lecture_course._learning_rate)
         assert found == {"exponential decay"}
 
     @pytest.mark.parametrize(
@@ -161,11 +161,11 @@ class TestABreakIsNoticed:
         def other(f):
             return lambda *args, **given: f(*args, **(given | words))
 
-        assert failed_with(monkeypatch, rules, name, other, lectures._first_order) == {row}
+        assert failed_with(monkeypatch, rules, name, other, lecture_course._first_order) == {row}
 
     def test_a_sum_over_the_minibatch_in_place_of_the_mean(self, monkeypatch):
         found = failed_with(
-            monkeypatch, losses, "squared_error", lambda f: lambda o, y: 2 * f(o, y), lectures._minibatches
+            monkeypatch, losses, "squared_error", lambda f: lambda o, y: 2 * f(o, y), lecture_course._minibatches
         )
         assert found == {"SGD, Algorithm 8.1"}
 
@@ -173,7 +173,7 @@ class TestABreakIsNoticed:
         def letter(_):
             return lambda *args, **words: rules.amsgrad(*args, maximum="paper", **words)
 
-        found = failed_with(monkeypatch, rules, "adam", letter, lectures._adam_and_its_words)
+        found = failed_with(monkeypatch, rules, "adam", letter, lecture_course._adam_and_its_words)
         assert {"Adam, Algorithm 8.7", "erratum 2: Adam's first step", "erratum 2: too long by"} <= found
 
     def test_the_other_maximum_of_amsgrad(self, monkeypatch):
@@ -184,26 +184,26 @@ class TestABreakIsNoticed:
 
             return amsgrad
 
-        found = failed_with(monkeypatch, optimisers, "amsgrad", confused, lectures._adam_and_its_words)
+        found = failed_with(monkeypatch, optimisers, "amsgrad", confused, lecture_course._adam_and_its_words)
         assert found == {"AMSGrad as the page has it", "erratum 3: PyTorch's AMSGrad"}
 
     def test_dropout_that_does_not_scale(self, monkeypatch):
         def unscaled(f):
             return lambda key, rate, h: f(key, rate, h) * (1 - rate)
 
-        assert failed_with(monkeypatch, mlp, "_drop", unscaled, lectures._dropout) == {
+        assert failed_with(monkeypatch, mlp, "_drop", unscaled, lecture_course._dropout) == {
             "dropout",
             "dropout keeps the mean",
         }
 
     def test_an_initialisation_that_tells_the_units_apart(self, monkeypatch):
         normal = jax.nn.initializers.normal(0.1)
-        found = failed_with(monkeypatch, initialisers, "zeros", lambda _: normal, lectures._zero_initialisation)
+        found = failed_with(monkeypatch, initialisers, "zeros", lambda _: normal, lecture_course._zero_initialisation)
         assert found == {"zero initialisation"}
 
     def test_units_that_stand_still_do_not_count_as_alike(self, monkeypatch):
         found = failed_with(
-            monkeypatch, optimisers, "sgd", lambda f: lambda rate: f(0 * rate), lectures._zero_initialisation
+            monkeypatch, optimisers, "sgd", lambda f: lambda rate: f(0 * rate), lecture_course._zero_initialisation
         )
         assert found == {"equal initialisation"}
 
@@ -212,7 +212,7 @@ class TestABreakIsNoticed:
             raise ValueError("out of order")
 
         monkeypatch.setattr(losses, "squared_error", refuse)
-        found = failed(lectures._worked_example, lectures._learning_rate)
+        found = failed(lecture_course._worked_example, lecture_course._learning_rate)
         assert {rule: row.why for rule, row in found.items()} == {"worked example": "ValueError: out of order"}
 
 
@@ -228,17 +228,18 @@ class TestARow:
         ],
     )
     def test_how_far_it_is(self, ours, right, worst):
-        row = lectures._fact("a", "page 1", "", ours, right)
+        row = lecture_course._fact("a", "page 1", "", ours, right)
         assert row.worst == worst
         assert row.verdict == (HOLDS if worst == 0 else FAILED)
 
     def test_a_float_is_held_against_all_digits(self):
         """0.1 in binary is above 0.1 by 5.6e-18: the comparison itself rounds nothing."""
-        assert lectures._fact("a", "page 1", "", 0.1, "0.1").worst == pytest.approx(5.551115123125783e-18, rel=1e-15)
+        row = lecture_course._fact("a", "page 1", "", 0.1, "0.1")
+        assert row.worst == pytest.approx(5.551115123125783e-18, rel=1e-15)
 
     def test_the_precision_of_the_decimals_is_the_callers_own_again(self):
         with localcontext(prec=7):
-            failed(lectures._learning_rate)
+            failed(lecture_course._learning_rate)
             assert 1 / Decimal(3) == Decimal("0.3333333")
 
 

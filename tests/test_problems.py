@@ -1,13 +1,17 @@
-"""Every row of the table holds what the others do, so that nothing else need ask which it is."""
+"""Every row of the table holds what the others do, so nothing else needs to ask which it is."""
 
+from typing import get_args
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn import metrics, plots, preprocessing
+from jaxnn import metrics, mlp, plots, preprocessing
 from jaxnn.experiments import PROBLEMS
 from jaxnn.experiments.baselines import MODELS
-from jaxnn.training.model import PROBLEMS as STORED
+from jaxnn.preprocessing.transform import Problem as Stored
+from jaxnn.training import Model
 
 N = 12
 TARGETS = {"classes": np.array(["a", "b", "c"] * 4), "numbers": np.linspace(1.5, 9.0, N) ** 2}
@@ -28,8 +32,8 @@ def perfect(problem, targets):
     return 20.0 * np.eye(3)[targets] if problem.name == "classes" else targets
 
 
-def test_it_is_the_table_of_what_is_stored_in_models():
-    assert set(PROBLEMS) == set(STORED) == set(TARGETS)
+def test_it_has_every_kind_that_preprocessing_decides_on():
+    assert set(PROBLEMS) == set(get_args(Stored)) == set(TARGETS)
     assert all(problem.name == name for name, problem in PROBLEMS.items())
 
 
@@ -64,6 +68,33 @@ def test_answers_are_the_targets_as_text(problem, fitted):
         assert answers == TARGETS["classes"].tolist()
     else:
         np.testing.assert_allclose([float(answer) for answer in answers], TARGETS["numbers"], rtol=1e-14)
+
+
+def test_predictions_are_the_targets_and_without_preprocessing_their_codes(problem, fitted):
+    targets = problem.as_targets(fitted.targets(TARGETS[problem.name]), np.float64)
+    outputs = perfect(problem, targets)
+    predicted, truth = problem.predictions(fitted, outputs), TARGETS[problem.name]
+    assert (predicted == truth).all() if truth.dtype.kind == "U" else predicted == pytest.approx(truth, rel=1e-14)
+    np.testing.assert_array_equal(problem.predictions(None, outputs), targets)
+
+
+def test_a_model_predicts_what_the_row_says(problem, fitted):
+    params = mlp.init(jax.random.key(0), (2, problem.n_outputs(fitted)))
+    x = np.arange(2.0 * N).reshape(N, 2)
+    for preprocessed in (None, fitted):
+        model = Model(params, {"sizes": [2, problem.n_outputs(fitted)], "problem": problem.name}, preprocessed)
+        np.testing.assert_array_equal(model.predict(x), problem.predictions(preprocessed, model.outputs(x)))
+        if problem.probabilities is None:
+            with pytest.raises(ValueError, match="has no probabilities"):
+                model.predict_probabilities(x)
+        else:
+            np.testing.assert_array_equal(model.predict_probabilities(x), problem.probabilities(model.outputs(x)))
+
+
+def test_a_network_with_too_few_outputs_is_refused_in_the_words_of_its_row():
+    model = Model(mlp.init(jax.random.key(0), (2, 1)), {"sizes": [2, 1], "problem": "classes"})
+    with pytest.raises(ValueError, match=r"ends in 1, but a network for classes needs one output for each class"):
+        model.predict(np.ones((1, 2)))
 
 
 def test_probabilities_are_those_of_the_largest_outputs():

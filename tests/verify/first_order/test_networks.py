@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxnn import activations, backprop, losses
-from jaxnn.verify import networks
+from jaxnn.verify.first_order import networks
 from jaxnn.verify.table import EQUAL, FAILED, HOLDS
 
 

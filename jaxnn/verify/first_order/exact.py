@@ -10,8 +10,8 @@ import numpy as np
 
 from jaxnn import checks, optimisers
 from jaxnn.types import OptimiserLike
-from jaxnn.verify import problems
-from jaxnn.verify.oracles import BOXES, ORACLES, exactly
+from jaxnn.verify.first_order import given_gradients
+from jaxnn.verify.first_order.oracles import BOXES, ORACLES, exactly
 from jaxnn.verify.table import FAILED, UNCHECKED, Row, Table, unexpected, verdict_of, versions
 
 DIGITS = 60
@@ -140,9 +140,9 @@ FACTORIES: dict[str, Callable[..., OptimiserLike]] = {
 }
 
 
-def problem(seed: int = 0, steps: int = problems.STEPS) -> tuple[np.ndarray, np.ndarray]:
-    """Four coordinates of `problems.problem` as one vector, and their gradients: (4,) and (steps, 4)."""
-    params, grads = problems.problem(seed, steps)
+def problem(seed: int = 0, steps: int = given_gradients.STEPS) -> tuple[np.ndarray, np.ndarray]:
+    """Four coordinates of `given_gradients.problem` as one vector, and their gradients: (4,) and (steps, 4)."""
+    params, grads = given_gradients.problem(seed, steps)
     w, g = params["layers"][0]["w"], grads["layers"][0]["w"]
     return w.ravel()[:4], g.reshape(steps, -1)[:, :4]
 
@@ -164,7 +164,7 @@ def truth(rule: str, keywords: Mapping[str, Any], theta: np.ndarray, gradients: 
     exact = np.frompyfunc(lambda number: mp.mpf(float(number)), 1, 1)
     with mp.workdps(DIGITS):
         # numbers as arrays of length 1: mpf times an array is ten times slower, through an error whose text is built
-        rates = exact([[problems.rate(step)] for step in range(len(gradients))])
+        rates = exact([[given_gradients.rate(step)] for step in range(len(gradients))])
         constants = exactly(oracle, keywords, lambda number: exact([number]))
         return np.stack([*oracle(exact(theta), exact(gradients), rates, **constants)]).astype(np.float64)
 
@@ -174,11 +174,11 @@ def worst(
     rule: str,
     keywords: Mapping[str, Any],
     *,
-    steps: int = problems.STEPS,
+    steps: int = given_gradients.STEPS,
     seed: int = 0,
     dtype: Any = np.float64,
 ) -> float:
-    """How far `factory(rate, **keywords)` ever is from a rule's formula: see `problems.differences`.
+    """How far `factory(rate, **keywords)` ever is from a rule's formula: see `given_gradients.differences`.
 
     Args:
         factory: makes the optimiser from a schedule and the keywords.
@@ -193,8 +193,8 @@ def worst(
     """
     theta, gradients = (array.astype(dtype) for array in problem(seed, steps))
     with jax.enable_x64(dtype == np.float64):
-        ours = problems.follow(factory(problems.rate, **keywords), theta, gradients)
-    return float(problems.differences(ours, truth(rule, keywords, theta, gradients)).max())
+        ours = given_gradients.follow(factory(given_gradients.rate, **keywords), theta, gradients)
+    return float(given_gradients.differences(ours, truth(rule, keywords, theta, gradients)).max())
 
 
 def check(
@@ -213,16 +213,16 @@ def check(
     except ImportError as error:
         unchecked = {"worst": None, "expected": "", "verdict": UNCHECKED, "why": str(error)}
         return Table(tuple(_row(variant, **unchecked) for variant in variants), found)
-    makers = [partial(factories[v.rule], problems.rate, **v.keywords) for v in variants]
+    makers = [partial(factories[v.rule], given_gradients.rate, **v.keywords) for v in variants]
     with jax.enable_x64(True):
-        paths = problems.follow_each(makers, theta, gradients)
+        paths = given_gradients.follow_each(makers, theta, gradients)
     rows = []
     for variant, path, expected in zip(variants, paths, exact, strict=True):
         if isinstance(path, Exception):
             failed = {"worst": None, "expected": f"at most {AT_MOST:g}", "verdict": FAILED, "why": unexpected(path)}
             rows.append(_row(variant, **failed))
             continue
-        apart = problems.differences(path, expected)
+        apart = given_gradients.differences(path, expected)
         why = f"leaves the formula at step {1 + int(np.argmax(apart > AT_MOST))}"
         rows.append(_row(variant, **verdict_of(float(apart.max()), AT_MOST, otherwise=why)))
     return Table(tuple(rows), found)
@@ -230,4 +230,4 @@ def check(
 
 def _row(variant: Variant, **verdict: Any) -> Row:
     mapping = ", ".join(f"{name}={value!r}" for name, value in variant.keywords.items())
-    return Row("oracle", variant.rule, variant.reference, mapping or "defaults", problems.STEPS, **verdict)
+    return Row("oracle", variant.rule, variant.reference, mapping or "defaults", given_gradients.STEPS, **verdict)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from jaxnn import optimisers
-from jaxnn.verify import accuracy, libraries, table
-from jaxnn.verify.accuracy import SEEN, STEPS, Contest, Errors
+from jaxnn.verify import table
+from jaxnn.verify.first_order import accuracy, libraries
+from jaxnn.verify.first_order.accuracy import SEEN, STEPS, Contest, Errors
 
 AGAINST = ("optax",)
 # The first to ask waits for a thousand steps of every rule, in two formats.
@@ -46,7 +47,9 @@ def test_the_oracle_in_extended_precision_is_the_rule_in_double():
     grads = accuracy.gradients(np.float32, coordinates=20)
     truth = accuracy.exact(contest, grads)
     with jax.enable_x64(True):
-        path = accuracy.problems.follow(optimisers.adam(accuracy.RATE, b2=0.99), np.zeros(20), grads.astype(np.float64))
+        path = accuracy.given_gradients.follow(
+            optimisers.adam(accuracy.RATE, b2=0.99), np.zeros(20), grads.astype(np.float64)
+        )
     np.testing.assert_allclose(path[np.array(SEEN) - 1], truth.astype(np.float64), rtol=1e-11)
 
 

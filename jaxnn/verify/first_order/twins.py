@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from jaxnn import optimisers
 from jaxnn.types import Optimiser, Params
-from jaxnn.verify import libraries, problems
-from jaxnn.verify.spaces import PRESETS, SPACE
+from jaxnn.verify.first_order import given_gradients, libraries, spaces
+from jaxnn.verify.first_order.spaces import PRESETS, SPACE
 from jaxnn.verify.table import EQUAL, FAILED, UNCHECKED, UNEQUAL, Row, unexpected
 
 AT_MOST = 1e-12  # of the farthest that a coordinate goes, over 200 steps in double precision
@@ -246,7 +246,7 @@ TWINS: tuple[Twin, ...] = EQUAL_RULES + tuple(preset(name) for name in PRESETS) 
 def ours(twin: Twin, keywords: Mapping[str, Any]) -> Optimiser:
     """Our side of a row at those hyperparameters."""
     factory = (optimisers.PRESETS if "." in twin.rule else optimisers.TABLE)[twin.rule]
-    return factory(problems.rate, **keywords)
+    return factory(given_gradients.rate, **keywords)
 
 
 class Call(NamedTuple):
@@ -259,7 +259,7 @@ class Call(NamedTuple):
 def call(twin: Twin, index: int = 0) -> Call:
     """Both sides of a row at draw number `index`."""
     name, space = f"{twin.rule} {twin.reference} {twin.mapping}", SPACE | dict(twin.space)
-    drawn = problems.draw(name, {word: space[word] for word in twin.words}, index)
+    drawn = spaces.draw(name, {word: space[word] for word in twin.words}, index)
     keywords = dict(twin.theirs) | {twin.words[word]: value for word, value in drawn.items()}
     return Call(functools.partial(ours, twin, dict(twin.ours) | drawn), (twin.reference, keywords))
 
@@ -271,11 +271,11 @@ def compared_rows(twins: Sequence[Twin], index: int = 0) -> list[Row]:
         twins: whose libraries are all installed.
         index: which draw, from 0.
     """
-    params, grads = problems.problem(index)
+    params, grads = given_gradients.problem(index)
     calls = [call(twin, index) for twin in twins]
     with libraries.double(tuple({twin.library for twin in twins})):
-        mine = problems.follow_each([call.make for call in calls], params, grads)
-        theirs = libraries.follow_each([call.their for call in calls], problems.rate, params, grads)
+        mine = given_gradients.follow_each([call.make for call in calls], params, grads)
+        theirs = libraries.follow_each([call.their for call in calls], given_gradients.rate, params, grads)
     return [_compared(*sides) for sides in zip(twins, mine, theirs, strict=True)]
 
 
@@ -283,7 +283,7 @@ def _compared(twin: Twin, mine: Params | Exception, theirs: Params | Exception) 
     for path in (mine, theirs):
         if isinstance(path, Exception):  # a release with other arguments, or without it
             return _row(twin, None, FAILED, unexpected(path))
-    found = float(problems.differences(mine, theirs).max())
+    found = float(given_gradients.differences(mine, theirs).max())
     if twin.apart is None:
         good = found <= AT_MOST
         return _row(twin, found, EQUAL if good else FAILED, "" if good else "the two no longer follow one rule")
@@ -315,4 +315,4 @@ def check(against: Sequence[str], twins: Sequence[Twin] = TWINS) -> list[Row]:
 
 def _row(twin: Twin, found: float | None, verdict: str, why: str) -> Row:
     expected = f"at most {AT_MOST:g}" if twin.apart is None else f"{twin.apart:.3g} within {DRIFT:.0%}"
-    return Row("twins", twin.rule, twin.reference, twin.mapping, problems.STEPS, found, expected, verdict, why)
+    return Row("twins", twin.rule, twin.reference, twin.mapping, given_gradients.STEPS, found, expected, verdict, why)

@@ -5,9 +5,7 @@ roundings, and two that differ in a convention show the convention and nothing e
 constant one, most conventions of momentum cannot be told apart.
 """
 
-import functools
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -15,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.types import Optimiser, OptimiserLike, Params, Updates
+from jaxnn.verify.compiling import compiler_options
 
 STEPS = 200
 SHAPES = {"layers": [{"w": (3, 2)}, {"b": ()}], "empty": (0, 2)}
@@ -45,26 +44,6 @@ def problem(seed: int, steps: int = STEPS) -> tuple[Params, Updates]:
     return params, jax.tree.map(gradients, SHAPES, is_leaf=is_shape)
 
 
-def draw(name: str, space: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """The hyperparameters of draw number `index`: reproducible, different for each name.
-
-    Args:
-        name: whose hyperparameters they are.
-        space: what is drawn from: a tuple (low, high) is an interval; a list holds values that successive draws go
-            through; anything else is itself.
-        index: which draw, from 0.
-    """
-    rng = np.random.default_rng([zlib.crc32(name.encode()), index])
-    first = np.random.default_rng(zlib.crc32(name.encode()))
-
-    def one(values: Any) -> Any:
-        if isinstance(values, list):
-            return values[(int(first.integers(len(values))) + index) % len(values)]
-        return float(rng.uniform(*values)) if isinstance(values, tuple) else values
-
-    return {key: one(values) for key, values in space.items()}
-
-
 def follow(optimiser: OptimiserLike, params: Params, grads: Updates) -> Params:
     """The parameters after each step, stacked like `grads`; one scan."""
 
@@ -80,37 +59,6 @@ def follow(optimiser: OptimiserLike, params: Params, grads: Updates) -> Params:
     params = jax.tree.map(jnp.asarray, params)
     options = compiler_options(params)
     return jax.tree.map(np.asarray, jax.jit(path, compiler_options=options)(params, grads))
-
-
-def compiler_options(params: Params) -> dict[str, Any]:
-    """`quick_to_compile` where all parameters are in double precision.
-
-    Narrower numbers are compiled as users have them, since their roundings are what is measured.
-    """
-    return quick_to_compile() if all(leaf.dtype == jnp.float64 for leaf in jax.tree.leaves(params)) else {}
-
-
-@functools.cache
-def quick_to_compile(*, optimised: bool = False) -> dict[str, Any]:
-    """Options under which XLA compiles small programs for a CPU in a quarter of the time; those that it knows.
-
-    Compiling is all that most comparisons take: there is nothing in 200 short steps to optimise.
-
-    Args:
-        optimised: leave LLVM's optimisation on, for a program that is run many times.
-    """
-    wanted: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
-    if not optimised:
-        wanted["xla_backend_optimization_level"] = 0
-
-    def known(name: str, value: Any) -> bool:
-        try:
-            jax.jit(lambda x: x + 1, compiler_options={name: value})(1.0)
-        except jax.errors.JaxRuntimeError:  # of another release
-            return False
-        return True
-
-    return {name: value for name, value in wanted.items() if jax.default_backend() == "cpu" and known(name, value)}
 
 
 def follow_each(

@@ -5,8 +5,9 @@ import inspect
 import pytest
 
 from jaxnn import optimisers
-from jaxnn.verify import libraries, table, twins
-from tests.verify.chunks import NAMES, checked, chunk
+from jaxnn.verify import table
+from jaxnn.verify.first_order import libraries, twins
+from tests.verify.first_order.chunks import NAMES, checked, chunk
 
 pytestmark = pytest.mark.rounding(quickly=True)
 

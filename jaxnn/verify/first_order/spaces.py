@@ -3,7 +3,11 @@
 A tuple (low, high) is an interval; a list holds values that successive draws go through.
 """
 
+import zlib
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 BOTH = [False, True]
 BETA, BETA2, EPS = (0.01, 0.97), (0.7, 0.9995), (1e-9, 1e-3)
@@ -95,3 +99,23 @@ PRESETS: dict[str, dict[str, Any]] = {
     "sklearn.adam": _SKLEARN_ADAM,
     "sklearn.AdamOptimizer": _SKLEARN_ADAM,
 }
+
+
+def draw(name: str, space: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """The hyperparameters of draw number `index`: reproducible, different for each name.
+
+    Args:
+        name: whose hyperparameters they are.
+        space: what is drawn from: a tuple (low, high) is an interval; a list holds values that successive draws go
+            through; anything else is itself.
+        index: which draw, from 0.
+    """
+    rng = np.random.default_rng([zlib.crc32(name.encode()), index])
+    first = np.random.default_rng(zlib.crc32(name.encode()))
+
+    def one(values: Any) -> Any:
+        if isinstance(values, list):
+            return values[(int(first.integers(len(values))) + index) % len(values)]
+        return float(rng.uniform(*values)) if isinstance(values, tuple) else values
+
+    return {key: one(values) for key, values in space.items()}

@@ -4,7 +4,7 @@
     numbers     one output: the standardised target
 
 To add a kind, such as counts, add a row here. `preprocessing` decides the kind from the target and stores it in the
-model.
+model. Saved models (`training.Model`), `experiments` and the command line all look it up here.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnn import losses, metrics
-from jaxnn.experiments.text import listed
 from jaxnn.preprocessing import Preprocessing
+from jaxnn.wording import listed
 
 
 class Problem(NamedTuple):
@@ -32,8 +32,12 @@ class Problem(NamedTuple):
         least_rows: the least number of validation or test rows for which the metrics are defined.
         hidden_of_few_rows: the default hidden layers for few rows.
         n_outputs: preprocessing -> number of outputs.
+        least_outputs: the least number of outputs of any network for this kind.
+        outputs_needed: in words, which outputs a network for this kind needs.
         described: preprocessing -> a description of the target.
         as_targets: what `Preprocessing.targets` gives (n,), dtype -> targets as the loss takes them.
+        predictions: preprocessing or None, raw outputs (n, n_out) -> what a saved model predicts: labels or numbers in
+            the target's own units, (n,). Without preprocessing, class codes (n,), or the outputs as they are.
         answers: preprocessing, raw outputs (n, n_out) -> predictions as text, n of them.
         probabilities: raw outputs -> probabilities (n, n_out), float64; None where there are none.
         scores: preprocessing, raw outputs, targets, weights or None -> metrics by name. Metrics of numbers are in the
@@ -52,8 +56,11 @@ class Problem(NamedTuple):
     least_rows: int
     hidden_of_few_rows: tuple[int, ...]
     n_outputs: Callable[[Preprocessing], int]
+    least_outputs: int
+    outputs_needed: str
     described: Callable[[Preprocessing], str]
     as_targets: Callable[[np.ndarray, Any], np.ndarray]
+    predictions: Callable[[Preprocessing | None, np.ndarray], np.ndarray]
     answers: Callable[[Preprocessing, np.ndarray], list[str]]
     probabilities: Callable[[np.ndarray], np.ndarray] | None
     scores: Callable[[Preprocessing, Any, np.ndarray, np.ndarray | None], dict[str, float]]
@@ -68,6 +75,11 @@ def softmax(outputs: np.ndarray) -> np.ndarray:
     outputs = np.asarray(outputs, np.float64)
     relative = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return relative / relative.sum(axis=1, keepdims=True)
+
+
+def _predicted_classes(fitted: Preprocessing | None, outputs: np.ndarray) -> np.ndarray:
+    codes = outputs.argmax(axis=1)
+    return codes if fitted is None else fitted.labels(codes)
 
 
 def _classes_described(fitted: Preprocessing) -> str:
@@ -106,8 +118,11 @@ CLASSES = Problem(
     least_rows=1,
     hidden_of_few_rows=(64, 64),
     n_outputs=lambda fitted: len(fitted.class_names),
+    least_outputs=2,
+    outputs_needed="one output for each class, so two for yes or no",
     described=_classes_described,
     as_targets=lambda codes, dtype: codes,
+    predictions=_predicted_classes,
     answers=lambda fitted, outputs: [fitted.class_names[code] for code in outputs.argmax(axis=1).tolist()],
     probabilities=softmax,
     scores=_scores_of_classes,
@@ -116,6 +131,10 @@ CLASSES = Problem(
 
 
 # Numbers -----------------------------------------------------------------------------------------------------------
+
+
+def _predicted_numbers(fitted: Preprocessing | None, outputs: np.ndarray) -> np.ndarray:
+    return outputs if fitted is None else fitted.numbers(outputs)
 
 
 def _number_described(fitted: Preprocessing) -> str:
@@ -155,8 +174,11 @@ NUMBERS = Problem(
     least_rows=2,  # R² needs two
     hidden_of_few_rows=(32,),
     n_outputs=lambda fitted: 1,
+    least_outputs=1,
+    outputs_needed="one output, the number",
     described=_number_described,
     as_targets=lambda numbers, dtype: numbers.astype(dtype)[:, None],
+    predictions=_predicted_numbers,
     answers=lambda fitted, outputs: [repr(value) for value in fitted.numbers(outputs).tolist()],
     probabilities=None,
     scores=_scores_of_numbers,

@@ -36,7 +36,7 @@ from jaxnn import activations, backprop, initialisers, losses, mlp, optimisers, 
 from jaxnn.objective import Objective
 from jaxnn.optimisers import preset
 from jaxnn.types import OptimiserLike
-from jaxnn.verify.problems import follow
+from jaxnn.verify.first_order.given_gradients import follow
 from jaxnn.verify.table import FAILED, HOLDS, Row, Table, shown, unexpected, versions
 
 Exact: TypeAlias = str | int | Fraction | Decimal  # a string is a figure as the page prints it

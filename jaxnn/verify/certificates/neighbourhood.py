@@ -1,4 +1,4 @@
-"""J as a compiled function of one vector, with the effect of rounding: the basis of certificates.
+"""J as a compiled function of one vector, at a point and within a rounding of it: the basis of certificates.
 
 Every parameter is known to a relative ε only, ε being the rounding of its format. So J, ∇J and ∇²J are evaluated again
 where each parameter is off by so much, up or down by chance: what changes then cannot be decided. This takes in what
@@ -31,7 +31,7 @@ class Rounding(NamedTuple):
     gradient_change: np.ndarray  # the largest of |∇J' - ∇J| for each parameter, (n,)
 
 
-class Landscape:
+class Neighbourhood:
     """J(θ) of a vector θ (n,), with its derivatives; what comes out is float64 NumPy, whatever it was computed in.
 
     Attributes:

@@ -1,6 +1,7 @@
 """The equal rows of the table of twins in portions that compile as one program each."""
 
-from jaxnn.verify import table, twins
+from jaxnn.verify import table
+from jaxnn.verify.first_order import twins
 
 SIZE = 12
 

@@ -21,7 +21,8 @@ import numpy as np
 
 from jaxnn import checks
 from jaxnn.types import OptimiserLike, Params, Schedule, Updates
-from jaxnn.verify import problems
+from jaxnn.verify.compiling import compiler_options
+from jaxnn.verify.first_order import given_gradients
 
 Keywords = Mapping[str, Any]
 
@@ -90,10 +91,10 @@ def follow_each(
         for i, (reference, keywords) in enumerate(calls)
         if reference.startswith("optax.")
     }
-    found = dict(zip(makers, problems.follow_each(list(makers.values()), params, grads), strict=True))
+    found = dict(zip(makers, given_gradients.follow_each(list(makers.values()), params, grads), strict=True))
     for i, (reference, keywords) in enumerate(calls):
         if i not in found:
-            found[i] = problems.outcome(functools.partial(follow, reference, keywords, rate, params, grads))
+            found[i] = given_gradients.outcome(functools.partial(follow, reference, keywords, rate, params, grads))
     return [found[i] for i in range(len(calls))]
 
 
@@ -128,7 +129,7 @@ def optax_optimiser(name: str, keywords: Keywords, rate: Schedule) -> OptimiserL
 
 
 def _optax(name: str, keywords: Keywords, rate: Schedule, params: Params, grads: Updates) -> Params:
-    return problems.follow(optax_optimiser(name, keywords, rate), params, grads)
+    return given_gradients.follow(optax_optimiser(name, keywords, rate), params, grads)
 
 
 # Rules that optax has only as a chain: a name for the table -> optax -> factory(rate, **keywords)
@@ -215,9 +216,7 @@ def _keras(name: str, keywords: Keywords, rate: Schedule, params: Params, grads:
         return (leaves, state), leaves
 
     start = leaves, [variable.value for variable in optimiser.variables]
-    run = jax.jit(
-        lambda start, grads: jax.lax.scan(step, start, grads)[1], compiler_options=problems.compiler_options(leaves)
-    )
+    run = jax.jit(lambda start, grads: jax.lax.scan(step, start, grads)[1], compiler_options=compiler_options(leaves))
     path = run(start, jax.tree.leaves(grads))
     return jax.tree.map(np.asarray, jax.tree.unflatten(structure, path))
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn.verify.landscape import Landscape, Rounding
+from jaxnn.verify.certificates.neighbourhood import Neighbourhood, Rounding
 
 STEPS = 4.0 ** np.arange(-11, 1)
 EIGENVECTORS = 16  # probed one by one, and as many random combinations
@@ -28,7 +28,7 @@ class Probes(NamedTuple):
 
 
 def probe(
-    landscape: Landscape,
+    neighbourhood: Neighbourhood,
     rounding: Rounding,
     null: np.ndarray,
     inverse: np.ndarray,
@@ -39,14 +39,14 @@ def probe(
     """Follows both paths along null vectors, both ways.
 
     Args:
-        landscape: J.
+        neighbourhood: J.
         rounding: at the parameters.
         null: null vectors in columns, (n, k), orthonormal in the parameters' units.
         inverse: (n, r): columns v/√λ of the positive directions, so H⁺ = inverse inverseᵀ.
         unit: of each parameter, (n,).
         scale: the largest curvature in these units, whose terms cancel along a null vector.
     """
-    here = np.asarray(landscape.theta, np.float64)
+    here = np.asarray(neighbourhood.theta, np.float64)
     size = float(np.linalg.norm(here / unit)) or 1.0
     drawn = np.random.default_rng(0).normal(size=(EIGENVECTORS, null.shape[1]))
     mixed = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
@@ -54,14 +54,14 @@ def probe(
     directions = np.vstack([one_way, -one_way])
     t = size * STEPS
     # the gradient is not quite 0, and its slope is none of the curvature that is looked for
-    sure = SAFETY * (rounding.value_change + landscape.eps * abs(rounding.value))
-    sure = sure + 2 * np.abs(directions @ rounding.gradient)[:, None] * t + SAFETY * landscape.eps * scale * t**2
+    sure = SAFETY * (rounding.value_change + neighbourhood.eps * abs(rounding.value))
+    sure = sure + 2 * np.abs(directions @ rounding.gradient)[:, None] * t + SAFETY * neighbourhood.eps * scale * t**2
     line = here + t[None, :, None] * directions[:, None, :]
-    values, gradients = landscape.at_each(landscape.point(line.reshape(-1, len(here))))
+    values, gradients = neighbourhood.at_each(neighbourhood.point(line.reshape(-1, len(here))))
     along = _first_change(values.reshape(sure.shape) - rounding.value, sure)
     with np.errstate(invalid="ignore", over="ignore"):  # far out, J may be infinite
         floor = line - (gradients.reshape(line.shape) @ inverse) @ inverse.T
-    values = landscape.values(landscape.point(floor.reshape(-1, len(here))))
+    values = neighbourhood.values(neighbourhood.point(floor.reshape(-1, len(here))))
     beside = _first_change(values.reshape(sure.shape) - rounding.value, sure)
     lowest = np.minimum(along, beside)
     falls = int(np.argmin(lowest))

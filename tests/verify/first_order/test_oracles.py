@@ -12,8 +12,9 @@ import pytest
 from mpmath import mp, mpf
 
 from jaxnn import optimisers
-from jaxnn.verify import exact, problems, table
-from jaxnn.verify.oracles import BOXES, ORACLES, exactly
+from jaxnn.verify import table
+from jaxnn.verify.first_order import exact, given_gradients
+from jaxnn.verify.first_order.oracles import BOXES, ORACLES, exactly
 
 HALF, THIRD, TENTH = Fraction(1, 2), Fraction(1, 3), Fraction(1, 10)
 
@@ -195,7 +196,7 @@ def test_extended_precision_gives_the_same_path(rule):
     theta, gradients = exact.problem()
     truth = exact.truth(rule, {}, theta, gradients)
     wide = np.longdouble
-    rates = [wide(problems.rate(step)) for step in range(len(gradients))]
+    rates = [wide(given_gradients.rate(step)) for step in range(len(gradients))]
     constants = exactly(ORACLES[rule], {}, wide)
     path = np.stack([*ORACLES[rule](theta.astype(wide), gradients.astype(wide), rates, **constants)])
     assert path.dtype == wide

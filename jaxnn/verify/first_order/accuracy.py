@@ -23,8 +23,8 @@ import numpy as np
 
 from jaxnn import optimisers
 from jaxnn.types import Optimiser
-from jaxnn.verify import libraries, problems, twins
-from jaxnn.verify.oracles import ORACLES, exactly
+from jaxnn.verify.first_order import given_gradients, libraries, twins
+from jaxnn.verify.first_order.oracles import ORACLES, exactly
 from jaxnn.verify.table import FAILED, HOLDS, UNCHECKED, Row, unexpected
 
 STEPS = (1, 10, 100, 1000)
@@ -176,11 +176,11 @@ def measured(contests: Sequence[Contest], dtype: Any, against: Sequence[str]) ->
     calls = [call for contest in contests for call in contest.theirs.items()]
     ready = [call for call in calls if call[0].partition(".")[0] in against and _missing(call[0]) is None]
     with jax.enable_x64(False):
-        mine = problems.follow_each(makers, start, grads)
+        mine = given_gradients.follow_each(makers, start, grads)
         paths = libraries.follow_each(ready, lambda step: RATE + 0.0 * step, start, grads)
     with jax.enable_x64(True):
         floors = [functools.partial(_floor, make, dtype) for make in makers]
-        best = problems.follow_each(floors, start.astype(float), grads.astype(float))
+        best = given_gradients.follow_each(floors, start.astype(float), grads.astype(float))
     found = iter(paths)
     errors = []
     for contest, ours, floor in zip(contests, mine, best, strict=True):

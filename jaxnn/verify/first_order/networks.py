@@ -17,7 +17,8 @@ from jaxnn import activations, backprop, losses, mlp
 from jaxnn.derivatives import GradientCheck, check_gradient
 from jaxnn.objective import Objective, l2
 from jaxnn.types import Activation, Batch, LossFunction, Params
-from jaxnn.verify.problems import compiler_options, differences
+from jaxnn.verify.compiling import compiler_options
+from jaxnn.verify.first_order.given_gradients import differences
 from jaxnn.verify.table import FAILED, HOLDS, Row, Table, verdict_of, versions
 
 DRAWS = 20  # of parameters and data for each network
