@@ -16,6 +16,7 @@ Reference:
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from math import pi
 from typing import Any, NamedTuple
 
@@ -180,6 +181,10 @@ def osborne2(params: Any, t: PerRow) -> PerRow:
     return x1 * jnp.exp(-t * x5) + peaks + x4 * jnp.exp(-((t - x11) ** 2) * x8)
 
 
+def _residual(residuals: Residuals, params: Any, i: Any) -> PerRow:
+    return jnp.stack(residuals(*params))[i]
+
+
 def _formulae(
     name: str,
     residuals: Residuals,
@@ -188,12 +193,10 @@ def _formulae(
     at_infinity: tuple[float, ...] = (),
 ) -> Problem:
     """A problem whose residuals are written one by one: row i is residual i, and its target 0."""
-
-    def predict(params: Any, i: Any) -> PerRow:
-        return jnp.stack(residuals(*params))[i]
-
     m = len(residuals(*map(float, start)))
-    return Problem(name, predict, np.arange(m), np.zeros(m), np.array(start, float), minima, at_infinity)
+    return Problem(
+        name, partial(_residual, residuals), np.arange(m), np.zeros(m), np.array(start, float), minima, at_infinity
+    )
 
 
 def _data(
@@ -208,6 +211,7 @@ def _data(
     return Problem(name, predict, np.asarray(x), np.asarray(y, float), np.array(start, float), minima, at_infinity)
 
 
+@cache
 def problems() -> tuple[Problem, ...]:
     """All of them, in the order of the paper."""
     one_to = lambda m: np.arange(1.0, m + 1)
