@@ -18,6 +18,7 @@ ROOMS = (
     "curvature",
     "data",
     "derivatives",
+    "ensemble",
     "experiments",
     "initialisers",
     "linesearch",
