@@ -4,6 +4,7 @@ Powers of 2 change no rounding, only exponents: where a method is free of units 
 span 24 decades, those of two parameters 48 between them.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -41,14 +42,18 @@ BOUND = {  # to them: their steps are measured in the parameters as they stand
 ALL = FREE | BOUND
 
 
+def predict(y_unit, units, p, t):
+    p = p / units
+    return y_unit * (p[0] * jnp.exp(-p[1] * t) + p[2])
+
+
 def decay(y_unit=1.0, units=PLAIN):
-    """A decay in other units: J is as many times y_unit², the parameters as many times as large."""
+    """A decay in other units: J is as many times y_unit², the parameters as many times as large.
 
-    def predict(p, t):
-        p = p / units
-        return y_unit * (p[0] * jnp.exp(-p[1] * t) + p[2])
-
-    return Objective(predict, losses.squared_error), (jnp.asarray(T), jnp.asarray(y_unit * Y))
+    The units are data, so a method has one program for all of them.
+    """
+    in_units = jax.tree_util.Partial(predict, jnp.asarray(y_unit), jnp.asarray(units))
+    return Objective(in_units, losses.squared_error), (jnp.asarray(T), jnp.asarray(y_unit * Y))
 
 
 def solved(optimiser, units=PLAIN, y_unit=1.0):
