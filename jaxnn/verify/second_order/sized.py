@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -141,7 +142,7 @@ def _system(name: str, residuals: Callable[..., Any], start: Any, *minima: float
         return residuals(jnp.asarray(params))[i]
 
     start = np.array(start, float)
-    m = len(residuals(jnp.asarray(start)))
+    m = len(jax.eval_shape(residuals, start))  # compiles nothing
     return Problem(f"{name} {len(start)}", predict, np.arange(m), np.zeros(m), start, minima)
 
 
