@@ -9,6 +9,7 @@ this is done: every program is compiled as a user's is.
 
 import contextlib
 import fnmatch
+import gc
 import os
 import signal
 from pathlib import Path
@@ -36,6 +37,13 @@ def pytest_configure(config):
         return
     jax.config.update("jax_compilation_cache_dir", str(CACHE))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def pytest_collection_finish():
+    """The garbage collector passes over what was imported and collected, which stays, and does not come as often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def as_a_user(item):
