@@ -8,6 +8,7 @@ from jax.nn import initializers
 
 from jaxnn import initialisers, mlp
 from jaxnn.draws import Known
+from tests import pairwise
 
 EXACT = {
     **{name: initialisers.get(name) for name in initialisers.TABLE},
@@ -44,13 +45,18 @@ def compiled(monkeypatch):
     jax.monitoring.unregister_event_duration_listener(listener)
 
 
+WIDTHS = {"digits": (64, 100, 10), "deep": (5, 7, 3, 2)}
+KEYS = {"new": jax.random.key, "old": jax.random.PRNGKey}
+
+
 @pytest.mark.rounding
 @pytest.mark.by_default("he_normal-float32*", "orthogonal-float32*", "glorot_uniform-float32*")
-@pytest.mark.parametrize("make_key", [jax.random.key, jax.random.PRNGKey], ids=["new", "old"])
-@pytest.mark.parametrize("widths", [(64, 100, 10), (5, 7, 3, 2)], ids=["digits", "deep"])
-@pytest.mark.parametrize("kind", ["float32", "float64", "bfloat16"])
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize(
+    ("name", "kind", "widths", "make_key"),
+    pairwise.cases(list(EXACT), ["float32", "float64", "bfloat16"], list(WIDTHS), list(KEYS)),
+)
 def test_one_program_draws_the_bits_of_one_by_one(name, kind, widths, make_key):
+    widths, make_key = WIDTHS[widths], KEYS[make_key]
     if (name, kind) == ("orthogonal", "bfloat16"):
         with pytest.raises(Exception, match="bfloat16"):  # jax has no QR of it, in a program or not
             mlp.init(make_key(3), widths, w_init=EXACT[name], dtype=kind)

@@ -12,6 +12,7 @@ import pytest
 from jaxnn import losses, metrics, mlp, optimisers, training
 from jaxnn.objective import Objective, l2
 from jaxnn.training import host_loop
+from tests import pairwise
 
 KEY = jax.random.key(0)
 fit = partial(training.fit, progress=False, key=KEY)
@@ -71,12 +72,28 @@ RULES = {
 }
 
 
-@pytest.mark.by_default("*too high-8-nothing", "penalty*too high-50-nothing", "plain*-50-patience", "*steady-8-metric")
-@pytest.mark.parametrize("monitored", MONITORED)
-@pytest.mark.parametrize("batch_size", [8, 50])
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("objective", [REGRESSION, PENALISED], ids=["plain", "penalty and dropout"])
+OBJECTIVES = {"plain": REGRESSION, "penalty and dropout": PENALISED}
+DEFAULTS = [
+    ("plain", "too high", 8, "nothing"),
+    ("penalty and dropout", "too high", 8, "nothing"),
+    ("penalty and dropout", "too high", 50, "nothing"),
+    ("plain", "too high", 50, "patience"),
+    ("plain", "accumulated", 50, "patience"),
+    ("plain", "steady", 50, "patience"),
+    ("plain", "steady", 8, "metric"),
+    ("penalty and dropout", "steady", 8, "metric"),
+]
+
+
+@pytest.mark.parametrize(
+    ("objective", "rule", "batch_size", "monitored"),
+    [
+        pytest.param(*case, marks=[] if case in DEFAULTS else [pytest.mark.slow])
+        for case in pairwise.cases(list(OBJECTIVES), list(RULES), [8, 50], list(MONITORED), also=DEFAULTS)
+    ],
+)
 def test_the_best_parameters_have_the_score_that_is_told(objective, rule, batch_size, monitored):
+    objective = OBJECTIVES[objective]
     words, score_of = MONITORED[monitored]
     words = {"data": numbers()} | words
     result = fit(objective, RULES[rule](), PARAMS, **words, epochs=12, batch_size=batch_size)
