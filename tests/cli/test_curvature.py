@@ -35,8 +35,8 @@ def expected(path, table, loss):
         def value(vector):
             return loss(mlp.apply(back(vector), x), y)
 
-        gradient = jax.grad(value)(flat)
-        return float(value(flat)), float(jnp.linalg.norm(gradient)), np.asarray(jax.hessian(value)(flat))
+        found, gradient, hessian = jax.jit(lambda p: (*jax.value_and_grad(value)(p), jax.hessian(value)(p)))(flat)
+        return float(found), float(np.linalg.norm(gradient)), np.asarray(hessian)
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def test_interpolation_meets_both_ends(dtype):
 
 def test_a_plane_is_the_function_at_its_points(x64):
     objective, params, batch = network()
-    f = functools.partial(objective, batch=batch)
+    f = jax.jit(functools.partial(objective, batch=batch))
     u, v = curvature.random_directions(jax.random.key(0), params)
     found = curvature.plane(f, params, u, v, extent=0.7, n=5)
     np.testing.assert_allclose(found.xs, [-0.7, -0.35, 0, 0.35, 0.7], rtol=1e-15)

@@ -166,7 +166,7 @@ class TestWhatIsWrong:
     )
     def test_is_found(self, fault, where, directions, dtype):
         f, params = network(sizes=(3, 3, 3))
-        gradient = jax.grad(f)
+        gradient = jax.jit(jax.grad(f))
         assert check_gradient(f, params, grad=gradient, directions=directions).ok
         report = check_gradient(f, params, grad=fault(gradient(params)), directions=directions)
         assert report.verdict == DISAGREES, report

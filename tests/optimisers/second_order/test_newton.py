@@ -32,11 +32,16 @@ def bowl(x, a, b):
     return 0.5 * x @ a @ x - b @ x
 
 
-def once(optimiser, f, x, state=None, **words):
-    """(step, state) of one update."""
+def eagerly(optimiser, f, x, state=None):
+    """(step, state) of one update, operation by operation unless the caller compiles it."""
     value, g = jax.value_and_grad(f)(x)
     state = optimiser.init(x) if state is None else state
-    return optimiser.update(g, state, x, value=value, grad=g, value_fn=f, **words)
+    return optimiser.update(g, state, x, value=value, grad=g, value_fn=f)
+
+
+def once(optimiser, f, x):
+    """(step, state) of a first update in one program: compiling every operation takes ten times as long."""
+    return jax.jit(partial(eagerly, optimiser, f))(x)
 
 
 def saddle(x):
@@ -67,7 +72,7 @@ def path(optimiser, f, x, steps):
 
     def body(carry, _):
         x, state = carry
-        updates, state = once(optimiser, f, x, state)
+        updates, state = eagerly(optimiser, f, x, state)
         x = tree.add(x, updates)
         return (x, state), (x, state)
 
@@ -263,7 +268,7 @@ def test_vmap_over_starts_is_one_by_one(x64, method):
 
 def test_jit_changes_nothing(x64):
     start = jnp.asarray([-1.2, 1.0])
-    eager, _ = once(METHODS["trust_region"], rosenbrock, start)
+    eager, _ = eagerly(METHODS["trust_region"], rosenbrock, start)
     np.testing.assert_allclose(start + eager, walk("trust_region", rosenbrock, start)[0][0], rtol=1e-12)
 
 
@@ -344,7 +349,7 @@ def test_masked_it_is_newton_of_the_visible_part(x64):
         optimisers.masked(METHODS["pure"], {"x": True, "y": False}),
         optimisers.masked(optimisers.set_to_zero(), {"x": False, "y": True}),
     )
-    updates, _ = jax.jit(lambda p: once(chain, f, p))(p)
+    updates, _ = once(chain, f, p)
     along = lambda x: f({"x": x, "y": p["y"]})
     np.testing.assert_allclose(updates["x"], -jax.grad(along)(3.0) / jax.grad(jax.grad(along))(3.0), rtol=1e-12)
     assert updates["y"] == 0
