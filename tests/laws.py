@@ -126,39 +126,6 @@ def eager_jit_and_scan_agree(make):
     close(eager, jax.jit(lambda p, grads: scanned(optimiser, p, grads))(p, grads), 2e-6)
 
 
-def vmap_is_one_by_one(make):
-    """Over seeds and over learning rates at once: the second make the optimiser itself a traced thing."""
-    rates = jnp.asarray([1e-3, 1e-2])
-    seeds = [params(seed=s) for s in (0, 1)]
-    grads = [gradients(seeds[0], seed=s) for s in (2, 3)]
-
-    def train(rate, p, g):
-        return scanned(make(rate), p, g)[0]
-
-    def stack(*leaves):
-        return jnp.stack(leaves)
-
-    together = jax.jit(jax.vmap(train))(rates, jax.tree.map(stack, *seeds), jax.tree.map(stack, *grads))
-    for i, one in enumerate(jax.jit(train)(rates[i], seeds[i], grads[i]) for i in range(2)):
-        close(at(together, i), one, 1e-6)
-
-
-def buffers_may_be_donated(make):
-    optimiser, grads = make(1e-2), gradients(params())
-
-    def step(p, state, g):
-        updates, state = optimiser.update(g, state, p)
-        return add(p, updates), state
-
-    p = params()
-    kept = looped(jax.jit(optimiser.update), optimiser.init(p), p, jax.tree.map(lambda g: g[:2], grads))
-    donating = jax.jit(step, donate_argnums=(0, 1))
-    p, state = params(), optimiser.init(params())
-    for i in range(2):
-        p, state = donating(p, state, at(grads, i))
-    close((p, state), kept, 1e-6)
-
-
 def training_is_differentiable(make):
     """By the learning rate, against central differences; one coordinate's gradient is 0 from the start."""
     start = jnp.asarray([0.0, 0.7, -1.3, 2.0])
@@ -209,19 +176,6 @@ def narrow_parameters_move_as_wide_ones(make, dtype):
     wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), (start, grads))
     run = jax.jit(lambda p, g: scanned(make(2.0**-6), p, g)[0])
     close(run(start, grads), run(*wide), 10 * float(jnp.finfo(dtype).eps))
-
-
-def one_trace_serves_all_steps(make):
-    traces = []
-    optimiser, p = make(lambda step: 0.01 / (1 + step)), params()
-
-    @jax.jit
-    def update(g, state, p):
-        traces.append(None)
-        return optimiser.update(g, state, p)
-
-    looped(update, optimiser.init(p), p, gradients(p))
-    assert len(traces) == 1
 
 
 def a_zero_gradient_is_no_step(make):

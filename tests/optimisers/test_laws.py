@@ -26,18 +26,6 @@ def test_eager_jit_and_scan_agree(make):
     laws.eager_jit_and_scan_agree(make)
 
 
-@pytest.mark.slow  # one by one; all at once further down
-@every
-def test_vmap_is_one_by_one(make):
-    laws.vmap_is_one_by_one(make)
-
-
-@pytest.mark.slow  # one by one; all at once further down
-@every
-def test_buffers_may_be_donated(make):
-    laws.buffers_may_be_donated(make)
-
-
 @every
 def test_training_is_differentiable(make, x64):
     laws.training_is_differentiable(make)
@@ -67,12 +55,6 @@ def test_structure_and_dtypes_are_kept_under_x64(make, dtype, x64):
 @every_rule
 def test_narrow_parameters_move_as_wide_ones(make, dtype):
     laws.narrow_parameters_move_as_wide_ones(make, dtype)
-
-
-@pytest.mark.slow  # one by one; all at once further down
-@every_rule
-def test_one_trace_serves_all_steps(make):
-    laws.one_trace_serves_all_steps(make)
 
 
 @pytest.mark.slow  # one by one; all at once further down
