@@ -16,6 +16,9 @@ Y = jnp.sin(X[:, :1]) + X[:, 1:2]
 GLOROT = initialisers.scaled(jax.nn.initializers.glorot_normal(), 1.0)
 
 
+statistics_of = jax.jit(training.layer_statistics, static_argnums=0, static_argnames="activation")
+
+
 def objective_of(activation):
     return Objective(partial(mlp.apply, activation=activation), losses.squared_error)
 
@@ -52,7 +55,7 @@ def test_statistics_are_those_of_their_definitions(dtype):
     x, y = jnp.array([[1.0], [-1.0], [2.0]], dtype), jnp.zeros((3, 1), dtype)
     updates = jax.tree.map(lambda leaf: 0.01 * leaf, params)
     sigma = jax.nn.relu
-    seen = training.layer_statistics(objective_of(sigma), params, (x, y), activation=sigma, updates=updates)
+    seen = statistics_of(objective_of(sigma), params, (x, y), activation=sigma, updates=updates)
     # hidden outputs: (1, 0, 22), (0, 1, 18), (2, 0, 24); the network's: 3, 4, 6
     np.testing.assert_allclose(seen.inactive, [3 / 9], rtol=1e-6)
     np.testing.assert_array_equal(seen.dead, [0])
@@ -70,7 +73,7 @@ def test_statistics_are_those_of_their_definitions(dtype):
 
 
 def test_without_updates_and_without_hidden_layers():
-    seen = training.layer_statistics(objective_of(jnp.tanh), network(), (X, Y), activation=jnp.tanh)
+    seen = statistics_of(objective_of(jnp.tanh), network(), (X, Y), activation=jnp.tanh)
     assert np.isnan(seen.update).all()
     assert seen.inactive.shape == (0,)
     assert seen.weight.shape == (1,)
@@ -244,10 +247,10 @@ def test_a_watch_keeps_every_epoch():
     seen = watch.statistics
     assert seen.gradient.shape == (3, 2)
     assert seen.spread.shape == (3, 1)
-    last = training.layer_statistics(objective, fit.params, (X, Y), activation=jnp.tanh)
+    last = statistics_of(objective, fit.params, (X, Y), activation=jnp.tanh)
     np.testing.assert_allclose(seen.gradient[-1], last.gradient, rtol=1e-5)
     # one full batch an epoch: the update is the rate times the gradient before it
-    before = training.layer_statistics(objective, params, (X, Y), activation=jnp.tanh)
+    before = statistics_of(objective, params, (X, Y), activation=jnp.tanh)
     np.testing.assert_allclose(seen.update[0], 0.01 * before.gradient / seen.weight[0], rtol=2e-2)
 
 
