@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(config, items):
             if not met:
                 raise pytest.UsageError(f"{test}: none of its cases has the id {pattern!r} that by_default names.")
     place = {path: place for place, path in enumerate(dict.fromkeys(item.path for item in items))}
-    items.sort(key=lambda item: (place[item.path], as_a_user(item)))  # the change forgets all programs
+    items.sort(key=lambda item: (as_a_user(item), place[item.path]))  # once for all: the change forgets all programs
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture compiles something
