@@ -476,8 +476,8 @@ SAME: dict[tuple[str, str, str], str] = {
     ): "a margin for the roundings of corrections, which no gradient of the laws needs",
     (
         "gradients",
-        "return jnp.clip(g, -largest, largest) + 0 * g  # 0 ∞ is NaN: what has diverged is not hidden",
-        "return jnp.clip(g, -largest, largest) - 0 * g  # 0 ∞ is NaN: what has diverged is not hidden",
+        "return jnp.clip(g, -largest, largest) + 0 * g  # 0 · ∞ is NaN, so divergence is not hidden",
+        "return jnp.clip(g, -largest, largest) - 0 * g  # 0 · ∞ is NaN, so divergence is not hidden",
     ): "0 either way, and NaN where g is infinite",
     (
         "adamw",
