@@ -93,7 +93,7 @@ def fit_ensemble(
             as in a bootstrap sample. Members with as many rows run together. None for all rows.
         validation_rows: for each member, the numbers of the rows of `data` on which it is validated, such as a fold.
         weights: (members, rows of data) ≥ 0, for each member the weights of all rows in training, instead of those of
-            `data`.
+            `data`, which then apply only to validation.
         validation: as for `fit`; a fraction is split off with the first member's key, for all.
         patience: as for `fit`, for each member.
         min_delta: as for `fit`.
@@ -127,12 +127,10 @@ def fit_ensemble(
     first = partial(picked, chosen=0)
     if not isinstance(optimiser, OptimiserLike):
         raise TypeError(f"optimiser must have init and update, such as optimisers.adam(1e-3), got {optimiser!r}.")
-    if weights is not None and len(data) == 3:
-        data = data[:2]
     ready = prepare(
         first(objective, of_objective),
         first(params, 0),
-        data,
+        data[:2] if weights is not None and isinstance(data, tuple | list) else data,
         key=keys[0],
         validation=data if validation_rows is not None else validation,
         patience=patience,
@@ -150,17 +148,18 @@ def fit_ensemble(
     own_validation = row_numbers("validation_rows", validation_rows, count, total)
     check_folds(ready, first(objective, of_objective), first(params, 0), own_validation, metrics)
     weight = weights_of_rows(weights, ready.sets.training, own_rows, count)
+    metric_weight = None
+    if metrics and weights is not None and ready.sets.validation is None:  # without class weights
+        metric_weight = weights_of_rows(weights, ready.sets.training[:2], own_rows, count)
+    of_data = (own_rows, own_validation, weight, metric_weight)
     members = Members(
         ready=ready,
         objective=objective,
         optimiser=optimiser,
-        own=Own(of_objective, of_optimiser, *(None if each is None else 0 for each in (rows, validation_rows, weight))),
+        own=Own(of_objective, of_optimiser, *(None if each is None else 0 for each in of_data)),
         params=jax.tree.map(np.asarray, params),
         keys=keys,
-        shares=[
-            Share(*(None if each is None else each[i] for each in (own_rows, own_validation, weight)))
-            for i in range(count)
-        ],
+        shares=[Share(*(None if each is None else each[i] for each in of_data)) for i in range(count)],
         batch_size=batch_size,
         limits=Limits(0, int(epochs), NEVER if patience is None else int(patience), float(min_delta)),
         at_once=members_at_once,

@@ -82,18 +82,18 @@ def row_numbers(what: str, given: Any, count: int, total: int) -> list[np.ndarra
 
 
 def weights_of_rows(given: Any, training: Any, rows: list[np.ndarray] | None, count: int) -> Any:
-    """Each member's weights of all rows, with mean 1 over its own; None if there are none."""
+    """Each member's weights of all rows, with mean 1 over its own; None if there are none, or all share them."""
+    if given is None and (len(training) == 2 or rows is None):
+        return None
     total = jax.tree.leaves(training[0])[0].shape[0]
     shared = np.ones(total) if len(training) == 2 else np.asarray(training[2], np.float64)
-    if given is None and (len(training) == 2 or rows is None):
-        return shared.astype(np.float32)[None].repeat(count, 0) if len(training) == 3 else None
     each = np.ones((count, total)) if given is None else np.asarray(given, np.float64)
     if each.shape != (count, total):
         raise ValueError(f"weights must have shape {(count, total)}, one per member and row, got {each.shape}.")
-    found = []
+    found, what = [], "weights" if given is not None else "weight of rows"
     for i, weight in enumerate(each * shared):
         chosen = slice(None) if rows is None else rows[i]
-        normalised = inputs.weight_of_mean_one(weight[chosen], weight[chosen].size, f"weights[{i}]")
+        normalised = inputs.weight_of_mean_one(weight[chosen], weight[chosen].size, f"{what}[{i}]")
         full = np.zeros(total)
         full[chosen] = np.asarray(normalised, np.float64)
         found.append(full)

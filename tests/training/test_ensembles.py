@@ -168,6 +168,49 @@ def test_bootstrap_samples_and_weights_of_each():
         )
 
 
+@pytest.mark.parametrize("of_each", [False, True])
+def test_metrics_of_the_training_rows_have_their_weights(of_each):
+    params, (x, y) = starts(), table()
+    random = np.random.default_rng(5)
+    weights = random.exponential(size=(COUNT, ROWS)).astype(np.float32)
+    samples = [random.integers(0, ROWS, 30) for _ in range(COUNT)]
+    data = (x, y) if of_each else (x, y, weights[0])
+    words = WORDS | {"metrics": ["rmse"]}
+    found = fit_ensemble(
+        REGRESSION, optimisers.sgd(0.1), params, data, rows=samples, **words | ({"weights": weights} if of_each else {})
+    )
+    for i, sample in enumerate(samples):
+        sampled = (x[sample], y[sample], weights[i if of_each else 0][sample])
+        alone = fit(REGRESSION, optimisers.sgd(0.1), member(params, i), sampled, key=KEYS[i], **words)
+        assert_same(found.members[i], alone)
+
+
+def test_with_weights_of_each_validation_keeps_those_of_the_data():
+    params, (x, y) = starts(), table()
+    random = np.random.default_rng(5)
+    weight, weights = random.exponential(size=ROWS), random.exponential(size=(COUNT, ROWS))
+    folds = [np.arange(i, ROWS, COUNT) for i in range(COUNT)]
+    words = WORDS | {"metrics": ["rmse"]}
+    found = fit_ensemble(
+        REGRESSION, optimisers.sgd(0.1), params, (x, y, weight), weights=weights, validation_rows=folds, **words
+    )
+    for i, fold in enumerate(folds):
+        held_out = (x[fold], y[fold], weight[fold])
+        alone = fit(
+            REGRESSION, optimisers.sgd(0.1), member(params, i), (x, y, weights[i]), key=KEYS[i], validation=held_out,
+            **words,
+        )  # fmt: skip
+        assert_same(found.members[i], alone)
+
+
+def test_weights_keep_double_precision(x64):
+    params, data = starts(dtype=np.float64), (*table(np.float64), np.linspace(0.1, 2, ROWS))
+    found = fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, **WORDS)
+    for i in range(COUNT):
+        alone = fit(REGRESSION, optimisers.adam(1e-2), member(params, i), data, key=KEYS[i], **WORDS)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-11), found.members[i].params, alone.params)
+
+
 @pytest.mark.parametrize("at_once", [1, 2, 5])
 def test_a_member_that_diverges_changes_no_other(at_once):
     params, data = starts(), table()
