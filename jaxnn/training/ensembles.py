@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import checks, structure
+from jaxnn.training import inputs
 from jaxnn.training.epochs import Limits
 from jaxnn.training.fitting import Fit
 from jaxnn.training.in_step import Own, Share
@@ -94,16 +95,18 @@ def fit_ensemble(
         validation_rows: for each member, the numbers of the rows of `data` on which it is validated, such as a fold.
         weights: (members, rows of data) ≥ 0, for each member the weights of all rows in training, instead of those of
             `data`, which then apply only to validation.
-        validation: as for `fit`; a fraction is split off with the first member's key, for all.
+        validation: as for `fit`; a fraction is split off with the first member's key, for all. With `rows` or `weights`
+            it cannot be a fraction.
         patience: as for `fit`, for each member.
         min_delta: as for `fit`.
         monitor: as for `fit`.
         higher_is_better: as for `fit`.
         metrics: names from `jaxnn.metrics`, or functions that JAX can trace, as for `fit`.
-        class_weight: as for `fit`.
+        class_weight: as for `fit`; with `rows`, "balanced" counts the classes in all rows of `data`, for all members.
         class_weight_on_validation: as for `fit`.
         members_at_once: how many members a compiled call trains in step; by default as many as fit the cache of a core,
-            at most 16. With 1, a member's bits do not depend on the other members.
+            at most 16. With 1, a member's bits do not depend on the other members. It is always 1 for keys that are not
+            of JAX's default kind, "threefry2x32", because those draw other numbers under vmap.
         progress: whether to print progress on standard error.
 
     Returns:
@@ -120,10 +123,18 @@ def fit_ensemble(
         checks.whole(1, members_at_once=members_at_once)
     if validation is not None and validation_rows is not None:
         raise ValueError("Pass validation or validation_rows, not both.")
+    if isinstance(validation, int | float) and (rows is not None or weights is not None):
+        raise ValueError(
+            f"With rows or weights, which number the rows of data, validation={validation!r} cannot hold out a fraction"
+            " of them: pass a validation set, or validation_rows."
+        )
     count = number_of_members(params, key)
     keys = key if key.shape else jax.random.split(key, count)
     objective, of_objective = stacked("objective", objective, count)
     optimiser, of_optimiser = stacked("optimiser", optimiser, count)
+    inputs.check_params(params)
+    if jax.random.key_impl(keys) != "threefry2x32":
+        members_at_once = 1  # under vmap, JAX draws from the first of several keys of other kinds
     first = partial(picked, chosen=0)
     if not isinstance(optimiser, OptimiserLike):
         raise TypeError(f"optimiser must have init and update, such as optimisers.adam(1e-3), got {optimiser!r}.")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn import structure
+from jaxnn import factories, structure
 from jaxnn.objective import split
 from jaxnn.training import inputs
 from jaxnn.training.preparation import Prepared
@@ -49,7 +49,8 @@ def stacked(what: str, given: Any, count: int) -> tuple[Any, int | None]:
     leaves = jax.tree.leaves(given) if isinstance(given, OptimiserLike) else []
     if leaves and all(np.shape(leaf)[:1] == (count,) for leaf in leaves):  # from `optimisers.stack`
         return given, 0
-    if leaves and all(np.ndim(leaf) == 1 and len(leaf) == len(leaves[0]) for leaf in leaves) and len(leaves) > 1:
+    like_a_stack = leaves and all(np.ndim(leaf) == 1 and len(leaf) == len(leaves[0]) for leaf in leaves)
+    if like_a_stack and (len(leaves) > 1 or factories.made_by(given) is not None):
         raise ValueError(f"There are {count} members by params, but {len(leaves[0])} in {what}.")
     return given, None
 

@@ -112,7 +112,7 @@ class Members:
         if memory is not None and each * count > memory / 2:
             raise ValueError(
                 f"{count} members need about {each * count / 1e9:,.1f} GB, more than half of this machine's"
-                f" {memory / 1e9:,.1f} GB: train at most {int(memory / 2 / each)} at a time."
+                f" {memory / 1e9:,.1f} GB: train at most {int(memory / 2 / each)} in a call."
             )
 
     def groups(self) -> list[Group]:
@@ -126,7 +126,8 @@ class Members:
             numbers = np.array(members)
             params = jax.tree.map(lambda leaf, numbers=numbers: leaf[numbers], self.params)
             carry = in_step.start(self.own, self.plan(numbers), params, self.keys[numbers])
-            group = Group(numbers, carry, self.at_once or _fitting(carry.train, len(numbers)))
+            at_once = min(self.at_once or _fitting(carry.train, len(numbers)), len(numbers))
+            group = Group(numbers, carry, at_once)
             self.divide(group, np.arange(len(numbers)))
             found.append(group)
         return found

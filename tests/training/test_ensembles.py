@@ -263,6 +263,27 @@ def test_one_at_a_time_a_members_bits_are_its_own():
         np.testing.assert_array_equal(one.history.loss, other.history.loss)
 
 
+@pytest.mark.parametrize("kind", ["rbg", "unsafe_rbg"])
+def test_keys_of_other_kinds_draw_as_alone(kind):
+    params, data = starts(), table()
+    keys = jax.random.split(jax.random.key(3, impl=kind), COUNT)
+    objective = Objective(partial(mlp.apply, dropout=0.3), losses.squared_error)
+    words = WORDS | {"members_at_once": 2}
+    found = fit_ensemble(objective, optimisers.adam(1e-2), params, data, **words | {"key": keys})
+    for i in range(COUNT):
+        alone = fit(objective, optimisers.adam(1e-2), member(params, i), data, key=keys[i], **WORDS)
+        assert_same(found.members[i], alone)
+
+
+def test_a_chunk_is_no_longer_than_its_group(monkeypatch):
+    """No time goes into members that fill a chunk, when there are fewer."""
+    made, advance = [], member_loop.in_step.advance
+    monkeypatch.setattr(member_loop.in_step, "advance", lambda *a: made.append(a[2].epoch.shape) or advance(*a))
+    samples = [np.arange(20)] * 3 + [np.arange(15)] * 2
+    fit_ensemble(REGRESSION, optimisers.adam(1e-2), starts(), table(), rows=samples, members_at_once=100, **WORDS)
+    assert set(made) == {(3,), (2,)}
+
+
 def test_one_key_is_split():
     params, data = starts(), table()
     found = fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, **WORDS | {"key": jax.random.key(7)})
@@ -335,6 +356,10 @@ BAD = [
     ({"optimiser": [optimisers.adam(1e-2)] * 4 + [optimisers.sgd(1e-2)]}, r"optimiser\[0\] and optimiser\[4\] differ in"
      " more than numbers"),
     ({"optimiser": optimisers.stack(optimisers.adam, learning_rate=[0.1, 0.2])}, "5 members by params, but 2"),
+    ({"optimiser": optimisers.stack(optimisers.sgd, learning_rate=[0.1, 0.2])}, "5 members by params, but 2"),
+    ({"rows": [[0, 1]] * COUNT, "validation": 0.2}, "With rows or weights, .* validation=0.2 cannot hold out"),
+    ({"weights": np.ones((COUNT, ROWS)), "validation": 0.2}, "validation=0.2 cannot hold out a fraction"),
+    ({"params": jax.tree.map(lambda leaf: leaf.at[3].set(jnp.nan), starts())}, r"params\[0\].w contains nan or inf"),
     ({"rows": [[0, 1]] * 4}, "There are 5 members by params, but 4 in rows"),
     ({"rows": [[0, 1]] * 4 + [[0, 37]]}, r"rows\[4\] has row 37; rows are numbered from 0 to 36"),
     ({"rows": [[0.5]] * 5}, r"rows\[0\] must be a list of row numbers, got float64"),
@@ -375,7 +400,7 @@ def test_a_fold_without_a_class_is_named():
 
 def test_more_members_than_memory_holds_are_refused(monkeypatch):
     monkeypatch.setattr(member_loop, "machine_memory", lambda: 20_000)
-    with pytest.raises(ValueError, match=r"5 members need about .* GB, more than half .*: train at most \d at a time"):
+    with pytest.raises(ValueError, match=r"5 members need about .* GB, more than half .*: train at most \d in a call"):
         fit_ensemble(REGRESSION, optimisers.adam(1e-2), starts(), table(), **WORDS)
 
 
