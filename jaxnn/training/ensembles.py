@@ -19,7 +19,7 @@ from jaxnn.training.epochs import Limits
 from jaxnn.training.fitting import Fit
 from jaxnn.training.in_step import Own, Share
 from jaxnn.training.member_arguments import (
-    check_folds,
+    first_notes,
     number_of_members,
     picked,
     row_numbers,
@@ -157,12 +157,12 @@ def fit_ensemble(
     total = jax.tree.leaves(ready.sets.training[0])[0].shape[0]
     own_rows = row_numbers("rows", rows, count, total)
     own_validation = row_numbers("validation_rows", validation_rows, count, total)
-    check_folds(ready, first(objective, of_objective), first(params, 0), own_validation, metrics)
     weight = weights_of_rows(weights, ready.sets.training, own_rows, count)
     metric_weight = None
     if metrics and weights is not None and ready.sets.validation is None:  # without class weights
         metric_weight = weights_of_rows(weights, ready.sets.training[:2], own_rows, count)
     of_data = (own_rows, own_validation, weight, metric_weight)
+    shares = [Share(*(None if each is None else each[i] for each in of_data)) for i in range(count)]
     members = Members(
         ready=ready,
         objective=objective,
@@ -170,7 +170,8 @@ def fit_ensemble(
         own=Own(of_objective, of_optimiser, *(None if each is None else 0 for each in of_data)),
         params=jax.tree.map(np.asarray, params),
         keys=keys,
-        shares=[Share(*(None if each is None else each[i] for each in of_data)) for i in range(count)],
+        shares=shares,
+        notes=first_notes(ready, first(objective, of_objective), first(params, 0), shares, metrics),
         batch_size=batch_size,
         limits=Limits(0, int(epochs), NEVER if patience is None else int(patience), float(min_delta)),
         at_once=members_at_once,

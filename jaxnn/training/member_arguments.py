@@ -9,7 +9,8 @@ import numpy as np
 
 from jaxnn import factories, structure
 from jaxnn.objective import split
-from jaxnn.training import inputs
+from jaxnn.training import inputs, scoring
+from jaxnn.training.in_step import Share
 from jaxnn.training.preparation import Prepared
 from jaxnn.types import OptimiserLike, Params
 
@@ -101,24 +102,37 @@ def weights_of_rows(given: Any, training: Any, rows: list[np.ndarray] | None, co
     return np.stack(found)
 
 
-def check_folds(
-    ready: Prepared, objective: Any, params: Params, folds: list[np.ndarray] | None, metrics: Sequence[Any]
-) -> None:
-    """Refuses a fold on which the monitored metric is undefined.
+def first_notes(
+    ready: Prepared, objective: Any, params: Params, shares: Sequence[Share], metrics: Sequence[Any]
+) -> list[list[str]]:
+    """Each member's notes before its first step: which metrics are undefined on the rows on which it measures them.
 
     Raises:
-        ValueError: it has no rows of some class, for a metric that needs every class.
+        ValueError: the monitored one is, because the rows lack a class.
     """
-    names = [name for name in metrics if name == ready.monitored]
-    if folds is None or ready.sets.validation is None or not names:
-        return
-    x, y, _ = split(ready.sets.validation)
-    outputs = inputs.shape_of_outputs(objective, params, x)
-    for i, fold in enumerate(folds):
-        weight = None if ready.sets.metric_weight is None else np.asarray(ready.sets.metric_weight)[fold]
-        found = inputs.undefined_metrics(names, outputs, np.asarray(y)[fold], weight)
-        for name, why in found.items():
+    validated = ready.sets.validation is not None
+    what, argument = ("validation set", "validation_rows") if validated else ("training set", "rows")
+    x, y, _ = split(ready.sets.validation if validated else ready.sets.training)
+    names = [metric for metric in metrics if isinstance(metric, str)]
+    notes = []
+    for i, share in enumerate(shares):
+        rows = share.validation_rows if validated else share.rows
+        weight = ready.sets.metric_weight if share.metric_weight is None else share.metric_weight
+        if not names or (rows is None and share.metric_weight is None):
+            notes.append(list(ready.notes))
+            continue
+        chosen = slice(None) if rows is None else rows
+        targets = jax.tree.map(lambda part, chosen=chosen: np.asarray(part)[chosen], y)
+        found = inputs.undefined_metrics(
+            names,
+            inputs.shape_of_outputs(objective, params, x),
+            targets,
+            None if weight is None else np.asarray(weight)[chosen],
+        )
+        if ready.monitored in found:
             raise ValueError(
-                f"monitor={name!r} is undefined on validation_rows[{i}]: {why}. Monitor another score, or stratify the"
-                " folds by class."
+                f"monitor={ready.monitored!r} is undefined on {argument}[{i}]: {found[ready.monitored]}. Monitor"
+                " another score, or stratify the folds by class."
             )
+        notes.append([scoring.undefined_note(name, what, why) for name, why in found.items()])
+    return notes

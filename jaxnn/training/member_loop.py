@@ -36,6 +36,7 @@ class Book(NamedTuple):
     notes: list[str]
     retries: int = 0
     diverged_after: int = -1
+    noted_undefined: bool = False
 
 
 @dataclass
@@ -72,6 +73,7 @@ class Members:
     params: Params
     keys: Any
     shares: list[Share]
+    notes: list[list[str]]  # of each, from before its first step
     batch_size: int
     limits: Limits
     at_once: int | None
@@ -82,7 +84,7 @@ class Members:
     interrupted: str | None = None
 
     def __post_init__(self) -> None:
-        self.books = [Book(self.ready.records(), list(self.ready.notes)) for _ in self.shares]
+        self.books = [Book(self.ready.records(), notes) for notes in self.notes]
         self.endings = [None] * len(self.shares)
 
     def plan(self, numbers: Any) -> Plan:
@@ -206,7 +208,7 @@ class Members:
             if status == DIVERGED or not best_epoch:  # what `fit` does then, or says
                 run = self.run(number, in_step.taken(chunk.carry, place))
                 stop = run.after_call(count)
-                self.books[number] = Book(book.records, run.notes, run.retries, run.diverged_after)
+                self.books[number] = Book(book.records, run.notes, run.retries, run.diverged_after, run.noted_undefined)
                 if status == DIVERGED:
                     one = jax.tree.map(lambda leaf: leaf[None], run.carry)
                     chunk.carry = in_step.placed(chunk.carry, np.array([place]), one)
@@ -247,7 +249,7 @@ class Members:
             retries=book.retries,
             diverged_after=book.diverged_after,
             interrupted=self.interrupted if self.endings[number] is None else None,
-            noted_undefined=len(book.notes) > 0 and any("Until it is a finite" in note for note in book.notes),
+            noted_undefined=book.noted_undefined,
         )
 
     def result(self, groups: list[Group]) -> tuple[Fit, ...]:

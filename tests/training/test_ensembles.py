@@ -398,6 +398,21 @@ def test_a_fold_without_a_class_is_named():
                      [np.arange(ROWS)] * 3, metrics=["roc_auc"], monitor="roc_auc", **WORDS)  # fmt: skip
 
 
+@pytest.mark.parametrize("which", ["rows", "validation_rows"])
+def test_a_metric_that_some_members_cannot_measure_is_noted_for_those(which):
+    params, (x, y) = starts(), table(classes=True)
+    ones = np.flatnonzero(y == 1)
+    chosen = [np.arange(20)] * 2 + [ones] + [np.arange(20)] * 2
+    words = WORDS | {"metrics": ["roc_auc"]}
+    found = fit_ensemble(CLASSES, optimisers.adam(1e-2), params, (x, y), **words | {which: chosen})
+    for i, rows in enumerate(chosen):
+        own = (x[rows], y[rows])
+        data, held_out = (own, None) if which == "rows" else ((x, y), own)
+        alone = fit(CLASSES, optimisers.adam(1e-2), member(params, i), data, key=KEYS[i], validation=held_out, **words)
+        assert len(alone.notes) == (i == 2)
+        assert_same(found.members[i], alone)
+
+
 def test_more_members_than_memory_holds_are_refused(monkeypatch):
     monkeypatch.setattr(member_loop, "machine_memory", lambda: 20_000)
     with pytest.raises(ValueError, match=r"5 members need about .* GB, more than half .*: train at most \d in a call"):
