@@ -14,11 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import checks, structure
+from jaxnn.training import inputs
 from jaxnn.training.epochs import Limits
 from jaxnn.training.fitting import Fit
 from jaxnn.training.in_step import Own, Share
 from jaxnn.training.member_arguments import (
-    check_folds,
+    first_notes,
     number_of_members,
     picked,
     row_numbers,
@@ -93,17 +94,19 @@ def fit_ensemble(
             as in a bootstrap sample. Members with as many rows run together. None for all rows.
         validation_rows: for each member, the numbers of the rows of `data` on which it is validated, such as a fold.
         weights: (members, rows of data) ≥ 0, for each member the weights of all rows in training, instead of those of
-            `data`.
-        validation: as for `fit`; a fraction is split off with the first member's key, for all.
+            `data`, which then apply only to validation.
+        validation: as for `fit`; a fraction is split off with the first member's key, for all. With `rows` or `weights`
+            it cannot be a fraction.
         patience: as for `fit`, for each member.
         min_delta: as for `fit`.
         monitor: as for `fit`.
         higher_is_better: as for `fit`.
         metrics: names from `jaxnn.metrics`, or functions that JAX can trace, as for `fit`.
-        class_weight: as for `fit`.
+        class_weight: as for `fit`; with `rows`, "balanced" counts the classes in all rows of `data`, for all members.
         class_weight_on_validation: as for `fit`.
         members_at_once: how many members a compiled call trains in step; by default as many as fit the cache of a core,
-            at most 16. With 1, a member's bits do not depend on the other members.
+            at most 16. With 1, a member's bits do not depend on the other members. It is always 1 for keys that are not
+            of JAX's default kind, "threefry2x32", because those draw other numbers under vmap.
         progress: whether to print progress on standard error.
 
     Returns:
@@ -120,19 +123,25 @@ def fit_ensemble(
         checks.whole(1, members_at_once=members_at_once)
     if validation is not None and validation_rows is not None:
         raise ValueError("Pass validation or validation_rows, not both.")
+    if isinstance(validation, int | float) and (rows is not None or weights is not None):
+        raise ValueError(
+            f"With rows or weights, which number the rows of data, validation={validation!r} cannot hold out a fraction"
+            " of them: pass a validation set, or validation_rows."
+        )
     count = number_of_members(params, key)
     keys = key if key.shape else jax.random.split(key, count)
     objective, of_objective = stacked("objective", objective, count)
     optimiser, of_optimiser = stacked("optimiser", optimiser, count)
+    inputs.check_params(params)
+    if jax.random.key_impl(keys) != "threefry2x32":
+        members_at_once = 1  # under vmap, JAX draws from the first of several keys of other kinds
     first = partial(picked, chosen=0)
     if not isinstance(optimiser, OptimiserLike):
         raise TypeError(f"optimiser must have init and update, such as optimisers.adam(1e-3), got {optimiser!r}.")
-    if weights is not None and len(data) == 3:
-        data = data[:2]
     ready = prepare(
         first(objective, of_objective),
         first(params, 0),
-        data,
+        data[:2] if weights is not None and isinstance(data, tuple | list) else data,
         key=keys[0],
         validation=data if validation_rows is not None else validation,
         patience=patience,
@@ -148,19 +157,21 @@ def fit_ensemble(
     total = jax.tree.leaves(ready.sets.training[0])[0].shape[0]
     own_rows = row_numbers("rows", rows, count, total)
     own_validation = row_numbers("validation_rows", validation_rows, count, total)
-    check_folds(ready, first(objective, of_objective), first(params, 0), own_validation, metrics)
     weight = weights_of_rows(weights, ready.sets.training, own_rows, count)
+    metric_weight = None
+    if metrics and weights is not None and ready.sets.validation is None:  # without class weights
+        metric_weight = weights_of_rows(weights, ready.sets.training[:2], own_rows, count)
+    of_data = (own_rows, own_validation, weight, metric_weight)
+    shares = [Share(*(None if each is None else each[i] for each in of_data)) for i in range(count)]
     members = Members(
         ready=ready,
         objective=objective,
         optimiser=optimiser,
-        own=Own(of_objective, of_optimiser, *(None if each is None else 0 for each in (rows, validation_rows, weight))),
+        own=Own(of_objective, of_optimiser, *(None if each is None else 0 for each in of_data)),
         params=jax.tree.map(np.asarray, params),
         keys=keys,
-        shares=[
-            Share(*(None if each is None else each[i] for each in (own_rows, own_validation, weight)))
-            for i in range(count)
-        ],
+        shares=shares,
+        notes=first_notes(ready, first(objective, of_objective), first(params, 0), shares, metrics),
         batch_size=batch_size,
         limits=Limits(0, int(epochs), NEVER if patience is None else int(patience), float(min_delta)),
         at_once=members_at_once,

@@ -33,6 +33,7 @@ class Own(NamedTuple):
     rows: int | None = None
     validation_rows: int | None = None
     weight: int | None = None
+    metric_weight: int | None = None
 
 
 class Share(NamedTuple):
@@ -41,6 +42,7 @@ class Share(NamedTuple):
     rows: Int[Any, "*members rows"] | None = None  # of the training set; None for all
     validation_rows: Int[Any, "*members rows"] | None = None  # of the validation set; None for all
     weight: Float[Any, "*members all_rows"] | None = None  # of all rows, mean 1 over its own; None for the shared
+    metric_weight: Float[Any, "*members all_rows"] | None = None  # in metrics of the training set, likewise
 
 
 def training_set(sets: Sets, share: Share) -> Batch:
@@ -51,11 +53,15 @@ def training_set(sets: Sets, share: Share) -> Batch:
 def own_sets(sets: Sets, share: Share) -> Sets:
     """One member's data."""
     training, (_, validation, metric_weight) = training_set(sets, share), sets
+    if share.metric_weight is not None:
+        metric_weight = share.metric_weight
+    measured = share.rows if validation is None else share.validation_rows  # the rows that metrics are of
+    if metric_weight is not None and measured is not None:
+        metric_weight = metric_weight[measured]
     if share.rows is not None:
         training = gather(training, share.rows)
     if share.validation_rows is not None and validation is not None:
         validation = gather(validation, share.validation_rows)
-        metric_weight = None if metric_weight is None else metric_weight[share.validation_rows]
     return Sets(training, validation, metric_weight)
 
 

@@ -230,11 +230,11 @@ def undefined_metrics(names: Sequence[str], outputs: jax.ShapeDtypeStruct, targe
     return {"roc_auc": f"it needs rows of every class, and there are none (of weight > 0) of class {absent}"}
 
 
-def rehearse(objective: Callable[..., Any], params: Params, data: Any, what: str) -> None:
-    """Evaluates the loss once with concrete targets, which finds labels out of range; trains nothing.
+def check_params(params: Params) -> None:
+    """Refuses parameters from which no run can start.
 
     Raises:
-        ValueError: the loss or the network rejects shapes or labels, or parameters are not finite.
+        ValueError: a leaf is not of floating-point numbers, or has one that is not finite.
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         name = jax.tree_util.keystr(path)
@@ -242,6 +242,15 @@ def rehearse(objective: Callable[..., Any], params: Params, data: Any, what: str
             raise ValueError(f"params{name} must be floating-point numbers, got {jnp.result_type(leaf)}.")
         if not np.isfinite(np.asarray(leaf, np.float64)).all():
             raise ValueError(f"params{name} contains nan or inf: start from finite parameters.")
+
+
+def rehearse(objective: Callable[..., Any], params: Params, data: Any, what: str) -> None:
+    """Evaluates the loss once with concrete targets, which finds labels out of range; trains nothing.
+
+    Raises:
+        ValueError: the loss or the network rejects shapes or labels, or parameters are not finite.
+    """
+    check_params(params)
     if not isinstance(objective, Objective):
         return
     x, y, weight = split(data)

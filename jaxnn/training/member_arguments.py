@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn import structure
+from jaxnn import factories, structure
 from jaxnn.objective import split
-from jaxnn.training import inputs
+from jaxnn.training import inputs, scoring
+from jaxnn.training.in_step import Share
 from jaxnn.training.preparation import Prepared
 from jaxnn.types import OptimiserLike, Params
 
@@ -49,7 +50,8 @@ def stacked(what: str, given: Any, count: int) -> tuple[Any, int | None]:
     leaves = jax.tree.leaves(given) if isinstance(given, OptimiserLike) else []
     if leaves and all(np.shape(leaf)[:1] == (count,) for leaf in leaves):  # from `optimisers.stack`
         return given, 0
-    if leaves and all(np.ndim(leaf) == 1 and len(leaf) == len(leaves[0]) for leaf in leaves) and len(leaves) > 1:
+    like_a_stack = leaves and all(np.ndim(leaf) == 1 and len(leaf) == len(leaves[0]) for leaf in leaves)
+    if like_a_stack and (len(leaves) > 1 or factories.made_by(given) is not None):
         raise ValueError(f"There are {count} members by params, but {len(leaves[0])} in {what}.")
     return given, None
 
@@ -82,42 +84,55 @@ def row_numbers(what: str, given: Any, count: int, total: int) -> list[np.ndarra
 
 
 def weights_of_rows(given: Any, training: Any, rows: list[np.ndarray] | None, count: int) -> Any:
-    """Each member's weights of all rows, with mean 1 over its own; None if there are none."""
+    """Each member's weights of all rows, with mean 1 over its own; None if there are none, or all share them."""
+    if given is None and (len(training) == 2 or rows is None):
+        return None
     total = jax.tree.leaves(training[0])[0].shape[0]
     shared = np.ones(total) if len(training) == 2 else np.asarray(training[2], np.float64)
-    if given is None and (len(training) == 2 or rows is None):
-        return shared.astype(np.float32)[None].repeat(count, 0) if len(training) == 3 else None
     each = np.ones((count, total)) if given is None else np.asarray(given, np.float64)
     if each.shape != (count, total):
         raise ValueError(f"weights must have shape {(count, total)}, one per member and row, got {each.shape}.")
-    found = []
+    found, what = [], "weights" if given is not None else "weight of rows"
     for i, weight in enumerate(each * shared):
         chosen = slice(None) if rows is None else rows[i]
-        normalised = inputs.weight_of_mean_one(weight[chosen], weight[chosen].size, f"weights[{i}]")
+        normalised = inputs.weight_of_mean_one(weight[chosen], weight[chosen].size, f"{what}[{i}]")
         full = np.zeros(total)
         full[chosen] = np.asarray(normalised, np.float64)
         found.append(full)
     return np.stack(found)
 
 
-def check_folds(
-    ready: Prepared, objective: Any, params: Params, folds: list[np.ndarray] | None, metrics: Sequence[Any]
-) -> None:
-    """Refuses a fold on which the monitored metric is undefined.
+def first_notes(
+    ready: Prepared, objective: Any, params: Params, shares: Sequence[Share], metrics: Sequence[Any]
+) -> list[list[str]]:
+    """Each member's notes before its first step: which metrics are undefined on the rows on which it measures them.
 
     Raises:
-        ValueError: it has no rows of some class, for a metric that needs every class.
+        ValueError: the monitored one is, because the rows lack a class.
     """
-    names = [name for name in metrics if name == ready.monitored]
-    if folds is None or ready.sets.validation is None or not names:
-        return
-    x, y, _ = split(ready.sets.validation)
-    outputs = inputs.shape_of_outputs(objective, params, x)
-    for i, fold in enumerate(folds):
-        weight = None if ready.sets.metric_weight is None else np.asarray(ready.sets.metric_weight)[fold]
-        found = inputs.undefined_metrics(names, outputs, np.asarray(y)[fold], weight)
-        for name, why in found.items():
+    validated = ready.sets.validation is not None
+    what, argument = ("validation set", "validation_rows") if validated else ("training set", "rows")
+    x, y, _ = split(ready.sets.validation if validated else ready.sets.training)
+    names = [metric for metric in metrics if isinstance(metric, str)]
+    notes = []
+    for i, share in enumerate(shares):
+        rows = share.validation_rows if validated else share.rows
+        weight = ready.sets.metric_weight if share.metric_weight is None else share.metric_weight
+        if not names or (rows is None and share.metric_weight is None):
+            notes.append(list(ready.notes))
+            continue
+        chosen = slice(None) if rows is None else rows
+        targets = jax.tree.map(lambda part, chosen=chosen: np.asarray(part)[chosen], y)
+        found = inputs.undefined_metrics(
+            names,
+            inputs.shape_of_outputs(objective, params, x),
+            targets,
+            None if weight is None else np.asarray(weight)[chosen],
+        )
+        if ready.monitored in found:
             raise ValueError(
-                f"monitor={name!r} is undefined on validation_rows[{i}]: {why}. Monitor another score, or stratify the"
-                " folds by class."
+                f"monitor={ready.monitored!r} is undefined on {argument}[{i}]: {found[ready.monitored]}. Monitor"
+                " another score, or stratify the folds by class."
             )
+        notes.append([scoring.undefined_note(name, what, why) for name, why in found.items()])
+    return notes

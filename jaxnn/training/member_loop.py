@@ -36,6 +36,7 @@ class Book(NamedTuple):
     notes: list[str]
     retries: int = 0
     diverged_after: int = -1
+    noted_undefined: bool = False
 
 
 @dataclass
@@ -72,6 +73,7 @@ class Members:
     params: Params
     keys: Any
     shares: list[Share]
+    notes: list[list[str]]  # of each, from before its first step
     batch_size: int
     limits: Limits
     at_once: int | None
@@ -82,7 +84,7 @@ class Members:
     interrupted: str | None = None
 
     def __post_init__(self) -> None:
-        self.books = [Book(self.ready.records(), list(self.ready.notes)) for _ in self.shares]
+        self.books = [Book(self.ready.records(), notes) for notes in self.notes]
         self.endings = [None] * len(self.shares)
 
     def plan(self, numbers: Any) -> Plan:
@@ -112,7 +114,7 @@ class Members:
         if memory is not None and each * count > memory / 2:
             raise ValueError(
                 f"{count} members need about {each * count / 1e9:,.1f} GB, more than half of this machine's"
-                f" {memory / 1e9:,.1f} GB: train at most {int(memory / 2 / each)} at a time."
+                f" {memory / 1e9:,.1f} GB: train at most {int(memory / 2 / each)} in a call."
             )
 
     def groups(self) -> list[Group]:
@@ -126,7 +128,8 @@ class Members:
             numbers = np.array(members)
             params = jax.tree.map(lambda leaf, numbers=numbers: leaf[numbers], self.params)
             carry = in_step.start(self.own, self.plan(numbers), params, self.keys[numbers])
-            group = Group(numbers, carry, self.at_once or _fitting(carry.train, len(numbers)))
+            at_once = min(self.at_once or _fitting(carry.train, len(numbers)), len(numbers))
+            group = Group(numbers, carry, at_once)
             self.divide(group, np.arange(len(numbers)))
             found.append(group)
         return found
@@ -205,7 +208,7 @@ class Members:
             if status == DIVERGED or not best_epoch:  # what `fit` does then, or says
                 run = self.run(number, in_step.taken(chunk.carry, place))
                 stop = run.after_call(count)
-                self.books[number] = Book(book.records, run.notes, run.retries, run.diverged_after)
+                self.books[number] = Book(book.records, run.notes, run.retries, run.diverged_after, run.noted_undefined)
                 if status == DIVERGED:
                     one = jax.tree.map(lambda leaf: leaf[None], run.carry)
                     chunk.carry = in_step.placed(chunk.carry, np.array([place]), one)
@@ -246,7 +249,7 @@ class Members:
             retries=book.retries,
             diverged_after=book.diverged_after,
             interrupted=self.interrupted if self.endings[number] is None else None,
-            noted_undefined=len(book.notes) > 0 and any("Until it is a finite" in note for note in book.notes),
+            noted_undefined=book.noted_undefined,
         )
 
     def result(self, groups: list[Group]) -> tuple[Fit, ...]:

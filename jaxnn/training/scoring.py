@@ -78,7 +78,12 @@ def undefined(
             f"monitor={monitor!r} is undefined on the {what}: {found[monitor]}. Monitor another score, or provide "
             f"validation rows of every class."
         )
-    return [f"{name} is undefined on the {what}, so it is nan in the history: {why}." for name, why in found.items()]
+    return [undefined_note(name, what, why) for name, why in found.items()]
+
+
+def undefined_note(name: str, what: str, why: str) -> str:
+    """The note that a metric is undefined on a set of rows."""
+    return f"{name} is undefined on the {what}, so it is nan in the history: {why}."
 
 
 def monitored(

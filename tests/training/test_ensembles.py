@@ -168,6 +168,49 @@ def test_bootstrap_samples_and_weights_of_each():
         )
 
 
+@pytest.mark.parametrize("of_each", [False, True])
+def test_metrics_of_the_training_rows_have_their_weights(of_each):
+    params, (x, y) = starts(), table()
+    random = np.random.default_rng(5)
+    weights = random.exponential(size=(COUNT, ROWS)).astype(np.float32)
+    samples = [random.integers(0, ROWS, 30) for _ in range(COUNT)]
+    data = (x, y) if of_each else (x, y, weights[0])
+    words = WORDS | {"metrics": ["rmse"]}
+    found = fit_ensemble(
+        REGRESSION, optimisers.sgd(0.1), params, data, rows=samples, **words | ({"weights": weights} if of_each else {})
+    )
+    for i, sample in enumerate(samples):
+        sampled = (x[sample], y[sample], weights[i if of_each else 0][sample])
+        alone = fit(REGRESSION, optimisers.sgd(0.1), member(params, i), sampled, key=KEYS[i], **words)
+        assert_same(found.members[i], alone)
+
+
+def test_with_weights_of_each_validation_keeps_those_of_the_data():
+    params, (x, y) = starts(), table()
+    random = np.random.default_rng(5)
+    weight, weights = random.exponential(size=ROWS), random.exponential(size=(COUNT, ROWS))
+    folds = [np.arange(i, ROWS, COUNT) for i in range(COUNT)]
+    words = WORDS | {"metrics": ["rmse"]}
+    found = fit_ensemble(
+        REGRESSION, optimisers.sgd(0.1), params, (x, y, weight), weights=weights, validation_rows=folds, **words
+    )
+    for i, fold in enumerate(folds):
+        held_out = (x[fold], y[fold], weight[fold])
+        alone = fit(
+            REGRESSION, optimisers.sgd(0.1), member(params, i), (x, y, weights[i]), key=KEYS[i], validation=held_out,
+            **words,
+        )  # fmt: skip
+        assert_same(found.members[i], alone)
+
+
+def test_weights_keep_double_precision(x64):
+    params, data = starts(dtype=np.float64), (*table(np.float64), np.linspace(0.1, 2, ROWS))
+    found = fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, **WORDS)
+    for i in range(COUNT):
+        alone = fit(REGRESSION, optimisers.adam(1e-2), member(params, i), data, key=KEYS[i], **WORDS)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-11), found.members[i].params, alone.params)
+
+
 @pytest.mark.parametrize("at_once", [1, 2, 5])
 def test_a_member_that_diverges_changes_no_other(at_once):
     params, data = starts(), table()
@@ -218,6 +261,27 @@ def test_one_at_a_time_a_members_bits_are_its_own():
         states = [fit.state._replace(key=jax.random.key_data(fit.state.key)) for fit in (one, other)]
         jax.tree.map(np.testing.assert_array_equal, states[0], states[1])
         np.testing.assert_array_equal(one.history.loss, other.history.loss)
+
+
+@pytest.mark.parametrize("kind", ["rbg", "unsafe_rbg"])
+def test_keys_of_other_kinds_draw_as_alone(kind):
+    params, data = starts(), table()
+    keys = jax.random.split(jax.random.key(3, impl=kind), COUNT)
+    objective = Objective(partial(mlp.apply, dropout=0.3), losses.squared_error)
+    words = WORDS | {"members_at_once": 2}
+    found = fit_ensemble(objective, optimisers.adam(1e-2), params, data, **words | {"key": keys})
+    for i in range(COUNT):
+        alone = fit(objective, optimisers.adam(1e-2), member(params, i), data, key=keys[i], **WORDS)
+        assert_same(found.members[i], alone)
+
+
+def test_a_chunk_is_no_longer_than_its_group(monkeypatch):
+    """No time goes into members that fill a chunk, when there are fewer."""
+    made, advance = [], member_loop.in_step.advance
+    monkeypatch.setattr(member_loop.in_step, "advance", lambda *a: made.append(a[2].epoch.shape) or advance(*a))
+    samples = [np.arange(20)] * 3 + [np.arange(15)] * 2
+    fit_ensemble(REGRESSION, optimisers.adam(1e-2), starts(), table(), rows=samples, members_at_once=100, **WORDS)
+    assert set(made) == {(3,), (2,)}
 
 
 def test_one_key_is_split():
@@ -292,6 +356,10 @@ BAD = [
     ({"optimiser": [optimisers.adam(1e-2)] * 4 + [optimisers.sgd(1e-2)]}, r"optimiser\[0\] and optimiser\[4\] differ in"
      " more than numbers"),
     ({"optimiser": optimisers.stack(optimisers.adam, learning_rate=[0.1, 0.2])}, "5 members by params, but 2"),
+    ({"optimiser": optimisers.stack(optimisers.sgd, learning_rate=[0.1, 0.2])}, "5 members by params, but 2"),
+    ({"rows": [[0, 1]] * COUNT, "validation": 0.2}, "With rows or weights, .* validation=0.2 cannot hold out"),
+    ({"weights": np.ones((COUNT, ROWS)), "validation": 0.2}, "validation=0.2 cannot hold out a fraction"),
+    ({"params": jax.tree.map(lambda leaf: leaf.at[3].set(jnp.nan), starts())}, r"params\[0\].w contains nan or inf"),
     ({"rows": [[0, 1]] * 4}, "There are 5 members by params, but 4 in rows"),
     ({"rows": [[0, 1]] * 4 + [[0, 37]]}, r"rows\[4\] has row 37; rows are numbered from 0 to 36"),
     ({"rows": [[0.5]] * 5}, r"rows\[0\] must be a list of row numbers, got float64"),
@@ -330,9 +398,24 @@ def test_a_fold_without_a_class_is_named():
                      [np.arange(ROWS)] * 3, metrics=["roc_auc"], monitor="roc_auc", **WORDS)  # fmt: skip
 
 
+@pytest.mark.parametrize("which", ["rows", "validation_rows"])
+def test_a_metric_that_some_members_cannot_measure_is_noted_for_those(which):
+    params, (x, y) = starts(), table(classes=True)
+    ones = np.flatnonzero(y == 1)
+    chosen = [np.arange(20)] * 2 + [ones] + [np.arange(20)] * 2
+    words = WORDS | {"metrics": ["roc_auc"]}
+    found = fit_ensemble(CLASSES, optimisers.adam(1e-2), params, (x, y), **words | {which: chosen})
+    for i, rows in enumerate(chosen):
+        own = (x[rows], y[rows])
+        data, held_out = (own, None) if which == "rows" else ((x, y), own)
+        alone = fit(CLASSES, optimisers.adam(1e-2), member(params, i), data, key=KEYS[i], validation=held_out, **words)
+        assert len(alone.notes) == (i == 2)
+        assert_same(found.members[i], alone)
+
+
 def test_more_members_than_memory_holds_are_refused(monkeypatch):
     monkeypatch.setattr(member_loop, "machine_memory", lambda: 20_000)
-    with pytest.raises(ValueError, match=r"5 members need about .* GB, more than half .*: train at most \d at a time"):
+    with pytest.raises(ValueError, match=r"5 members need about .* GB, more than half .*: train at most \d in a call"):
         fit_ensemble(REGRESSION, optimisers.adam(1e-2), starts(), table(), **WORDS)
 
 
