@@ -486,6 +486,7 @@ SAME: dict[tuple[str, str, str], str] = {
     ): "Adam's updates are in the dtype of the gradients: the same but for a rounding of float16 or bfloat16",
     ("rmsprop", "v = tree.cast_like(v, state.velocity)", "v = v"): KEPT,
     ("momentum", "velocity = tree.cast_like(velocity, state.velocity)", "velocity = velocity"): KEPT,
+    ("nesterov", "velocity = tree.cast_like(velocity, state.velocity)", "velocity = velocity"): KEPT,
     ("radam", LENGTH, LENGTH.replace("x < 0.5", "x <= 0.5")): "both forms of the length hold at x = ½",
     ("radam", LENGTH, LENGTH.replace("x < 0.5", "x < 0.6")): "the series is as good up to there, to 1e-14",
     (
