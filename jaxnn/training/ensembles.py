@@ -16,7 +16,7 @@ import numpy as np
 from jaxnn import checks, structure
 from jaxnn.training import inputs
 from jaxnn.training.epochs import Limits
-from jaxnn.training.fitting import Fit
+from jaxnn.training.fitting import Fit, warn_of_noise
 from jaxnn.training.in_step import Own, Share
 from jaxnn.training.member_arguments import (
     first_notes,
@@ -86,7 +86,7 @@ def fit_ensemble(
         optimiser: as for `fit`; or a sequence with one for each member, which may differ in numbers, or what
             `optimisers.stack` returns.
         params: the initial parameters, with a leading axis of members on every leaf.
-        data: as for `fit`; held once, whatever the number of members.
+        data: as for `fit`; held once, or twice with `validation_rows`, whatever the number of members.
         epochs: whole number ≥ 1.
         batch_size: whole number ≥ 1, as for `fit`.
         key: keys (members,); or one key, which is split: member i has `jax.random.split(key, members)[i]`.
@@ -111,11 +111,11 @@ def fit_ensemble(
 
     Returns:
         An `EnsembleFit`. As in `fit`, divergence raises no exception, and SIGINT and SIGTERM end the run and keep what
-        was learnt.
+        was learnt. They are answered between calls, and a call trains every member for at least one epoch.
 
     Raises:
         ValueError: shapes, labels, values or arguments are invalid, numbers of members differ, sequences differ in more
-            than numbers, or the members need more memory than this machine has.
+            than numbers, or the members need more than half of this machine's memory.
         TypeError: arguments or data have the wrong type.
     """
     check_numbers(epochs=epochs, batch_size=batch_size, patience=patience, min_delta=min_delta)
@@ -161,13 +161,13 @@ def fit_ensemble(
     metric_weight = None
     if metrics and weights is not None and ready.sets.validation is None:  # without class weights
         metric_weight = weights_of_rows(weights, ready.sets.training[:2], own_rows, count)
-    of_data = (own_rows, own_validation, weight, metric_weight)
-    shares = [Share(*(None if each is None else each[i] for each in of_data)) for i in range(count)]
+    by_member = Share(own_rows, own_validation, weight, metric_weight)
+    shares = [Share(*(None if each is None else each[i] for each in by_member)) for i in range(count)]
     members = Members(
         ready=ready,
         objective=objective,
         optimiser=optimiser,
-        own=Own(of_objective, of_optimiser, *(None if each is None else 0 for each in of_data)),
+        own=Own(of_objective, of_optimiser, *(None if each is None else 0 for each in by_member)),
         params=jax.tree.map(np.asarray, params),
         keys=keys,
         shares=shares,
@@ -179,7 +179,10 @@ def fit_ensemble(
     )
     structure.watch(members.plan(np.arange(1)), stacklevel=2)
     members.check_memory()
+    warn_of_noise(members.plan(np.arange(1)), members.outline().train.opt_state, stacklevel=3)
     try:
+        for note in dict.fromkeys(note for notes in members.notes for note in notes):
+            members.progress.say(note)
         fits = members.go()
     finally:
         members.progress.close()

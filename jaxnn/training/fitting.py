@@ -16,7 +16,7 @@ from jaxnn import structure
 from jaxnn.files import check_writable
 from jaxnn.training.checkpoint import Checkpoints
 from jaxnn.training.endings import Ending
-from jaxnn.training.epochs import Limits, start
+from jaxnn.training.epochs import Limits, Plan, start
 from jaxnn.training.history import History
 from jaxnn.training.host_loop import Epoch, Run
 from jaxnn.training.nested_states import report
@@ -153,12 +153,7 @@ def fit(
     plan = ready.plan(objective, optimiser, rows, batch_size)
     structure.watch(plan, stacklevel=2)
     carry = start(plan, params, key)
-    if plan.batch_size < rows and report(carry.train.opt_state) is not None:
-        warnings.warn(
-            f"The optimiser compares values of J between steps, and with {plan.batch_size} of {rows} rows per step,"
-            f" noise dominates the differences: pass batch_size={rows}, or use training.minimise.",
-            stacklevel=2,
-        )
+    warn_of_noise(plan, carry.train.opt_state, stacklevel=3)
     checkpoints = None
     if checkpoint is not None:
         checkpoints = Checkpoints(checkpoint, plan, carry, sets.training, sets.validation, key)
@@ -191,6 +186,16 @@ def fit(
         except OSError as error:
             run.note(f"The history file could not be written: {error}")
     return result(run, ended)
+
+
+def warn_of_noise(plan: Plan, opt_state: Any, *, stacklevel: int) -> None:
+    """Warns if a method that needs all rows in every step is given batches."""
+    if plan.batch_size < plan.rows and report(opt_state) is not None:
+        warnings.warn(
+            f"The optimiser compares values of J between steps, and with {plan.batch_size} of {plan.rows} rows per"
+            f" step, noise dominates the differences: pass batch_size={plan.rows}, or use training.minimise.",
+            stacklevel=stacklevel,
+        )
 
 
 def result(run: Run, ended: Ending) -> Fit:

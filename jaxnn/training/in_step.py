@@ -4,7 +4,7 @@
         rows ← order(key, epoch)                          each member's own
         one step of every member for every full batch     one loop, the same for all, so nothing in it is conditional
         the end of the epoch, as in `fit`                 each member's own
-        members that had ended keep the state in which they did
+        members that had ended keep the state in which they ended
 
 Members may be in different epochs, since one that diverged repeats some.
 """

@@ -34,7 +34,7 @@ def number_of_members(params: Params, key: Any) -> int:
 
 
 def stacked(what: str, given: Any, count: int) -> tuple[Any, int | None]:
-    """What all share, and None; or what members have, with a leading axis on every number, and 0."""
+    """One tree for all members, and its axis of members for `vmap`: 0 on every number, or None if all share it."""
     if isinstance(given, Sequence) and not isinstance(given, str | OptimiserLike):
         if len(given) != count:
             raise ValueError(f"There are {count} members by params, but {len(given)} in {what}.")
@@ -61,7 +61,7 @@ def _form(tree: Any) -> Any:
 
 
 def picked(given: Any, axis: int | None, chosen: Any) -> Any:
-    """The part of chosen members."""
+    """The tree of the chosen members, by number; the tree itself if all share it, with the axis None."""
     if axis is None:
         return given
     return structure.restore(jax.tree.map(lambda leaf: np.asarray(leaf)[chosen], structure.split(given)))

@@ -100,15 +100,18 @@ class Members:
         each = [self.shares[i] for i in numbers]
         return Share(*(None if parts[0] is None else np.stack(parts) for parts in zip(*each, strict=True)))
 
+    def outline(self) -> Carry:
+        """The shapes and dtypes of the first member's state, with a leading axis of 1; computes nothing."""
+        params = jax.tree.map(lambda leaf: leaf[:1], self.params)
+        return jax.eval_shape(partial(in_step.start, self.own), self.plan(np.arange(1)), params, self.keys[:1])
+
     def check_memory(self) -> None:
         """Refuses more members than memory holds.
 
         Raises:
             ValueError: they need more than half of this machine's memory; the message says how many fit.
         """
-        params = jax.tree.map(lambda leaf: leaf[:1], self.params)
-        one = jax.eval_shape(partial(in_step.start, self.own), self.plan(np.arange(1)), params, self.keys[:1])
-        each = COPIES * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one) if _is_plain(leaf))
+        each = COPIES * _bytes(self.outline())
         each += sum(part.nbytes for part in self.shares[0] if part is not None)
         memory, count = machine_memory(), len(self.shares)
         if memory is not None and each * count > memory / 2:
@@ -134,11 +137,15 @@ class Members:
             found.append(group)
         return found
 
-    def divide(self, group: Group, places: np.ndarray) -> None:
-        """Makes new chunks of the members in these places of a group."""
+    def collect(self, group: Group) -> None:
+        """Writes the members of a group's chunks back into the group, which then has no chunks."""
         for chunk in group.chunks:
             group.carry = in_step.placed(group.carry, chunk.places, chunk.carry)
         group.chunks = []
+
+    def divide(self, group: Group, places: np.ndarray) -> None:
+        """Makes new chunks of the members in these places of a group."""
+        self.collect(group)
         for start in range(0, len(places), group.at_once):
             some = places[start : start + group.at_once]
             filled = np.resize(some, group.at_once)
@@ -212,8 +219,7 @@ class Members:
                 if status == DIVERGED:
                     one = jax.tree.map(lambda leaf: leaf[None], run.carry)
                     chunk.carry = in_step.placed(chunk.carry, np.array([place]), one)
-                    continue_from = run.carry
-                    status, epoch = int(continue_from.status), int(continue_from.epoch)
+                    status, epoch = int(run.carry.status), int(run.carry.epoch)
             self.endings[number] = stop or ended(status, epoch, best_epoch, self.limits)
             if self.endings[number] is not None:
                 chunk.limit[place] = 0
@@ -256,7 +262,7 @@ class Members:
         """The result of each member."""
         fits: dict[int, Fit] = {}
         for group in groups:
-            self.divide(group, np.zeros(0, int))
+            self.collect(group)
             for place, number in enumerate(group.numbers.tolist()):
                 run = self.run(number, in_step.taken(group.carry, place))
                 stop = self.endings[number]
@@ -270,9 +276,11 @@ def _fitting(train: Any, count: int) -> int:
     """How many members a chunk has: so many that their state fits the cache, and that every core has a chunk."""
     if jax.default_backend() != "cpu":
         return count
-    state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(train) if _is_plain(leaf)) / count
+    state = _bytes(train) / count
     return max(1, min(MOST_IN_A_CHUNK, int(CACHE_BYTES // max(state, 1)), math.ceil(count / workers.count())))
 
 
-def _is_plain(leaf: Any) -> bool:
-    return not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+def _bytes(state: Any) -> int:
+    """The bytes of the arrays in a state; keys, a few each, do not count."""
+    leaves = [leaf for leaf in jax.tree.leaves(state) if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)]
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)

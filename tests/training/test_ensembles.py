@@ -347,6 +347,16 @@ def test_progress_tells_how_many_run_and_the_best(capsys):
     assert "epoch 4/4  running 0  best validation loss " in capsys.readouterr().err
 
 
+def test_progress_shows_a_note_on_the_split_once(capsys):
+    x, y = table(classes=True)
+    y[0] = 7  # a class of one row, which cannot be held out
+    objective, params = Objective(mlp.apply, losses.softmax_cross_entropy), starts((3, 4, 8))
+    words = WORDS | {"progress": True, "validation": 0.2}
+    found = fit_ensemble(objective, optimisers.adam(1e-2), params, (x, y), **words)
+    assert [len(each.notes) for each in found.members] == [1] * COUNT
+    assert capsys.readouterr().err.count(found.members[0].notes[0]) == 1
+
+
 BAD = [
     ({"params": member(starts(), 0)}, "Every leaf of params needs a leading axis of the same number of members"),
     ({"params": starts(count=3)}, r"got params\[0\].w 3, params\[0\].b 3, params\[1\].w 3, params\[1\].b 3, key 5"),
@@ -411,6 +421,11 @@ def test_a_metric_that_some_members_cannot_measure_is_noted_for_those(which):
         alone = fit(CLASSES, optimisers.adam(1e-2), member(params, i), data, key=KEYS[i], validation=held_out, **words)
         assert len(alone.notes) == (i == 2)
         assert_same(found.members[i], alone)
+
+
+def test_a_method_that_needs_all_rows_warns_as_in_fit():
+    with pytest.warns(UserWarning, match="compares values of J between steps, and with 8 of 37 rows"):
+        fit_ensemble(REGRESSION, optimisers.lbfgs(), starts(count=1), table(), **WORDS | {"key": KEYS[:1], "epochs": 1})
 
 
 def test_more_members_than_memory_holds_are_refused(monkeypatch):
