@@ -6,8 +6,14 @@ down neighbours in time, so that the ratio of two times of one round is steadier
 median of those ratios.
 
 Where a library can be set up in several ways, as with one thread or two, all of them run a trial and the quickest takes
-the turns. The first call of each contender is also its witness: a number that shows that all did the same work. A call
-that knows how much memory it sets aside while it runs says so in its attribute `temporary_bytes`.
+the turns. The first call of each contender is also its witness: a number that shows that all did the same work.
+
+A call may say more about itself in an attribute:
+
+temporary_bytes           how much memory it sets aside while it runs
+units                     how many of the question's units it does, if not as many as the problem has: of a hundred
+                          networks that a library trains one after another, four show how long each takes
+elsewhere                 seconds of processor time that its last run took in other processes
 
 Beside the time on the clock stands the processor time of all threads together. Neighbours on the machine lengthen the
 first and hardly the second.
@@ -27,11 +33,14 @@ PAUSE = 0.01  # seconds between two calls, in which the threads of the last one 
 DIGITS = 5  # significant ones kept of each time
 LONG = 60.0  # seconds: a first call that took longer has warmed everything
 TRIALS = 5  # calls whose median counts, where variants compete
-LIBRARIES = ("jax", "jaxlib", "numpy", "optax", "optimistix", "scikit-learn", "scipy", "torch")
+LIBRARIES = ("jax", "jaxlib", "keras", "numpy", "optax", "optimistix", "scikit-learn", "scipy", "torch")
 
 
 class Problem(Protocol):
-    """What is solved: a size, a data set. Contenders know more of their own question's problems."""
+    """What is solved: a size, a data set. Contenders know more of their own question's problems.
+
+    One of which the arithmetic is counted has an attribute `flops`, of one unit.
+    """
 
     @property
     def name(self) -> str:
@@ -80,6 +89,7 @@ class Question(NamedTuple):
         None  # (question, contenders, rounds, quick, say) -> problems,
     )
     # for one whose contenders can't take turns within this process
+    limit: str | None = None  # the contender that does nothing but arithmetic, at the highest rate of this machine
 
 
 def measure(question: Question, *, quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
@@ -102,6 +112,7 @@ def measure(question: Question, *, quick: bool, say: Callable[[str], None]) -> d
         "unit": question.unit,
         "scale": question.scale,
         "witness_name": question.witness_name,
+        **({} if question.limit is None else {"limit": question.limit}),
         "absent": [{"name": c.name, "reason": _reason(c)} for c in absent],
         "problems": (
             [_measured(question, problem, here, rounds, say) for problem in question.problems(quick)]
@@ -115,11 +126,16 @@ def environment() -> dict[str, Any]:
     """The machine and the versions: enough to repeat a run, and nothing that tells whose machine it was."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "system": platform.system(),
         "python": platform.python_version(),
         "versions": {name: version for name in LIBRARIES if (version := _version(name)) is not None},
     }
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _measured(
@@ -138,6 +154,8 @@ def _measured(
         one = {"name": contender.name, "settings": contender.settings, "variant": variant, "witness": witness}
         if question.curve is not None:
             one["curve"] = question.curve(problem, output)
+        if hasattr(call, "units"):
+            one["units"] = call.units
         found.append({**one, "temporary_bytes": getattr(call, "temporary_bytes", None)})
         if took < LONG:
             call()
@@ -147,6 +165,7 @@ def _measured(
         "name": problem.name,
         "units": problem.units,
         "bytes_moved": problem.bytes_moved,
+        **({"flops": problem.flops} if hasattr(problem, "flops") else {}),
         "contenders": [{**each, **times[each["name"]]} for each in found],
     }
 
@@ -179,11 +198,11 @@ def _rounds(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[
 
 
 def _timed(call: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds of one call on the clock, and of the processor in all threads of this process."""
+    """Seconds of one call on the clock, and of the processor in all threads of this process, and elsewhere."""
     began, processor_began = time.perf_counter(), time.process_time()
     call()
     took = time.perf_counter() - began, time.process_time() - processor_began
-    return rounded(took[0]), rounded(took[1])
+    return rounded(took[0]), rounded(took[1] + getattr(call, "elsewhere", 0.0))
 
 
 def rounded(seconds: float) -> float:

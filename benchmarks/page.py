@@ -1,6 +1,7 @@
 """Writes measured tables into a page of the documentation, between two markers.
 
 python -m benchmarks --json docs/performance.json
+python -m benchmarks --only NAME --into docs/performance.json
 python -m benchmarks.page docs/performance.json docs/performance.md
 python -m benchmarks.page docs/performance.json README.md
 python -m benchmarks robustness --json docs/robustness.json

@@ -3,18 +3,24 @@
 time        median over the rounds, of one unit (a step, an update)
 × ours      median over the rounds of (time / our time in the same round); above 1 is slower than ours
 quartiles   of that ratio over the rounds
+GFLOP/s     multiplications and additions that a unit needs, by its time
+% of peak   median over the rounds of (time of as many in large matrix products on all cores / time)
+
+A question measured on another machine than the rest of the report, or with other versions, says so below its title.
 """
 
 from collections.abc import Iterable, Iterator
 from statistics import median, quantiles
 from typing import Any
 
+SCALES = {"µs": 1e6, "ms": 1e3, "s": 1.0}
+
 
 def text(report: dict[str, Any]) -> str:
     """The whole report for a terminal."""
     lines = [_environment(report), *_warning(report)]
     for question in report["questions"]:
-        lines += ["", f"{question['name']}: {question['title']}"]
+        lines += ["", f"{question['name']}: {question['title']}", *_elsewhere(question)]
         for problem in question["problems"]:
             header, *rows = _cells(question, problem)
             widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -28,7 +34,7 @@ def markdown(report: dict[str, Any]) -> str:
     """The whole report as Markdown, headings of level 3 and below."""
     blocks = [_environment(report), *_warning(report)]
     for question in report["questions"]:
-        blocks.append(f"### {question['title']} (`{question['name']}`)")
+        blocks += [f"### {question['title']} (`{question['name']}`)", *_elsewhere(question)]
         for problem in question["problems"]:
             header, *rows = _cells(question, problem)
             rule = ["---", *["---:"] * (len(header) - 2), "---"]
@@ -45,7 +51,7 @@ def summary(report: dict[str, Any]) -> str:
     compared = ratios(problem)
     rows = [["", f"µs per {question['unit']}", "× ours", "settings"], ["---", "---:", "---:", "---"]]
     for contender in problem["contenders"]:
-        seconds = median(contender["seconds"]) / problem["units"]
+        seconds = median(_per_unit(problem, contender, "seconds"))
         ratio = f"{median(compared[contender['name']]):.2f}"
         rows.append([contender["name"], f"{seconds * 1e6:,.0f}", ratio, contender["settings"]])
     lines = "\n".join("| " + " | ".join(row) + " |" for row in rows)
@@ -53,16 +59,24 @@ def summary(report: dict[str, Any]) -> str:
 
 
 def ratios(problem: dict[str, Any]) -> dict[str, list[float]]:
-    """Of every contender to the first one, round by round."""
-    contenders = problem["contenders"]
-    reference = contenders[0]["seconds"]
-    return {c["name"]: [a / b for a, b in zip(c["seconds"], reference, strict=True)] for c in contenders}
+    """Of every contender's time for a unit to that of the first one, round by round."""
+    reference, *_ = per_unit = {c["name"]: _per_unit(problem, c, "seconds") for c in problem["contenders"]}
+    return {
+        name: [a / b for a, b in zip(seconds, per_unit[reference], strict=True)] for name, seconds in per_unit.items()
+    }
+
+
+def _per_unit(problem: dict[str, Any], contender: dict[str, Any], times: str) -> list[float]:
+    """A contender's times, of one unit."""
+    return [seconds / contender.get("units", problem["units"]) for seconds in contender[times]]
 
 
 def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[str]]:
     """The header, then a row for each contender."""
-    moved = problem["bytes_moved"]
-    rate = [] if moved is None else ["GB/s"]
+    moved, flops = problem["bytes_moved"], problem.get("flops")
+    limit = question.get("limit")
+    rates = [*([] if moved is None else ["GB/s"]), *([] if flops is None else ["GFLOP/s"])]
+    peak = [] if limit is None else ["% of peak"]
     scale = question.get("scale", "µs")
     told = any(contender.get("temporary_bytes") is not None for contender in problem["contenders"])
     yield [
@@ -71,25 +85,29 @@ def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[s
         "× ours",
         "quartiles",
         f"processor {scale}",
-        *rate,
+        *rates,
+        *peak,
         *(["temporary MB"] if told else []),
         question["witness_name"],
         "settings",
     ]
     compared = ratios(problem)
     for contender in problem["contenders"]:
-        seconds = median(contender["seconds"]) / problem["units"]
+        seconds = median(_per_unit(problem, contender, "seconds"))
         each = compared[contender["name"]]
         low, _, high = quantiles(each, n=4, method="inclusive")
-        rate = [] if moved is None else [f"{moved / seconds / 1e9:.1f}"]
+        rates = [f"{work / seconds / 1e9:.1f}" for work in (moved, flops) if work is not None]
+        if limit is not None:
+            peak = [f"{100 * median(a / b for a, b in zip(compared[limit], each, strict=True)):.1f}"]
         spread = f"{low:.2f}–{high:.2f}"
         yield [
             contender["name"],
             _time(seconds, scale),
             f"{median(each):.2f}",
             spread,
-            _time(median(contender["processor_seconds"]) / problem["units"], scale),
-            *rate,
+            _time(median(_per_unit(problem, contender, "processor_seconds")), scale),
+            *rates,
+            *peak,
             *([_megabytes(contender.get("temporary_bytes"))] if told else []),
             _number(contender["witness"]),
             contender["settings"] + ("" if contender["variant"] is None else f"; {contender['variant']}"),
@@ -97,7 +115,7 @@ def _cells(question: dict[str, Any], problem: dict[str, Any]) -> Iterator[list[s
 
 
 def _time(seconds: float, scale: str) -> str:
-    return f"{seconds * 1e6:,.1f}" if scale == "µs" else f"{seconds:.2f}"
+    return f"{seconds * SCALES[scale]:,.{2 if scale == 's' else 1}f}"
 
 
 def _number(value: float | None) -> str:
@@ -124,6 +142,11 @@ def _environment(report: dict[str, Any]) -> str:
     at = report["environment"]
     versions = ", ".join(f"{name} {version}" for name, version in at["versions"].items())
     return f"{at['processor']}, {at['cores']} cores, {at['system']}; Python {at['python']}, {versions}."
+
+
+def _elsewhere(question: dict[str, Any]) -> Iterable[str]:
+    """Where a question was measured, if not where the others were."""
+    return [f"Measured on {_environment(question)}"] if "environment" in question else []
 
 
 def _warning(report: dict[str, Any]) -> Iterable[str]:

@@ -33,6 +33,7 @@ class Run(NamedTuple):
     sizes: tuple[int, ...]
     batch_size: int
     epochs: int
+    seed: int = 0  # of the initial parameters; the next one is that of the order of rows
     bytes_moved: None = None
 
     @property
@@ -58,7 +59,7 @@ class Run(NamedTuple):
 
     def start(self) -> mlp.Params:
         """The parameters from which every contender starts, except scikit-learn, which draws its own."""
-        return mlp.init(jax.random.key(0), self.sizes)
+        return mlp.init(jax.random.key(self.seed), self.sizes)
 
 
 def problems(quick: bool) -> Iterable[Run]:
@@ -125,7 +126,7 @@ def jaxnn_fit(problem: Run) -> Callable[[], Layers]:
             data,
             epochs=problem.epochs,
             batch_size=problem.batch_size,
-            key=jax.random.key(1),
+            key=jax.random.key(problem.seed + 1),
             progress=False,
         )
         return as_layers(fitted.params)
@@ -231,7 +232,7 @@ def torch_eager(threads: int, *, compiled: bool = False) -> Callable[[Run], Call
 
         def train() -> Layers:
             torch.set_num_threads(threads)
-            torch.manual_seed(1)
+            torch.manual_seed(problem.seed + 1)
             with torch.no_grad():
                 for linear, (w, b) in zip(model[::2], start, strict=True):
                     linear.weight.copy_(torch.from_numpy(w.T.copy()))
@@ -275,7 +276,7 @@ def scikit_learn(threads: int) -> Callable[[Run], Callable[[], Layers]]:
                 max_iter=problem.epochs,
                 tol=0.0,
                 n_iter_no_change=problem.epochs + 1,
-                random_state=1,
+                random_state=problem.seed + 1,
             )
             with controller.limit(limits=threads), warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # it ends at max_iter, as it was told to

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from benchmarks import harness, hessian, newcomers, page, start, table, training, update
-from benchmarks.__main__ import QUESTIONS, main
+from benchmarks import ensembles, harness, hessian, newcomers, page, start, table, training, update
+from benchmarks.__main__ import QUESTIONS, joined, main
 from jaxnn import tree
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -46,8 +46,8 @@ def fake_time(clock):
     return SimpleNamespace(perf_counter=now, process_time=lambda: 2 * clock[0], sleep=lambda seconds: None)
 
 
-DEAR = {"least_squares", "race", "start"}  # a quarter of a minute each
-UNPUBLISHED = {"start"}  # asked, and not yet measured for the page
+DEAR = {"ensembles", "least_squares", "race", "start"}  # a quarter of a minute each, or more
+UNPUBLISHED = {"start", "ensembles"}  # asked, and not yet measured for the page
 
 
 @pytest.mark.by_default("update")
@@ -226,6 +226,44 @@ def test_the_quickest_variant_takes_the_turns(monkeypatch):
     assert {name for name, on in seen if on == "short"} == set(choices)
 
 
+def test_a_call_may_do_fewer_units_and_work_in_other_processes(monkeypatch):
+    clock = [0.0]
+
+    class Some:
+        units, elsewhere = 4, 10.0
+
+        def __call__(self):
+            clock[0] += 2.0
+
+    monkeypatch.setattr(harness, "time", fake_time(clock))
+    asked = question((harness.Contender("a", "", lambda problem: Some()),), rounds=2)
+    (problem,) = harness.measure(asked, quick=False, say=lambda sentence: None)["problems"]
+    (contender,) = problem["contenders"]
+    assert (problem["units"], contender["units"]) == (10, 4)
+    assert contender["seconds"] == [2.0, 2.0]
+    assert contender["processor_seconds"] == [14.0, 14.0]  # twice the clock here, and ten seconds elsewhere
+
+
+def test_tables_tell_each_unit_its_rate_and_its_share_of_the_peak():
+    def contender(name, seconds, **more):
+        times = {"seconds": seconds, "processor_seconds": seconds}
+        return {"name": name, "settings": "s", "variant": None, "witness": None, **times, **more}
+
+    contenders = [
+        contender("ours", [10.0, 20.0]),  # of 100 units
+        contender("few", [8.0, 16.0], units=4),
+        contender("peak", [1.0, 2.0], units=50.0),
+    ]
+    problem = {"name": "p", "units": 100, "bytes_moved": None, "flops": 3e9, "contenders": contenders}
+    asked = {"name": "q", "title": "Q", "unit": "u", "witness_name": "w", "absent": [], "scale": "ms", "limit": "peak"}
+    at = {"processor": "P", "cores": 2, "system": "Linux", "python": "3.11", "versions": {}}
+    shown = table.markdown({"environment": at, "quick": False, "questions": [{**asked, "problems": [problem]}]})
+    assert "| ms per u | × ours | quartiles | processor ms | GFLOP/s | % of peak |" in shown
+    assert "| ours | 150.0 | 1.00 | 1.00–1.00 | 150.0 | 20.0 | 20.0 |" in shown
+    assert "| few | 3,000.0 | 20.00 | 20.00–20.00 | 3,000.0 | 1.0 | 1.0 |" in shown
+    assert "| peak | 30.0 | 0.20 | 0.20–0.20 | 30.0 | 100.0 | 100.0 |" in shown
+
+
 def test_tables_show_medians_and_quartiles_of_the_ratios():
     rng = np.random.default_rng(0)
     ours, peers = rng.uniform(1, 2, 11), rng.uniform(3, 9, 11)
@@ -364,8 +402,15 @@ def test_a_newcomers_loss_is_that_of_training():
     ("arguments", "expected"),
     [
         (["--only", "trainign"], "Did you mean 'training'?"),
-        (["--only", "nothing like it"], "Known: diagonal, hessian, least_squares, race, start, training, update."),
+        (
+            ["--only", "nothing like it"],
+            "Known: diagonal, ensembles, hessian, least_squares, race, start, training, update.",
+        ),
         (["--only", "update", "--json", "no/such/folder/report.json"], "no such folder"),
+        (["--only", "update", "--into", "no/such/report.json"], "no/such"),
+        (["--only", "update", "--into", str(DOCS / "verification.json")], "is not a report that python -m benchmarks"),
+        (["--only", "update", "--into", str(DOCS / "performance.md")], "is not a report that python -m benchmarks"),
+        (["--quick", "--only", "update", "--into", str(DOCS / "performance.json")], "was measured without --quick"),
     ],
 )
 def test_bad_input_is_told_in_one_line(arguments, expected, capsys):
@@ -374,6 +419,111 @@ def test_bad_input_is_told_in_one_line(arguments, expected, capsys):
     assert printed.out == ""
     (line,) = printed.err.splitlines()
     assert expected in line
+
+
+def test_flops_of_a_network_are_those_of_its_matrix_products():
+    for problem in ensembles.problems(False):
+        assert problem.flops == 1792 * 20 * 6 * (64 * 32 + 32 * 10)
+        (one_core, all_cores) = (ensembles.peak(threads)["NumPy"](problem) for threads in (1, None))
+        assert one_core.units * problem.flops == pytest.approx(ensembles.PRODUCTS * 2 * ensembles.WIDTH**3)
+        assert all_cores.units == one_core.units
+
+
+def test_members_start_as_those_who_train_them_one_by_one():
+    *_, problem = ensembles.problems(True)
+    assert problem.members > len(problem.first(ensembles.FEW))
+    for i, run in enumerate(problem.first(ensembles.FEW)):
+        for (w, b), (single_w, single_b) in zip(problem.start(), run.start(), strict=True):
+            np.testing.assert_array_equal(w[i], single_w)
+            np.testing.assert_array_equal(b[i], single_b)
+
+
+def test_plain_jax_trains_the_same_members_whether_all_or_a_few_are_in_step(monkeypatch):
+    *_, problem = ensembles.problems(True)
+    monkeypatch.setattr(ensembles, "AT_ONCE", 2)
+    at_once, in_chunks = (ensembles.of_runs(several)(problem)() for several in (jax.vmap, ensembles.in_chunks))
+    for layer, chunked in zip(at_once, in_chunks, strict=True):
+        for one, other in zip(layer, chunked, strict=True):
+            assert len(one) == problem.members
+            # 80 steps of Adam, each of which may turn a rounding of a small gradient into a part of 0.001.
+            np.testing.assert_allclose(one, other, atol=1e-3)
+    known = np.mean([training.final_loss(problem.run, [(w[i], b[i]) for w, b in at_once]) for i in range(5)])
+    assert ensembles.mean_loss(problem, at_once) == pytest.approx(known)
+
+
+@pytest.mark.slow
+def test_whoever_trains_members_trains_them_to_the_same_loss():
+    (problem, _) = ensembles.problems(True)
+    makers = [
+        c.make for c in ensembles.QUESTION.contenders if c.name in {"fit_ensemble", "jit(vmap(run))", "jaxnn fit"}
+    ]
+    calls = [make(problem) for make in makers]
+    found = [ensembles.mean_loss(problem, call()) for call in calls]
+    assert len(found) == 3
+    np.testing.assert_allclose(found, found[0], rtol=1e-4)  # the same rows in the same order, in float32
+
+
+@pytest.mark.slow
+def test_a_pool_trains_what_one_process_does_and_tells_its_processor_time():
+    (problem, _) = ensembles.problems(True)
+    pool = ensembles.Pool(problem.first(2))
+    layers = pool()
+    assert pool.elsewhere > 0
+    alone = ensembles.one_by_one(training.scikit_learn(1))(problem)()
+    for layer, other in zip(layers, alone, strict=True):
+        for one, another in zip(layer, other, strict=True):
+            np.testing.assert_allclose(one, another, rtol=1e-4, atol=1e-6)  # the BLAS of another process may round so
+
+
+def test_a_member_that_has_not_learnt_ends_the_run_in_one_line(monkeypatch, capsys):
+    lazy = harness.Contender("lazy", "trains nothing", lambda problem: lambda: training.as_layers(problem.start()))
+    monkeypatch.setitem(QUESTIONS, "ensembles", ensembles.QUESTION._replace(contenders=(lazy,)))
+    assert main(["--quick", "--only", "ensembles"]) == 2
+    assert "A contender did not do the work" in capsys.readouterr().err.splitlines()[-1]
+    (problem, _) = ensembles.problems(True)
+    broken = [(np.full_like(w, np.nan), b) for w, b in training.as_layers(problem.start())]
+    with pytest.raises(ValueError, match="cross-entropy of nan"):
+        ensembles.mean_loss(problem, broken)
+
+
+def test_answers_join_an_earlier_report_and_say_where_they_are_from():
+    def report(cores, **answers):
+        asked = [{"name": name, "problems": value} for name, value in answers.items()]
+        return {"environment": {"cores": cores}, "quick": False, "questions": asked}
+
+    earlier = report(2, race="old", training="old")
+    assert joined(earlier, report(2, update="new", race="new")) == report(2, training="old", update="new", race="new")
+    training_, race = joined(earlier, report(4, race="new"))["questions"]
+    assert (training_["problems"], race["problems"]) == ("old", "new")
+    assert "environment" not in training_
+    assert race["environment"] == {"cores": 4}
+
+
+def test_an_answer_from_elsewhere_says_so_below_its_title():
+    at = {"processor": "P", "cores": 2, "system": "Linux", "python": "3.11", "versions": {}}
+    asked = {"name": "q", "title": "Q", "unit": "u", "witness_name": "w", "problems": [], "absent": []}
+    report = {"environment": at, "quick": False, "questions": [asked, {**asked, "environment": {**at, "cores": 64}}]}
+    for shown in (table.markdown(report), table.text(report)):
+        assert shown.count("Measured on") == 1
+        assert "Measured on P, 64 cores, Linux; Python 3.11, ." in shown
+
+
+def test_a_run_replaces_its_answers_in_a_report(tmp_path):
+    path = tmp_path / "report.json"
+    assert main(["--quick", "--only", "update", "--json", str(path)]) == 0
+    before = json.loads(path.read_text(encoding="utf-8"))
+    before["questions"][0]["problems"] = []
+    path.write_text(json.dumps(before), encoding="utf-8")
+    assert main(["--quick", "--only", "update", "--into", str(path)]) == 0
+    (asked,) = json.loads(path.read_text(encoding="utf-8"))["questions"]
+    assert [problem["name"] for problem in asked["problems"]] == [p.name for p in update.problems(True)]
+    assert "environment" not in asked
+
+
+def test_every_question_is_told_on_the_page():
+    text = (DOCS / "performance.md").read_text(encoding="utf-8")
+    told, _, _ = text.partition("The tables were measured")
+    assert [name for name in QUESTIONS if f"`{name}`" not in told] == []
 
 
 def test_a_missing_data_set_is_told_in_one_line(monkeypatch, capsys):
