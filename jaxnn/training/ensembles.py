@@ -1,7 +1,7 @@
 """`fit_ensemble`: trains many networks at once, each as `fit` would train it alone.
 
 Members differ in any of: initial parameters, random key, optimiser, objective, rows, weights. They are trained a chunk
-at a time, in step (`in_step.advance`); a chunk fits the cache of a core, and every core works on a chunk of its own.
+at a time, in step (`lockstep.advance`); a chunk fits the cache of a core, and every core works on a chunk of its own.
 After each call, members that have ended leave, and the others move together, so what has ended costs nothing more.
 """
 
@@ -17,7 +17,7 @@ from jaxnn import checks, structure
 from jaxnn.training import inputs
 from jaxnn.training.epochs import Limits
 from jaxnn.training.fitting import Fit, warn_of_noise
-from jaxnn.training.in_step import Own, Share
+from jaxnn.training.lockstep import Axes, Share
 from jaxnn.training.member_arguments import (
     first_notes,
     number_of_members,
@@ -167,7 +167,7 @@ def fit_ensemble(
         ready=ready,
         objective=objective,
         optimiser=optimiser,
-        own=Own(of_objective, of_optimiser, *(None if each is None else 0 for each in by_member)),
+        axes=Axes(of_objective, of_optimiser, *(None if each is None else 0 for each in by_member)),
         params=jax.tree.map(np.asarray, params),
         keys=keys,
         shares=shares,

@@ -111,9 +111,7 @@ class Run:
                 before, call_began = int(self.carry.train.step), time.monotonic()
                 ended = self.call(steps)
                 taken, took = int(self.carry.train.step) - before, time.monotonic() - call_began
-                growth = min(GROWTH, CALL_SECONDS / max(took, 1e-6))
-                if not first or growth > 1:  # most of a long first call was compilation
-                    steps = min(NEVER, max(1, int(taken * growth)))
+                steps = paced(taken, took, steps if first else None, most=NEVER)
                 first = False
                 stop = self.after_call(ended)
                 self.save(last=stop is not None)
@@ -246,6 +244,20 @@ class Run:
     def elapsed(self) -> float:
         """Seconds since the start of the run, including those before it was resumed."""
         return self.earlier + time.monotonic() - self.began
+
+
+def paced(done: int, seconds: float, first: int | None, *, most: int) -> int:
+    """How many steps or epochs the next call should have to take `CALL_SECONDS`.
+
+    Args:
+        done: how many the last call had.
+        seconds: how long it took.
+        first: None, or how many the first call was to have if the last was the first. It is not made smaller, since
+            most of a long first call was compilation.
+        most: the limit.
+    """
+    growth = min(GROWTH, CALL_SECONDS / max(seconds, 1e-6))
+    return first if first is not None and growth <= 1 else min(most, max(1, int(done * growth)))
 
 
 def ended(status: int, epochs: int, best_epoch: int, limits: Limits) -> Ending | None:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxnn import factories, structure
 from jaxnn.objective import split
 from jaxnn.training import inputs, scoring
-from jaxnn.training.in_step import Share
+from jaxnn.training.lockstep import Share
 from jaxnn.training.preparation import Prepared
 from jaxnn.types import OptimiserLike, Params
 

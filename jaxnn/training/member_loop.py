@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.derivatives.budget import machine_memory
-from jaxnn.training import in_step, workers
+from jaxnn.training import lockstep, workers
 from jaxnn.training.endings import Ending, ending
 from jaxnn.training.epochs import DIVERGED, RECORDS, Carry, Limits, Plan
 from jaxnn.training.fitting import Fit, result
 from jaxnn.training.history import Records
-from jaxnn.training.host_loop import CALL_SECONDS, GROWTH, Run, ended
-from jaxnn.training.in_step import Own, Share
+from jaxnn.training.host_loop import Run, ended, paced
 from jaxnn.training.interrupt import listening
+from jaxnn.training.lockstep import Axes, Share
 from jaxnn.training.member_arguments import picked
 from jaxnn.training.preparation import Prepared
 from jaxnn.training.progress import Progress, Silent
@@ -69,7 +69,7 @@ class Members:
     ready: Prepared
     objective: Any
     optimiser: Any
-    own: Own
+    axes: Axes
     params: Params
     keys: Any
     shares: list[Share]
@@ -91,8 +91,8 @@ class Members:
         """What is compiled for these members, or for one."""
         share = self.shares[int(np.ravel(numbers)[0])]
         rows = jax.tree.leaves(self.ready.sets.training[0])[0].shape[0] if share.rows is None else len(share.rows)
-        objective = picked(self.objective, self.own.objective, numbers)
-        optimiser = picked(self.optimiser, self.own.optimiser, numbers)
+        objective = picked(self.objective, self.axes.objective, numbers)
+        optimiser = picked(self.optimiser, self.axes.optimiser, numbers)
         return self.ready.plan(objective, optimiser, rows, self.batch_size)
 
     def share(self, numbers: np.ndarray) -> Share:
@@ -103,7 +103,7 @@ class Members:
     def outline(self) -> Carry:
         """The shapes and dtypes of the first member's state, with a leading axis of 1; computes nothing."""
         params = jax.tree.map(lambda leaf: leaf[:1], self.params)
-        return jax.eval_shape(partial(in_step.start, self.own), self.plan(np.arange(1)), params, self.keys[:1])
+        return jax.eval_shape(partial(lockstep.start, self.axes), self.plan(np.arange(1)), params, self.keys[:1])
 
     def check_memory(self) -> None:
         """Refuses more members than memory holds.
@@ -130,7 +130,7 @@ class Members:
         for members in shapes.values():
             numbers = np.array(members)
             params = jax.tree.map(lambda leaf, numbers=numbers: leaf[numbers], self.params)
-            carry = in_step.start(self.own, self.plan(numbers), params, self.keys[numbers])
+            carry = lockstep.start(self.axes, self.plan(numbers), params, self.keys[numbers])
             at_once = min(self.at_once or _fitting(carry.train, len(numbers)), len(numbers))
             group = Group(numbers, carry, at_once)
             self.divide(group, np.arange(len(numbers)))
@@ -140,7 +140,7 @@ class Members:
     def collect(self, group: Group) -> None:
         """Writes the members of a group's chunks back into the group, which then has no chunks."""
         for chunk in group.chunks:
-            group.carry = in_step.placed(group.carry, chunk.places, chunk.carry)
+            group.carry = lockstep.placed(group.carry, chunk.places, chunk.carry)
         group.chunks = []
 
     def divide(self, group: Group, places: np.ndarray) -> None:
@@ -158,7 +158,7 @@ class Members:
                     plan=self.plan(numbers),
                     keys=self.keys[numbers],
                     share=self.share(numbers),
-                    carry=in_step.taken(group.carry, filled),
+                    carry=lockstep.taken(group.carry, filled),
                     limit=np.where(members, self.limits.epochs, 0).astype(np.int32),
                 )
             )
@@ -169,34 +169,31 @@ class Members:
         self.began = time.monotonic()
         epochs, first = 1, True
         with listening() as interrupt, workers.workers() as on_all_cores:
-            while self.going_on() and interrupt.received is None:
+            while self.running() and interrupt.received is None:
                 call_began = time.monotonic()
                 chunks = [chunk for group in groups for chunk in group.chunks]
                 for chunk, (table, counts) in zip(
                     chunks, on_all_cores(partial(self.call, epochs), chunks), strict=True
                 ):
                     self.after_call(chunk, table, counts)
-                took = time.monotonic() - call_began
-                growth = min(GROWTH, CALL_SECONDS / max(took, 1e-6))
-                if not first or growth > 1:  # most of a long first call was compilation
-                    epochs = min(RECORDS, max(1, int(epochs * growth)))
+                epochs = paced(epochs, time.monotonic() - call_began, epochs if first else None, most=RECORDS)
                 first = False
                 for group in groups:
                     self.retire(group)
                 self.show()
-            if self.going_on():
+            if self.running():
                 self.interrupted = interrupt.received
             return self.result(groups)
 
-    def going_on(self) -> int:
+    def running(self) -> int:
         """How many members have not ended."""
         return sum(each is None for each in self.endings)
 
     def call(self, epochs: int, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
         """Trains a chunk for some epochs; returns the members' records and their numbers."""
         limits = self.limits._replace(steps=epochs, epochs=chunk.limit)
-        chunk.carry, table, counts = in_step.advance(
-            self.own, chunk.plan, chunk.carry, chunk.keys, self.ready.sets, chunk.share, limits
+        chunk.carry, table, counts = lockstep.advance(
+            self.axes, chunk.plan, chunk.carry, chunk.keys, self.ready.sets, chunk.share, limits
         )
         return np.asarray(table), np.asarray(counts)
 
@@ -213,12 +210,12 @@ class Members:
             status, epoch, best_epoch = (int(each[place]) for each in state)
             stop = None
             if status == DIVERGED or not best_epoch:  # what `fit` does then, or says
-                run = self.run(number, in_step.taken(chunk.carry, place))
+                run = self.run(number, lockstep.taken(chunk.carry, place))
                 stop = run.after_call(count)
                 self.books[number] = Book(book.records, run.notes, run.retries, run.diverged_after, run.noted_undefined)
                 if status == DIVERGED:
                     one = jax.tree.map(lambda leaf: leaf[None], run.carry)
-                    chunk.carry = in_step.placed(chunk.carry, np.array([place]), one)
+                    chunk.carry = lockstep.placed(chunk.carry, np.array([place]), one)
                     status, epoch = int(run.carry.status), int(run.carry.epoch)
             self.endings[number] = stop or ended(status, epoch, best_epoch, self.limits)
             if self.endings[number] is not None:
@@ -236,7 +233,7 @@ class Members:
         scores = [self.ready.sign * row[self.ready.column] for book in self.books for row in book.records.values[-1:]]
         finite = [score for score in scores if math.isfinite(score)]
         best = {f"best_{self.ready.monitored}": self.ready.sign * min(finite)} if finite else {}
-        self.progress.show(done, {"running": float(self.going_on()), **best})
+        self.progress.show(done, {"running": float(self.running()), **best})
 
     def run(self, number: int, carry: Carry) -> Run:
         """The run of one member, as `fit` has it."""
@@ -245,7 +242,7 @@ class Members:
         return Run(
             plan=self.plan(number),
             key=self.keys[number],
-            sets=in_step.own_sets(self.ready.sets, share),
+            sets=lockstep.own_sets(self.ready.sets, share),
             limits=self.limits,
             carry=carry,
             records=book.records,
@@ -264,7 +261,7 @@ class Members:
         for group in groups:
             self.collect(group)
             for place, number in enumerate(group.numbers.tolist()):
-                run = self.run(number, in_step.taken(group.carry, place))
+                run = self.run(number, lockstep.taken(group.carry, place))
                 stop = self.endings[number]
                 if stop is None:
                     stop = ending("interrupted", signal=self.interrupted, epochs=int(run.carry.epoch))

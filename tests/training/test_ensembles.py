@@ -11,7 +11,7 @@ import pytest
 
 from jaxnn import losses, metrics, mlp, optimisers, schedules, training
 from jaxnn.objective import Objective, l2
-from jaxnn.training import member_loop
+from jaxnn.training import host_loop, member_loop
 
 COUNT = 5
 ROWS = 37  # with a short last batch
@@ -277,8 +277,8 @@ def test_keys_of_other_kinds_draw_as_alone(kind):
 
 def test_a_chunk_is_no_longer_than_its_group(monkeypatch):
     """No time goes into members that fill a chunk, when there are fewer."""
-    made, advance = [], member_loop.in_step.advance
-    monkeypatch.setattr(member_loop.in_step, "advance", lambda *a: made.append(a[2].epoch.shape) or advance(*a))
+    made, advance = [], member_loop.lockstep.advance
+    monkeypatch.setattr(member_loop.lockstep, "advance", lambda *a: made.append(a[2].epoch.shape) or advance(*a))
     samples = [np.arange(20)] * 3 + [np.arange(15)] * 2
     fit_ensemble(REGRESSION, optimisers.adam(1e-2), starts(), table(), rows=samples, members_at_once=100, **WORDS)
     assert set(made) == {(3,), (2,)}
@@ -296,9 +296,9 @@ def test_one_key_is_split():
 
 def test_members_that_have_ended_cost_nothing_more(monkeypatch):
     """Each member whose patience is over leaves; the chunks get fewer."""
-    monkeypatch.setattr(member_loop, "CALL_SECONDS", 0.0)  # one epoch a call
-    made, advance = [], member_loop.in_step.advance
-    monkeypatch.setattr(member_loop.in_step, "advance", lambda *a: made.append(a) or advance(*a))
+    monkeypatch.setattr(host_loop, "CALL_SECONDS", 0.0)  # one epoch a call
+    made, advance = [], member_loop.lockstep.advance
+    monkeypatch.setattr(member_loop.lockstep, "advance", lambda *a: made.append(a) or advance(*a))
     params, data = starts(), table()
     rates = optimisers.stack(optimisers.sgd, learning_rate=[0.0, 0.0, 0.0, 0.0, 0.1])
     found = fit_ensemble(
@@ -322,8 +322,8 @@ def test_other_numbers_compile_nothing(compilations):
 
 @pytest.mark.usefixtures("in_the_foreground")
 def test_an_interrupt_keeps_what_was_learnt(monkeypatch):
-    monkeypatch.setattr(member_loop, "CALL_SECONDS", 0.0)  # one epoch a call
-    made, advance = [], member_loop.in_step.advance
+    monkeypatch.setattr(host_loop, "CALL_SECONDS", 0.0)  # one epoch a call
+    made, advance = [], member_loop.lockstep.advance
 
     def interrupted(*arguments):
         made.append(None)
@@ -331,7 +331,7 @@ def test_an_interrupt_keeps_what_was_learnt(monkeypatch):
             os.kill(os.getpid(), signal.SIGTERM)
         return advance(*arguments)
 
-    monkeypatch.setattr(member_loop.in_step, "advance", interrupted)
+    monkeypatch.setattr(member_loop.lockstep, "advance", interrupted)
     params, data = starts(), table()
     found = fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, members_at_once=3, **WORDS | {"epochs": 1000})
     assert found.interrupted == "SIGTERM"

@@ -1,4 +1,4 @@
-"""The compiled core of `fit_ensemble`: several members trained in step, each as `epochs.advance` trains one.
+"""The compiled core of `fit_ensemble`: several members trained in lockstep, each as `epochs.advance` trains one.
 
     for each epoch of this call:
         rows ← order(key, epoch)                          each member's own
@@ -25,8 +25,8 @@ from jaxnn.training.steps import TrainState, gather
 from jaxnn.types import Batch, Params
 
 
-class Own(NamedTuple):
-    """What members have of their own: 0 for a leading axis of members, None for what all share."""
+class Axes(NamedTuple):
+    """The axes for `vmap`: 0 where each member has its own, along a leading axis; None for what all share."""
 
     objective: int | None = None
     optimiser: int | None = None
@@ -66,25 +66,25 @@ def own_sets(sets: Sets, share: Share) -> Sets:
 
 
 @partial(jax.jit, static_argnums=0)
-def start(own: Own, plan: Plan, params: Params, keys: Any) -> Carry:
+def start(axes: Axes, plan: Plan, params: Params, keys: Any) -> Carry:
     """The members before their first step."""
     (objective, optimiser, metrics), fixed = epochs.flatten(plan)
 
     def of_one(objective: Any, optimiser: Any, params: Params, key: Any) -> Carry:
         return epochs.start(epochs.unflatten(fixed, (objective, optimiser, metrics)), params, key)
 
-    return jax.vmap(of_one, (own.objective, own.optimiser, 0, 0))(objective, optimiser, params, keys)
+    return jax.vmap(of_one, (axes.objective, axes.optimiser, 0, 0))(objective, optimiser, params, keys)
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=2)
 def advance(
-    own: Own, plan: Plan, carry: Carry, keys: Any, sets: Sets, share: Share, limits: Limits
+    axes: Axes, plan: Plan, carry: Carry, keys: Any, sets: Sets, share: Share, limits: Limits
 ) -> tuple[Carry, Float[Array, "members records columns"], Int[Array, " members"]]:
     """Trains all members for some epochs.
 
     Args:
-        own: what members have of their own.
-        plan: what to compile; its numbers have a leading axis where `own` says so.
+        axes: what each member has for itself.
+        plan: what to compile; its numbers have a leading axis where `axes` says so.
         carry: the members; its buffers are reused.
         keys: (members,), each member's.
         sets: the data that all share.
@@ -104,9 +104,9 @@ def advance(
             return function(epochs.unflatten(fixed, (objective, optimiser, metrics)), share, *more)
 
         def of_all(*more: Any) -> Any:
-            shares: Any = Share(*own[2:])  # their axes
-            axes = (own.objective, own.optimiser, shares, *(0 for _ in more))
-            return jax.vmap(of_one, axes)(objective, optimiser, share, *more)
+            of_shares: Any = Share(*axes[2:])
+            in_axes = (axes.objective, axes.optimiser, of_shares, *(0 for _ in more))
+            return jax.vmap(of_one, in_axes)(objective, optimiser, share, *more)
 
         return of_all
 
