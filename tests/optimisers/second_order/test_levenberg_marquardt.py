@@ -381,7 +381,8 @@ def test_more_parameters_than_rows(x64):
     )
     assert distance < 10
     assert found.stop.startswith("converged"), found.stop
-    assert found.history.damping[-1] < found.history.damping[1]
+    # not the last λ: where all of J is rounding, failed trials may have raised it again
+    assert np.nanmin(found.history.damping) < found.history.damping[1]
 
 
 def test_run_takes_it_in_float32():
