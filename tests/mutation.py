@@ -458,7 +458,7 @@ def noticed(mutant):
 # --- Survivors that are the rule itself in other words: (file, the line before, the line after) -> why
 
 LENGTH = "return jnp.where(x < 0.5, _series(rate) + t * (1 - _series(x)), longest - 2.0 * t / jnp.expm1(x))"
-REACHED = "reached = jnp.where(adaptive, rho, 5.0)  # a value whose root exists, for the branch not taken"
+REACHED = "reached = jnp.where(adaptive, rho, 5.0)  # a value with a real root, for the branch not taken"
 REST = "what rounding left out of a sum: it is there for float32, and the tests of accuracy count it"
 LEFT = "left = 1 - state.bias - state.bias_rest  # Π before this step"
 SUM = "bias, rest = numerics.two_sum(state.bias, state.bias_rest + off * left)"
