@@ -21,7 +21,7 @@ import jax
 import numpy as np
 
 from jaxnn import files
-from jaxnn.training import checkpoint_files
+from jaxnn.training import checkpoint_files, workers
 from jaxnn.training.epochs import Carry, Plan
 from jaxnn.training.history import Records
 from jaxnn.training.named_arrays import flatten, unflatten
@@ -66,7 +66,7 @@ class Checkpoints:
             "x64": np.dtype(jax.numpy.result_type(float)).itemsize == 8,
             "device": jax.devices()[0].device_kind,
             "processor": platform.machine(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cores": workers.cores(),
         }
         self.last_time, self.last_cost = -np.inf, 0.0
         self.failed = False

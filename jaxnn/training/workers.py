@@ -25,8 +25,11 @@ SETTINGS: dict[str, Callable[[Any], Any]] = {
 
 def count() -> int:
     """How many calls run at the same time: one on each core; one on another device than the CPU."""
-    if jax.default_backend() != "cpu":
-        return 1
+    return cores() if jax.default_backend() == "cpu" else 1
+
+
+def cores() -> int:
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -20,7 +20,7 @@ References:
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -30,17 +30,10 @@ from jaxnn.optimisers import report
 from jaxnn.optimisers.second_order import products, promise, scaling
 from jaxnn.optimisers.second_order.optimiser import Fields, optimiser_of
 from jaxnn.optimisers.second_order.problem import Problem
-from jaxnn.optimisers.second_order.regions import RADIUS, RELAXED, Proposal, Rule
+from jaxnn.optimisers.second_order.regions import FORCED, Forced, Proposal
 from jaxnn.optimisers.second_order.subproblems.steihaug import steihaug
 from jaxnn.optimisers.second_order.trials import until_taken
 from jaxnn.types import Optimiser, Scalar
-
-Region: TypeAlias = tuple[Array, Array]  # Δ, and the factor on η
-RULE = Rule(
-    adapt=lambda region, gain, tried: (RADIUS.adapt(region[0], gain, tried), region[1]),
-    relaxed=lambda region: (RADIUS.relaxed(region[0]), region[1] / RELAXED),
-    keep=False,
-)
 
 
 class NewtonCGState(NamedTuple):
@@ -102,12 +95,12 @@ def newton_cg(
         eta = state.forcing * jnp.minimum(0.5, jnp.sqrt(tree.ratio(norm, first)))
         radius = state.radius * jnp.where(begins & (length > 0), length, 1.0)
 
-        def propose(region: Region) -> Proposal:
+        def propose(region: Forced) -> Proposal:
             s = steihaug(product, g, region[0], preconditioner=m, tolerance=eta * norm, max_iterations=most)
             return Proposal(s.step, s.predicted_reduction, tree.norm(root * s.step), s.at_boundary, s.iterations)
 
         promised = lambda: promise.by_products(product, g, m)
-        taken = until_taken(propose, RULE, (radius, state.forcing), problem, promised)
+        taken = until_taken(propose, FORCED, (radius, state.forcing), problem, promised)
         radius, forcing = taken.region
         evaluations = taken.report.evaluations + (g.size if preconditioner == "diagonal" else 0)
         report = taken.report._replace(damping=radius, evaluations=evaluations)

@@ -5,7 +5,10 @@
     RADIUS       ρ < ¼:     Δ ← ¼ |s|;     ρ > ¾ and s is at the boundary:  Δ ← 2Δ
     SIGMA        ρ < 0.1:   σ ← 4σ;        ρ > 0.9:  σ ← ¼ σ
 
-for Levenberg-Marquardt's damping λ, a trust radius Δ and the strength σ of a cubic penalty.
+    FORCED       RADIUS for Δ; η ← η/10 where rounding hides what a step does
+
+for Levenberg-Marquardt's damping λ, a trust radius Δ, the strength σ of a cubic penalty, and Δ with the factor η on
+Newton-CG's tolerance.
 
 References:
     Marquardt, An algorithm for least-squares estimation of nonlinear parameters, 1963.
@@ -23,6 +26,7 @@ ACCEPTABLE = 1e-4  # the least gain ratio of an accepted step
 RELAXED = 10.0  # the factor on the region if rounding hides the effect of a step
 
 Damping: TypeAlias = tuple[Array, Array]  # λ and ν
+Forced: TypeAlias = tuple[Array, Array]  # Δ and the factor on η
 
 
 class Proposal(NamedTuple):
@@ -79,5 +83,10 @@ def _relaxed(region: Damping) -> Damping:
 
 NIELSEN, MARQUARDT = Rule(nielsen, _relaxed), Rule(marquardt, _relaxed)
 RADIUS = Rule(radius, lambda radius: RELAXED * radius, acceptable=0.1)  # with 10⁻⁴, the first step may leave the basin
+FORCED = Rule(
+    adapt=lambda region, gain, tried: (RADIUS.adapt(region[0], gain, tried), region[1]),
+    relaxed=lambda region: (RADIUS.relaxed(region[0]), region[1] / RELAXED),
+    keep=False,
+)
 SIGMA = Rule(sigma, lambda sigma: sigma / RELAXED**2)
 DAMPING_RULES = {"nielsen": NIELSEN, "marquardt": MARQUARDT}
