@@ -43,9 +43,6 @@ class EnsembleFit(NamedTuple):
     stop: tuple[str, ...]  # why each ended, as a sentence
     interrupted: str | None  # the signal that ended those that had not ended, "SIGINT" or "SIGTERM"
 
-    def __len__(self) -> int:
-        return len(self.members)
-
 
 def fit_ensemble(
     objective: Any,

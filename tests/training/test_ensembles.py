@@ -60,7 +60,8 @@ def test_a_member_is_the_fit_with_its_key_by_every_rule(x64, name):
     params, data = starts(dtype=np.float64), table(np.float64)
     rule = optimisers.TABLE[name](1e-3)
     found = fit_ensemble(REGRESSION, rule, params, data, members_at_once=2, **WORDS)
-    assert len(found) == COUNT
+    assert len(found.members) == COUNT
+    assert found._replace(interrupted="SIGTERM").interrupted == "SIGTERM"  # a NamedTuple as any other
     for i in range(COUNT):
         alone = fit(REGRESSION, rule, member(params, i), data, key=KEYS[i], **WORDS)
         assert_same(found.members[i], alone, np.float64)
