@@ -17,6 +17,24 @@ RECTIFIERS = {"relu", "leaky_relu", "absolute_value", "elu", "gelu", "silu", "so
 TOP_K = 2  # k of the metric top_k_accuracy, which the command line selects by name only
 
 
+class Network(NamedTuple):
+    """A network before training, as `training.fit` takes it.
+
+    Attributes:
+        objective: J.
+        optimiser: how it is lowered.
+        params: the initial parameters.
+        key: decides the order of the rows and dropout.
+        config: of the saved model.
+    """
+
+    objective: Objective
+    optimiser: Any
+    params: Any
+    key: Any
+    config: dict[str, Any]
+
+
 class Trained(NamedTuple):
     """A network after training.
 
@@ -27,6 +45,48 @@ class Trained(NamedTuple):
 
     fit: training.Fit
     model: training.Model
+
+
+def network(rows: Rows, recipe: Recipe, *, seed: int) -> Network:
+    """The network that a recipe describes.
+
+    Args:
+        rows: the rows.
+        recipe: the network and how to train it.
+        seed: decides the initial parameters, the order of the rows and dropout.
+    """
+    sizes, names = layer_sizes(recipe, rows), recipe.activations
+    functions = tuple(activations.TABLE[name] for name in names)
+    key, init_key = jax.random.split(jax.random.key(seed))
+    if names:  # He initialisation for rectifiers, Glorot initialisation otherwise
+        w_init = initialisers.he_normal if set(names) <= RECTIFIERS else initialisers.glorot_uniform
+        params = mlp.init(init_key, sizes, w_init=w_init)
+    else:  # zeros for a linear model, whose loss is convex
+        params = (mlp.Layer(jnp.zeros(sizes), jnp.zeros(sizes[1])),)
+    predict = functools.partial(mlp.apply, activation=functions)
+    if recipe.dropout or recipe.input_dropout:
+        predict = functools.partial(predict, dropout=(recipe.input_dropout, *(recipe.dropout,) * len(recipe.hidden)))
+    penalty = l2(recipe.weight_decay) if recipe.weight_decay and recipe.follows_curvature else None
+    config: dict[str, Any] = {
+        "sizes": list(sizes),
+        "activation": list(names),
+        "problem": rows.problem.name,
+        "optimiser": optimisers.spec(make_optimiser(recipe, rows=len(rows.split.train), activation=None)),
+    }
+    return Network(
+        objective=Objective(predict, rows.problem.loss, penalty),
+        optimiser=make_optimiser(recipe, rows=len(rows.split.train), activation=functions),
+        params=params,
+        key=key,
+        config=config,
+    )
+
+
+def trained(network: Network, rows: Rows, fit: training.Fit) -> Trained:
+    """The network after training, as a model of its best epoch."""
+    return Trained(
+        fit, training.Model(fit.best_params if fit.best_epoch else fit.params, network.config, rows.preprocessing)
+    )
 
 
 def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, **settings: Any) -> Trained:
@@ -43,46 +103,26 @@ def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, *
     Raises:
         ValueError: the metric cannot be computed for these rows; or as `training.fit` raises it.
     """
-    followed = () if metric is None else _followed(rows, metric)
-    sizes, names = layer_sizes(recipe, rows), recipe.activations
-    functions = tuple(activations.TABLE[name] for name in names)
-    optimiser = make_optimiser(recipe, rows=len(rows.split.train), activation=functions)
-    key, init_key = jax.random.split(jax.random.key(seed))
-    if names:  # He initialisation for rectifiers, Glorot initialisation otherwise
-        w_init = initialisers.he_normal if set(names) <= RECTIFIERS else initialisers.glorot_uniform
-        params = mlp.init(init_key, sizes, w_init=w_init)
-    else:  # zeros for a linear model, whose loss is convex
-        params = (mlp.Layer(jnp.zeros(sizes), jnp.zeros(sizes[1])),)
-    predict = functools.partial(mlp.apply, activation=functions)
-    if recipe.dropout or recipe.input_dropout:
-        predict = functools.partial(predict, dropout=(recipe.input_dropout, *(recipe.dropout,) * len(recipe.hidden)))
-    batch = rows.batch(rows.split.train)
-    penalty = l2(recipe.weight_decay) if recipe.weight_decay and recipe.follows_curvature else None
+    followed = () if metric is None else followed_metrics(rows, metric)
+    made = network(rows, recipe, seed=seed)
     fit = training.fit(
-        Objective(predict, rows.problem.loss, penalty),
-        optimiser,
-        params,
-        batch,
+        made.objective,
+        made.optimiser,
+        made.params,
+        rows.batch(rows.split.train),
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
-        key=key,
+        key=made.key,
         validation=rows.batch(rows.split.validation) if len(rows.split.validation) else None,
         patience=recipe.patience or None,
         metrics=followed,
         monitor=None if metric == "loss" else metric,
         **settings,
     )
-    params = fit.best_params if fit.best_epoch else fit.params
-    config: dict[str, Any] = {
-        "sizes": list(sizes),
-        "activation": list(names),
-        "problem": rows.problem.name,
-        "optimiser": optimisers.spec(make_optimiser(recipe, rows=len(rows.split.train), activation=None)),
-    }
-    return Trained(fit, training.Model(params, config, rows.preprocessing))
+    return trained(made, rows, fit)
 
 
-def _followed(rows: Rows, metric: str) -> tuple[str, ...]:
+def followed_metrics(rows: Rows, metric: str) -> tuple[str, ...]:
     """The metrics to record: the problem's first, and the requested one.
 
     Raises:

@@ -70,7 +70,7 @@ def split_and_preprocess(source: Source, *, validation: float, test: float, seed
     if source.n_rows < LEAST_ROWS:
         rows = counted(source.n_rows, "row")
         raise ValueError(f"{source.name!r} has {rows}: at least {LEAST_ROWS} are needed to train and test a network.")
-    dataset, columns, problem = source.dataset, source.columns, PROBLEMS[source.problem]
+    problem = PROBLEMS[source.problem]
     split = data.split(
         source.n_rows,
         validation=validation,
@@ -79,6 +79,16 @@ def split_and_preprocess(source: Source, *, validation: float, test: float, seed
         stratify=np.asarray(source.target) if problem.stratified else None,
     )
     _refuse_small_parts(split, problem, validation, test)
+    return preprocess(source, split)
+
+
+def preprocess(source: Source, split: data.Split) -> Rows:
+    """The rows as a network sees them, with the preprocessing fitted to the training rows of a split.
+
+    Raises:
+        ValueError: a column does not exist or cannot be used.
+    """
+    dataset, columns, problem = source.dataset, source.columns, PROBLEMS[source.problem]
     weight = _weight(source, split)
     if dataset is None:
         fitted = preprocessing.fit(
