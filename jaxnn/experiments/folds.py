@@ -1,0 +1,181 @@
+"""Folds: the same rows split several times, so that each is validated on by networks that were not trained on it.
+
+scikit-learn's splitters say which rows; here they are chosen, checked, and read for networks. Every fold has its own
+preprocessing, fitted to its own training rows, so that nothing of a validation row reaches the network before.
+
+Reference: Stone, Cross-validatory choice and assessment of statistical predictions (1974).
+"""
+
+import warnings
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnn import checks, data
+from jaxnn.experiments.rows import LEAST_ROWS, Rows, preprocess
+from jaxnn.experiments.sources import Source
+from jaxnn.problems import PROBLEMS
+from jaxnn.wording import counted
+
+
+class Folds(NamedTuple):
+    """How rows are split into folds; `folded` carries it out.
+
+    Attributes:
+        number: how many folds, ≥ 2.
+        repeats: how often, each time in another order, ≥ 1.
+        groups: (n,), rows with equal values stay together, on one side of every split; None if rows stand alone.
+        ordered: whether rows are in the order of time: each fold is validated on rows after those that train it.
+    """
+
+    number: int = 5
+    repeats: int = 1
+    groups: Any = None
+    ordered: bool = False
+
+
+def folded(source: Source, folds: Any, *, test: float = 0.0, seed: int = 0) -> tuple[Rows, ...]:
+    """The rows of each fold, ready for a network: its training and validation rows, and test rows common to all.
+
+    Args:
+        source: the rows, and how to read their columns.
+        folds: a number of folds or a `Folds`, for which scikit-learn is needed; or one of its splitters, or anything
+            with `split(x, y, groups)`, or pairs (training rows, validation rows) of row numbers.
+        test: fraction of the rows held out of all folds for the test, in [0, 1): whole groups where there are groups,
+            the last rows where they are ordered. For pairs of row numbers it must be 0.
+        seed: decides the folds and the test rows.
+
+    Raises:
+        ValueError: there are too few rows, a fold lacks a class, a column cannot be used, or an argument is invalid.
+        ImportError: scikit-learn is not installed.
+    """
+    how = Folds(folds) if isinstance(folds, int) and not isinstance(folds, bool) else folds
+    checks.fraction(test=test)
+    checks.whole(0, seed=seed)
+    if source.n_rows < LEAST_ROWS:
+        rows = counted(source.n_rows, "row")
+        raise ValueError(f"{source.name!r} has {rows}: at least {LEAST_ROWS} are needed to train and test a network.")
+    problem = PROBLEMS[source.problem]
+    target = np.array([str(label) for label in np.asarray(source.target).tolist()]) if problem.stratified else None
+    if isinstance(how, Folds):
+        checks.whole(2, folds=how.number)
+        checks.whole(1, repeats=how.repeats)
+        groups = None if how.groups is None else _codes(how.groups, source.n_rows)
+        kept, tested = _held_out(source.n_rows, test, seed, target, groups, how.ordered)
+        pairs = _pairs(how, kept, target, groups, seed)
+    elif hasattr(how, "split"):
+        kept, tested = _held_out(source.n_rows, test, seed, target, None, False)
+        labels = None if target is None else target[kept]
+        pairs = [(kept[train], kept[held]) for train, held in how.split(np.zeros((len(kept), 1)), labels)]
+    else:
+        if test:
+            raise ValueError(f"test={test:g} cannot be held out of folds given as row numbers: leave it at 0.")
+        tested = np.arange(0)
+        pairs = _given(how, source.n_rows)
+    splits = [data.Split(np.asarray(train), np.asarray(held), tested) for train, held in pairs]
+    for i, split in enumerate(splits):
+        _check_fold(i, split, target, problem.least_rows)
+    return tuple(preprocess(source, split) for split in splits)
+
+
+def _held_out(n: int, test: float, seed: int, target: Any, groups: Any, ordered: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The row numbers that the folds share out, in order, and those of the test."""
+    if not test:
+        return np.arange(n), np.arange(0)
+    count = max(1, round(test * n))
+    if ordered:
+        return np.arange(n - count), np.arange(n - count, n)
+    if groups is None:
+        split = data.split(n, validation=0.0, test=test, seed=seed, stratify=target)
+        return np.sort(split.train), split.test
+    order = np.random.default_rng(seed).permutation(np.unique(groups))
+    sizes = np.cumsum(np.bincount(groups)[order])
+    chosen = order[: max(1, int(np.searchsorted(sizes, count, side="right")))]
+    tested = np.isin(groups, chosen)
+    if tested.all():
+        raise ValueError("All rows are of one group, so no test rows can be held out: leave out --test or --group.")
+    return np.flatnonzero(~tested), np.flatnonzero(tested)
+
+
+def _pairs(how: Folds, kept: np.ndarray, target: Any, groups: Any, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The row numbers of each fold, by scikit-learn's splitters."""
+    checks.require("sklearn", extra="sklearn", purpose="for folds")
+    from sklearn import model_selection
+
+    if how.ordered and (groups is not None or how.repeats > 1):
+        raise ValueError("Rows in the order of time have neither groups nor repeats: leave out --ordered, or these.")
+    labels = None if target is None else target[kept]
+    if labels is not None and not how.ordered:
+        _check_classes(labels, how.number)
+    if groups is not None and (n_groups := len(np.unique(groups[kept]))) < how.number:
+        raise ValueError(f"{counted(n_groups, 'group')} cannot be shared out among {how.number} folds: use fewer folds.")
+    found = []
+    for repeat in range(how.repeats):
+        shuffled = {"n_splits": how.number, "shuffle": True, "random_state": (seed + repeat) % 2**32}
+        own = None if groups is None else groups[kept]
+        if how.ordered:
+            splitter: Any = model_selection.TimeSeriesSplit(how.number)
+        elif groups is not None:
+            splitter = model_selection.StratifiedGroupKFold(**shuffled)
+            labels = np.zeros(len(kept), int) if labels is None else labels  # one class: folds of nearly equal sizes
+        else:
+            kind = model_selection.KFold if labels is None else model_selection.StratifiedKFold
+            splitter = kind(**shuffled)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                parts = list(splitter.split(np.zeros((len(kept), 1)), labels, own))
+        except (ValueError, UserWarning) as error:
+            raise ValueError(f"{counted(len(kept), 'row')} cannot be split into {how.number} folds: {error}") from None
+        found += [(kept[train], kept[held]) for train, held in parts]
+    return found
+
+
+def _check_classes(labels: np.ndarray, folds: int) -> None:
+    """Raises ValueError if a class has fewer rows than there are folds."""
+    names, counts = np.unique(labels, return_counts=True)
+    if counts.min() < folds:
+        rare, rows = names[counts.argmin()], counted(int(counts.min()), "row")
+        raise ValueError(
+            f"Class {rare!s} has {rows}, fewer than the {folds} folds, so a fold would have none of it: use at most"
+            f" {max(2, int(counts.min()))} folds, or leave out its rows."
+        )
+
+
+def _given(pairs: Iterable[Any], n: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of row numbers, checked."""
+    found = []
+    for i, pair in enumerate(pairs):
+        parts = [np.asarray(part) for part in pair]
+        if len(parts) != 2 or any(part.ndim != 1 or part.dtype.kind not in "iu" for part in parts):
+            raise ValueError(f"Fold {i} must be a pair (training rows, validation rows) of lists of row numbers.")
+        if any(len(part) and (part.min() < 0 or part.max() >= n) for part in parts):
+            raise ValueError(f"Fold {i} has row numbers beyond 0 to {n - 1}.")
+        if np.intersect1d(*parts).size:
+            raise ValueError(f"Fold {i} is validated on row {np.intersect1d(*parts)[0]}, which also trains it.")
+        found.append((parts[0], parts[1]))
+    if not found:
+        raise ValueError("There are no folds: give at least one pair (training rows, validation rows).")
+    return found
+
+
+def _check_fold(i: int, split: data.Split, target: Any, least: int) -> None:
+    """Raises ValueError unless a fold has rows of every class to train on, and enough to be validated on."""
+    if not len(split.train) or len(split.validation) < least:
+        rows = counted(len(split.validation), "row")
+        raise ValueError(f"Fold {i} has {len(split.train)} training rows and {rows} to validate on: use fewer folds.")
+    if target is not None:
+        lacking = np.setdiff1d(target[split.validation], target[split.train])
+        if len(lacking):
+            raise ValueError(
+                f"Fold {i} is validated on class {lacking[0]!s}, but no training row has it: use fewer or other folds."
+            )
+
+
+def _codes(groups: Any, n: int) -> np.ndarray:
+    """Groups of any kind as codes from 0 on."""
+    groups = np.asarray(groups)
+    if groups.shape != (n,):
+        raise ValueError(f"groups must hold one value for each of the {n} rows, got shape {groups.shape}.")
+    return np.unique(groups.astype(str), return_inverse=True)[1]

@@ -1,0 +1,135 @@
+"""Trains many networks, of any recipes and on any parts of the rows, as few programs.
+
+    jobs                          (rows, recipe, seed), one for each network
+    jobs of one form              the same shapes, functions and flags: they differ in numbers, keys and rows
+    one form, one program         `training.fit_ensemble`, whose data are all parts' rows, one after the other
+
+What job i gives is, to rounding, `network.train` of it alone. Learning rates, decays, penalties, dropout rates (above
+0), seeds, rows and numbers of epochs are numbers; layers, activations, batch sizes and optimisers are forms, and each
+form is compiled by itself.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnn import structure, training
+from jaxnn.experiments.network import Network, Trained, followed_metrics, network, trained
+from jaxnn.experiments.recipe import Recipe
+from jaxnn.experiments.rows import Rows
+
+Hook = Callable[[dict[int, np.ndarray]], Iterable[int]]
+
+
+class Job(NamedTuple):
+    """A network to be trained.
+
+    Attributes:
+        rows: it is trained on their training rows, and its best epoch is chosen on their validation rows.
+        recipe: the network and how to train it.
+        seed: decides the initial parameters, the order of the rows and dropout.
+    """
+
+    rows: Rows
+    recipe: Recipe
+    seed: int
+
+
+def train_many(
+    jobs: Sequence[Job],
+    *,
+    metric: str | None = None,
+    hook: Hook | None = None,
+    progress: bool = False,
+    **settings: Any,
+) -> list[Trained]:
+    """Trains the network of each job; what job i gives is, to rounding, `network.train` of it alone.
+
+    Args:
+        jobs: the networks to be trained, all of the same kind of problem.
+        metric: as for `network.train`, for all.
+        hook: called between two calls of a program with the scores of each network that is running, by the number of
+            its job, (epochs,); networks whose numbers it returns end. See `training.fit_ensemble`.
+        progress: whether to print progress on standard error.
+        **settings: further arguments of `training.fit_ensemble`.
+
+    Returns:
+        One result for each job. After SIGINT or SIGTERM, networks that had not started are missing at the end of the
+        list.
+
+    Raises:
+        ValueError: the metric cannot be computed on some rows; or as `training.fit_ensemble` raises it.
+    """
+    followed = () if metric is None else followed_metrics(jobs[0].rows, metric)
+    for rows in {id(job.rows): job.rows for job in jobs}.values():
+        if metric is not None:
+            followed_metrics(rows, metric)  # raises where it is undefined
+    networks = [network(job.rows, job.recipe, seed=job.seed) for job in jobs]
+    forms: dict[Hashable, list[int]] = {}
+    for i, (job, made) in enumerate(zip(jobs, networks, strict=True)):
+        forms.setdefault(_form(job, made), []).append(i)
+    found: dict[int, Trained] = {}
+    for numbers in forms.values():
+        some = [jobs[i] for i in numbers]
+        fitted = _fit(
+            some,
+            [networks[i] for i in numbers],
+            metrics=followed,
+            monitor=None if metric == "loss" else metric,
+            **({} if hook is None else {"hook": _renumbered(hook, numbers)}),
+            progress=progress,
+            **settings,
+        )
+        for i, job, fit in zip(numbers, some, fitted.members, strict=True):
+            found[i] = trained(networks[i], job.rows, fit)
+        if fitted.interrupted is not None:
+            break
+    return [found[i] for i in sorted(found)]
+
+
+def _form(job: Job, made: Network) -> Hashable:
+    """What networks must have in common to be one program."""
+    arrays = jax.tree.leaves((made.params, job.rows.batch(np.arange(1))))
+    return (
+        jax.tree.structure((structure.split(made.objective), structure.split(made.optimiser))),
+        tuple((leaf.shape, str(leaf.dtype)) for leaf in arrays),
+        job.recipe.batch_size,
+        job.recipe.patience,
+        bool(len(job.rows.split.validation)),
+    )
+
+
+def _fit(jobs: Sequence[Job], networks: Sequence[Network], **settings: Any) -> training.EnsembleFit:
+    """Trains jobs of one form; the data are the rows of all distinct parts, one after the other."""
+    parts = list({id(job.rows): job.rows for job in jobs}.values())
+    starts = dict(zip(map(id, parts), np.cumsum([0, *(len(part.x) for part in parts[:-1])]).tolist(), strict=True))
+    batches = [part.batch(np.arange(len(part.x))) for part in parts]
+    data = batches[0] if len(parts) == 1 else tuple(np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+    rows = [starts[id(job.rows)] + job.rows.split.train for job in jobs]
+    validated = [starts[id(job.rows)] + job.rows.split.validation for job in jobs]
+    recipe = jobs[0].recipe
+    return training.fit_ensemble(
+        [made.objective for made in networks],
+        [made.optimiser for made in networks],
+        jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *(n.params for n in networks)),
+        data,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        key=jax.numpy.stack([made.key for made in networks]),
+        rows=rows,
+        validation_rows=validated if len(jobs[0].rows.split.validation) else None,
+        patience=recipe.patience or None,
+        **settings,
+    )
+
+
+def _renumbered(hook: Hook, numbers: Sequence[int]) -> Hook:
+    """The hook of all jobs, for the members of one form: member k is the job numbers[k]."""
+    members = {number: member for member, number in enumerate(numbers)}
+
+    def of_members(scores: dict[int, np.ndarray]) -> list[int]:
+        return [members[number] for number in hook({numbers[member]: each for member, each in scores.items()})]
+
+    return of_members
