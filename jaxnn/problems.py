@@ -7,14 +7,17 @@ To add a kind, such as counts, add a row here. `preprocessing` decides the kind 
 model. Saved models (`training.Model`), `experiments` and the command line all look it up here.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from jaxnn import losses, metrics
 from jaxnn.preprocessing import Preprocessing
 from jaxnn.wording import listed
+
+Part: TypeAlias = tuple[float, Preprocessing | None, np.ndarray]  # of an ensemble: share, preprocessing, raw outputs
 
 
 class Problem(NamedTuple):
@@ -39,6 +42,11 @@ class Problem(NamedTuple):
         predictions: preprocessing or None, raw outputs (n, n_out) -> what a saved model predicts: labels or numbers in
             the target's own units, (n,). Without preprocessing, class codes (n,), or the outputs as they are.
         answers: preprocessing, raw outputs (n, n_out) -> predictions as text, n of them.
+        averaged: preprocessing or None, raw outputs (n, n_out) -> what the mean of an ensemble is taken of, float64
+            (n, n_out): probabilities, or numbers in the target's own units. Without preprocessing, numbers as they are.
+        mixture: preprocessing or None of an ensemble, and of each member its share (> 0, with sum 1), its preprocessing
+            or None and its raw outputs (n, n_out) -> the raw outputs, float64 (n, n_out), that mean the weighted mean
+            of what is averaged.
         probabilities: raw outputs -> probabilities (n, n_out), float64; None where there are none.
         scores: preprocessing, raw outputs, targets, weights or None -> metrics by name. Metrics of numbers are in the
             target's own units. Diverged outputs have metrics of inf and nan, which are reported as such.
@@ -62,6 +70,8 @@ class Problem(NamedTuple):
     as_targets: Callable[[np.ndarray, Any], np.ndarray]
     predictions: Callable[[Preprocessing | None, np.ndarray], np.ndarray]
     answers: Callable[[Preprocessing, np.ndarray], list[str]]
+    averaged: Callable[[Preprocessing | None, np.ndarray], np.ndarray]
+    mixture: Callable[[Preprocessing | None, Iterable[Part]], np.ndarray]
     probabilities: Callable[[np.ndarray], np.ndarray] | None
     scores: Callable[[Preprocessing, Any, np.ndarray, np.ndarray | None], dict[str, float]]
     compared: Callable[[Preprocessing, np.ndarray, np.ndarray], dict[str, Any]]
@@ -75,6 +85,19 @@ def softmax(outputs: np.ndarray) -> np.ndarray:
     outputs = np.asarray(outputs, np.float64)
     relative = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return relative / relative.sum(axis=1, keepdims=True)
+
+
+def log_softmax(outputs: np.ndarray) -> np.ndarray:
+    """Logarithms of the probabilities (n, n_classes), float64, from raw outputs; finite even where softmax is 0."""
+    outputs = np.asarray(outputs, np.float64)
+    relative = outputs - outputs.max(axis=1, keepdims=True)
+    return relative - np.log(np.exp(relative).sum(axis=1, keepdims=True))
+
+
+def _mixture_of_classes(fitted: Preprocessing | None, members: Iterable[Part]) -> np.ndarray:
+    """Outputs log Σ w softmax(o), as a sum of logarithms, in which no probability becomes 0."""
+    del fitted
+    return reduce(np.logaddexp, (np.log(share) + log_softmax(outputs) for share, _, outputs in members))
 
 
 def _predicted_classes(fitted: Preprocessing | None, outputs: np.ndarray) -> np.ndarray:
@@ -124,6 +147,8 @@ CLASSES = Problem(
     as_targets=lambda codes, dtype: codes,
     predictions=_predicted_classes,
     answers=lambda fitted, outputs: [fitted.class_names[code] for code in outputs.argmax(axis=1).tolist()],
+    averaged=lambda fitted, outputs: softmax(outputs),
+    mixture=_mixture_of_classes,
     probabilities=softmax,
     scores=_scores_of_classes,
     compared=_classes_compared,
@@ -135,6 +160,18 @@ CLASSES = Problem(
 
 def _predicted_numbers(fitted: Preprocessing | None, outputs: np.ndarray) -> np.ndarray:
     return outputs if fitted is None else fitted.numbers(outputs)
+
+
+def _in_own_units(fitted: Preprocessing | None, outputs: np.ndarray) -> np.ndarray:
+    """Numbers (n, n_out) in the target's own units, or as they are without preprocessing."""
+    return np.asarray(outputs, np.float64) if fitted is None else fitted.numbers(outputs)[:, None]
+
+
+def _mixture_of_numbers(fitted: Preprocessing | None, members: Iterable[Part]) -> np.ndarray:
+    """Σ w y, standardised by the ensemble's own mean and scale: those of the members may differ."""
+    with np.errstate(over="ignore"):
+        mean = reduce(np.add, (share * _in_own_units(own, outputs) for share, own, outputs in members))
+        return mean if fitted is None else (mean - fitted.target.mean) / fitted.target.scale
 
 
 def _number_described(fitted: Preprocessing) -> str:
@@ -180,6 +217,8 @@ NUMBERS = Problem(
     as_targets=lambda numbers, dtype: numbers.astype(dtype)[:, None],
     predictions=_predicted_numbers,
     answers=lambda fitted, outputs: [repr(value) for value in fitted.numbers(outputs).tolist()],
+    averaged=_in_own_units,
+    mixture=_mixture_of_numbers,
     probabilities=None,
     scores=_scores_of_numbers,
     compared=_numbers_compared,

@@ -5,20 +5,22 @@ run         many steps in one scan: jit it, vmap it, differentiate it
 minimise    all data in every step, to the limit of the precision: for second-order methods
 fit         a complete run: progress, validation, early stopping, checkpoints, interrupts
 diagnose    explains what is wrong with a network or a run, from the statistics of its layers
-save, load  a model as one file that contains no code
+save, load  a model, or an ensemble of several, as one file that contains no code
 """
 
 import warnings
 from typing import Any
 
 from jaxnn.training.diagnosis import Diagnosis, Finding, diagnose
+from jaxnn.training.ensemble_model import Ensemble
 from jaxnn.training.ensembles import EnsembleFit, fit_ensemble
 from jaxnn.training.epochs import Carry
 from jaxnn.training.fitting import Fit, fit
 from jaxnn.training.history import History
 from jaxnn.training.host_loop import Epoch
 from jaxnn.training.minimise import Solution, Trajectory, minimise
-from jaxnn.training.model import Model, load, save
+from jaxnn.training.model import Model
+from jaxnn.training.model_files import load, save
 from jaxnn.training.named_arrays import flatten, unflatten
 from jaxnn.training.ordering import batches, order
 from jaxnn.training.statistics import LayerStatistics, Watch, layer_statistics
@@ -28,6 +30,7 @@ from jaxnn.training.stopping import Stop
 __all__ = [
     "Carry",
     "Diagnosis",
+    "Ensemble",
     "EnsembleFit",
     "Epoch",
     "Finding",

@@ -1,5 +1,6 @@
 """The raw outputs of a saved model for the rows of a table, chunk by chunk with one compiled program."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import activations, mlp
-from jaxnn.preprocessing import Preprocessing
+from jaxnn.preprocessing import Preprocessing, remarks
 from jaxnn.types import Params
 
 ROWS_AT_ONCE = 2**13
@@ -35,37 +36,46 @@ def outputs_of(params: Params, x: np.ndarray, sizes: Sequence[int], names: tuple
         some = x[start : start + rows]
         padded = np.pad(some, ((0, rows - len(some)), (0, 0)))
         outputs[start : start + rows] = np.asarray(_evaluate(params, padded, names))[: len(some)]
-    _refuse_nonfinite(outputs, "The outputs overflow", "its inputs are far from those in training")
+    refuse_nonfinite(outputs, "The outputs overflow", "its inputs are far from those in training")
     return outputs
 
 
-def inputs_of(
-    table: Any, fitted: Preprocessing | None, n_in: int, dtype: Any, handling: Mapping[str, bool]
-) -> np.ndarray:
-    """The network's inputs for a table, (n, n_in), finite and in the network's dtype."""
+def inputs_of(table: Any, fitted: Preprocessing | None, n_in: int, handling: Mapping[str, bool]) -> np.ndarray:
+    """The network's inputs for a table, (n, n_in), in a dtype of their own: see `in_dtype`."""
     if fitted is not None:
-        x = fitted.inputs(table, **handling)
-    elif any(handling.values()):
+        return fitted.inputs(table, **handling)
+    if any(handling.values()):
         raise ValueError(
             "clip and fill_missing need the model's preprocessing, and it has none: clip and fill in values yourself."
         )
-    elif isinstance(table, Mapping):
+    if isinstance(table, Mapping):
         raise ValueError(
             f"The model has no preprocessing, so it takes an array of shape (n, {n_in}), not named columns."
         )
-    else:
-        x = np.asarray(table)
-        if x.ndim != 2 or not (x.dtype.kind in "biuf" or jnp.issubdtype(x.dtype, jnp.floating)):
-            raise ValueError(f"The model takes an array of numbers of shape (n, {n_in}), got {x.dtype} {x.shape}.")
-        if x.shape[1] != n_in:
-            raise ValueError(f"The table has {x.shape[1]} columns, but the model was trained on {n_in}.")
-    with np.errstate(over="ignore"):
-        x = x.astype(dtype)
-    _refuse_nonfinite(x, f"The inputs are not finite in {dtype}", "values are missing or too large")
+    x = np.asarray(table)
+    if x.ndim != 2 or not (x.dtype.kind in "biuf" or jnp.issubdtype(x.dtype, jnp.floating)):
+        raise ValueError(f"The model takes an array of numbers of shape (n, {n_in}), got {x.dtype} {x.shape}.")
+    if x.shape[1] != n_in:
+        raise ValueError(f"The table has {x.shape[1]} columns, but the model was trained on {n_in}.")
     return x
 
 
-def _refuse_nonfinite(rows: np.ndarray, what: str, why: str) -> None:
+def in_dtype(x: np.ndarray, dtype: Any) -> np.ndarray:
+    """The inputs in the dtype of the network's parameters, finite; ValueError naming the first row that is not."""
+    with np.errstate(over="ignore"):
+        x = x.astype(dtype)
+    refuse_nonfinite(x, f"The inputs are not finite in {dtype}", "values are missing or too large")
+    return x
+
+
+def warn(fitted: Preprocessing | None, table: Any, handling: Mapping[str, bool]) -> None:
+    """Warns the caller's caller of what makes predictions for a table doubtful (`preprocessing.remarks`)."""
+    if fitted is not None:
+        for remark in remarks(fitted, table, **handling):
+            warnings.warn(f"{remark}.", stacklevel=3)
+
+
+def refuse_nonfinite(rows: np.ndarray, what: str, why: str) -> None:
     """Raises ValueError naming the first row that is not finite, for which no prediction is possible."""
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import jax.numpy as jnp
@@ -45,13 +46,13 @@ Spec = dict[str, Any]
 Tensors = dict[str, np.ndarray]
 
 
-def checked(header: bytes, size: int, kind: str) -> Spec:
-    """Checks a file's header and returns the description in it.
+def checked(header: bytes, size: int, kinds: Sequence[str]) -> tuple[str, Spec]:
+    """Checks a file's header and returns its kind and the description in it.
 
     Args:
         header: the bytes of the header, which are not trusted.
         size: the size of the whole file, in bytes.
-        kind: the kind of file expected, as given to `write`.
+        kinds: the kinds of file expected, as given to `write`.
 
     Raises:
         ValueError: the header is not valid; the message is a continuation of the file's name.
@@ -70,10 +71,10 @@ def checked(header: bytes, size: int, kind: str) -> Spec:
             f"has format version {_short(envelope.get('version'))}, but this version of jaxnn reads version {VERSION}; "
             "use the version of jaxnn that wrote it."
         )
-    if envelope.get("kind") != kind:
-        raise ValueError(
-            f"contains a {_short(envelope.get('kind'))}, not a {kind!r}; use a file that contains a {kind}."
-        )
+    kind = envelope.get("kind")
+    if kind not in kinds:
+        wanted, named = (" or ".join(map(_with_article, each)) for each in (map(repr, kinds), kinds))
+        raise ValueError(f"contains {_with_article(_short(kind))}, not {wanted}; use a file that contains {named}.")
     if set(envelope) != {"sha256", "version", "kind", "spec"} or type(envelope["spec"]) is not dict:
         raise ValueError("has a malformed description; copy the file again, or save it again.")
     if len(entries) > MAX_TENSORS:
@@ -84,7 +85,13 @@ def checked(header: bytes, size: int, kind: str) -> Spec:
             f"is truncated or too long: it has {size} bytes, and its header describes "
             f"{8 + len(header) + total}. Copy the file again, or save it again."
         )
-    return envelope["spec"]
+    return str(kind), envelope["spec"]
+
+
+def _with_article(noun: str) -> str:
+    """The noun, quoted or not, after "a" or "an"."""
+    vowel = noun.lstrip("'").startswith(tuple("aeiou"))
+    return f"an {noun}" if vowel else f"a {noun}"
 
 
 def _short(claimed: Any) -> str:

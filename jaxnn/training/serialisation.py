@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -57,18 +57,24 @@ def read(path: PathLike, kind: str, *, allow_nonfinite: bool = False) -> tuple[S
             header.
         OSError: the system refuses to read it.
     """
+    _, spec, tensors = read_one_of(path, (kind,), allow_nonfinite=allow_nonfinite)
+    return spec, tensors
+
+
+def read_one_of(path: PathLike, kinds: Sequence[str], *, allow_nonfinite: bool = False) -> tuple[str, Spec, Tensors]:
+    """The kind, the description and the arrays of a file that may be of several kinds; otherwise like `read`."""
     try:
         with _open(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE_BYTES:
                 raise ValueError(f"has {size} bytes; at most {MAX_FILE_BYTES} are accepted. Use a file saved by jaxnn.")
             header = _read_header(file, size)
-            spec = headers.checked(header, size, kind)
+            kind, spec = headers.checked(header, size, kinds)
             tensors = _checked_arrays(file, size, header)
         _check_values(tensors, allow_nonfinite)
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)} {error}") from None
-    return spec, tensors
+    return kind, spec, tensors
 
 
 def _open(path: PathLike) -> BinaryIO:
@@ -179,6 +185,6 @@ def _encode(kind: str, spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray
         raise ValueError(f"cannot store this description as JSON: {error}.") from None
     content = bytearray(safetensors.numpy.save(arrays, {"jaxnn": envelope}))
     length = int.from_bytes(content[:8], "little")
-    headers.checked(bytes(content[8 : 8 + length]), len(content), kind)
+    headers.checked(bytes(content[8 : 8 + length]), len(content), (kind,))
     content[_DIGEST] = _digest(content)
     return content

@@ -15,7 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxnn import activations, mlp, optimisers, preprocessing, schedules
 from jaxnn.training import evaluation, named_arrays, serialisation
-from jaxnn.training.model import Model, load, save
+from jaxnn.training.model import Model
+from jaxnn.training.model_files import load, save
 
 RNG = np.random.default_rng(0)
 
