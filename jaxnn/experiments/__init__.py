@@ -2,6 +2,7 @@
 
 source      a file, a data set, a table or arrays, and how to read the columns
 run         split, read columns, train, keep the best epoch, score it, compare it with simple models
+cross_validate  train a recipe on every fold, score it on rows it did not see, average the networks
 Recipe      every choice of network and training; defaults depend on the number of rows
 Outcome     the model, its scores and those of simple models, the history, and what was done with rows and columns
 Listener    callbacks for the stages of a run
@@ -10,6 +11,9 @@ PROBLEMS    the kinds of problems: a table of everything that differs between cl
 `jaxnn train` and `jaxnn demo` parse, call `run` and print.
 """
 
+from jaxnn.experiments.cross_validation import CrossValidation, cross_validate
+from jaxnn.experiments.folds import Folds, folded
+from jaxnn.experiments.many import Job, train_many
 from jaxnn.experiments.recipe import Recipe
 from jaxnn.experiments.rows import Rows
 from jaxnn.experiments.running import Listener, Outcome, run
@@ -19,13 +23,19 @@ from jaxnn.problems import PROBLEMS, Problem
 __all__ = [
     "PROBLEMS",
     "Columns",
+    "CrossValidation",
+    "Folds",
+    "Job",
     "Listener",
     "Outcome",
     "Problem",
     "Recipe",
     "Rows",
     "Source",
+    "cross_validate",
+    "folded",
     "run",
     "source",
     "source_for",
+    "train_many",
 ]

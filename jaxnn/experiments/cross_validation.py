@@ -10,7 +10,7 @@ from jaxnn.experiments.folds import folded
 from jaxnn.experiments.many import Job, train_many
 from jaxnn.experiments.network import Trained
 from jaxnn.experiments.recipe import Recipe, complete, weights_of_classes
-from jaxnn.experiments.rows import Rows, preprocess
+from jaxnn.experiments.rows import Rows
 from jaxnn.experiments.scores import score
 from jaxnn.experiments.sources import Source, source
 from jaxnn.version import __version__
@@ -88,18 +88,54 @@ def cross_validate(
         class_weight=weights_of_classes(parts[0], class_weight),
         class_weight_on_validation=class_weight_on_validation,
     )
-    model = averaged(found, parts, trained, {"recipe": _json(whole), "seed": seed})
-    outputs, scores = out_of_fold(model, jobs, trained)
+    model = averaged(found, trained, {"recipe": whole._asdict(), "seed": seed})
+    outputs, by_fit = out_of_fold(model, jobs, trained)
     known = np.flatnonzero(np.isfinite(outputs).all(axis=1))
-    whole_rows = jobs[0].rows._replace(preprocessing=model.preprocessing, y=_targets(model, found))
     return CrossValidation(
         source=found,
         rows=parts,
         recipe=whole,
         fits=tuple(each.fit for each in trained),
-        scores=scores,
+        scores=by_fit,
         model=model,
         outputs=outputs,
-        out_of_fold=score(whole_rows, outputs, known),
+        out_of_fold=score(as_read_by(model.preprocessing, parts[0], found), outputs, known),
         interrupted=next((each.fit.interrupted for each in trained if each.fit.interrupted), None),
     )
+
+
+def averaged(found: Source, trained: Sequence[Trained], about: Mapping[str, Any]) -> training.Ensemble:
+    """The mean of networks as one model. It reads a table's target as the first does, each its columns by its own."""
+    notes = {"jaxnn": __version__, "data": found.name, **about}
+    return training.Ensemble(tuple(each.model for each in trained), None, trained[0].model.preprocessing, notes)
+
+
+def as_read_by(fitted: Any, rows: Rows, found: Source) -> Rows:
+    """The rows with the targets in the terms of one preprocessing."""
+    targets = rows.problem.as_targets(fitted.targets(found.target), np.float32)
+    return rows._replace(preprocessing=fitted, y=targets)
+
+
+def out_of_fold(
+    model: training.Ensemble, jobs: Sequence[Job], trained: Sequence[Trained]
+) -> tuple[np.ndarray, tuple[dict[str, float], ...]]:
+    """Raw outputs (n, n_out) of each row by the networks whose fold validates it, and each network's own scores.
+
+    A row that several networks validate, as with repeats or seeds, has the mean of what these say.
+    """
+    problem, fitted = jobs[0].rows.problem, model.preprocessing
+    scores, said = [], [[] for _ in jobs[0].rows.x]  # for each row, raw outputs in the ensemble's terms
+    for job, each in zip(jobs, trained, strict=True):
+        rows = job.rows.split.validation
+        outputs = each.model._replace(preprocessing=None).outputs(job.rows.x)
+        scores.append(score(job.rows, outputs, rows))
+        in_common = problem.mixture(fitted, [(1.0, job.rows.preprocessing, outputs[rows])])
+        for row, o in zip(rows.tolist(), in_common, strict=True):
+            said[row].append(o)
+    whole = np.full((len(said), each.model.config["sizes"][-1]), np.nan)
+    times = np.array([len(outputs) for outputs in said])
+    for count in set(times.tolist()) - {0}:
+        rows = np.flatnonzero(times == count)
+        parts = np.array([said[row] for row in rows.tolist()])  # (rows, count, n_out)
+        whole[rows] = problem.mixture(fitted, [(1 / count, fitted, parts[:, k]) for k in range(count)])
+    return whole, tuple(scores)

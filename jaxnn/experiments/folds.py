@@ -109,7 +109,9 @@ def _pairs(how: Folds, kept: np.ndarray, target: Any, groups: Any, seed: int) ->
     if labels is not None and not how.ordered:
         _check_classes(labels, how.number)
     if groups is not None and (n_groups := len(np.unique(groups[kept]))) < how.number:
-        raise ValueError(f"{counted(n_groups, 'group')} cannot be shared out among {how.number} folds: use fewer folds.")
+        raise ValueError(
+            f"{counted(n_groups, 'group')} cannot be shared out among {how.number} folds: use fewer folds."
+        )
     found = []
     for repeat in range(how.repeats):
         shuffled = {"n_splits": how.number, "shuffle": True, "random_state": (seed + repeat) % 2**32}
@@ -166,11 +168,9 @@ def _check_fold(i: int, split: data.Split, target: Any, least: int) -> None:
         rows = counted(len(split.validation), "row")
         raise ValueError(f"Fold {i} has {len(split.train)} training rows and {rows} to validate on: use fewer folds.")
     if target is not None:
-        lacking = np.setdiff1d(target[split.validation], target[split.train])
+        lacking = np.setdiff1d(target, target[split.train])
         if len(lacking):
-            raise ValueError(
-                f"Fold {i} is validated on class {lacking[0]!s}, but no training row has it: use fewer or other folds."
-            )
+            raise ValueError(f"Fold {i} has no training row of class {lacking[0]!s}: use fewer or other folds.")
 
 
 def _codes(groups: Any, n: int) -> np.ndarray:
