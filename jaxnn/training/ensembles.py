@@ -19,6 +19,7 @@ from jaxnn.training.epochs import Limits
 from jaxnn.training.fitting import Fit, warn_of_noise
 from jaxnn.training.lockstep import Axes, Share
 from jaxnn.training.member_arguments import (
+    epochs_of_each,
     first_notes,
     number_of_members,
     picked,
@@ -26,7 +27,7 @@ from jaxnn.training.member_arguments import (
     stacked,
     weights_of_rows,
 )
-from jaxnn.training.member_loop import Members
+from jaxnn.training.member_loop import Hook, Members
 from jaxnn.training.preparation import NEVER, check_numbers, prepare
 from jaxnn.training.progress import reporter
 from jaxnn.types import OptimiserLike, Params
@@ -50,7 +51,7 @@ def fit_ensemble(
     params: Params,
     data: Any,
     *,
-    epochs: int,
+    epochs: int | Sequence[int] | np.ndarray,
     batch_size: int,
     key: Any,
     rows: Sequence[Any] | None = None,
@@ -65,6 +66,7 @@ def fit_ensemble(
     class_weight: Mapping[int, float] | str | None = None,
     class_weight_on_validation: bool = True,
     members_at_once: int | None = None,
+    hook: Hook | None = None,
     progress: bool = True,
 ) -> EnsembleFit:
     """Trains many networks of one shape at once: seeds, hyperparameters, folds or bootstrap samples.
@@ -84,7 +86,7 @@ def fit_ensemble(
             `optimisers.stack` returns.
         params: the initial parameters, with a leading axis of members on every leaf.
         data: as for `fit`; held once, or twice with `validation_rows`, whatever the number of members.
-        epochs: whole number ≥ 1.
+        epochs: whole number ≥ 1; or a sequence with one for each member.
         batch_size: whole number ≥ 1, as for `fit`.
         key: keys (members,); or one key, which is split: member i has `jax.random.split(key, members)[i]`.
         rows: for each member, the numbers of the rows of `data` that it is trained on; a row may occur several times,
@@ -104,6 +106,10 @@ def fit_ensemble(
         members_at_once: how many members a compiled call trains in step; by default as many as fit the cache of a core,
             at most 16. With 1, a member's bits do not depend on the other members. It is always 1 for keys that are not
             of JAX's default kind, "threefry2x32", because those draw other numbers under vmap.
+        hook: called after each epoch with the scores so far of the members that have not ended, as in
+            `hook({0: scores, 3: scores})`, each an array (epochs finished,) of the monitored column of its history. It
+            returns the numbers of the members to end now, which keep what they have learnt; [] for none. A member that
+            repeats an epoch after divergence is behind the others by as much.
         progress: whether to print progress on standard error.
 
     Returns:
@@ -112,10 +118,11 @@ def fit_ensemble(
 
     Raises:
         ValueError: shapes, labels, values or arguments are invalid, numbers of members differ, sequences differ in more
-            than numbers, or the members need more than half of this machine's memory.
+            than numbers, the members need more than half of this machine's memory, or `hook` returned the number of a
+            member that is not running.
         TypeError: arguments or data have the wrong type.
     """
-    check_numbers(epochs=epochs, batch_size=batch_size, patience=patience, min_delta=min_delta)
+    check_numbers(epochs=1, batch_size=batch_size, patience=patience, min_delta=min_delta)
     if members_at_once is not None:
         checks.whole(1, members_at_once=members_at_once)
     if validation is not None and validation_rows is not None:
@@ -126,6 +133,7 @@ def fit_ensemble(
             " of them: pass a validation set, or validation_rows."
         )
     count = number_of_members(params, key)
+    own_epochs = epochs_of_each(epochs, count)
     keys = key if key.shape else jax.random.split(key, count)
     objective, of_objective = stacked("objective", objective, count)
     optimiser, of_optimiser = stacked("optimiser", optimiser, count)
@@ -170,9 +178,10 @@ def fit_ensemble(
         shares=shares,
         notes=first_notes(ready, first(objective, of_objective), first(params, 0), shares, metrics),
         batch_size=batch_size,
-        limits=Limits(0, int(epochs), NEVER if patience is None else int(patience), float(min_delta)),
+        limits=Limits(0, own_epochs, NEVER if patience is None else int(patience), float(min_delta)),
         at_once=members_at_once,
-        progress=reporter(progress, epochs),
+        progress=reporter(progress, int(own_epochs.max())),
+        hook=hook,
     )
     structure.watch(members.plan(np.arange(1)), stacklevel=2)
     members.check_memory()

@@ -1,5 +1,6 @@
 """The arguments of `fit_ensemble`: one for all members, or one for each, stacked along a leading axis."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from jaxnn import factories, structure
 from jaxnn.objective import split
 from jaxnn.training import inputs, scoring
 from jaxnn.training.lockstep import Share
-from jaxnn.training.preparation import Prepared
+from jaxnn.training.preparation import Prepared, check_counts
 from jaxnn.types import OptimiserLike, Params
 
 
@@ -65,6 +66,33 @@ def picked(given: Any, axis: int | None, chosen: Any) -> Any:
     if axis is None:
         return given
     return structure.restore(jax.tree.map(lambda leaf: np.asarray(leaf)[chosen], structure.split(given)))
+
+
+def epochs_of_each(epochs: Any, count: int) -> np.ndarray:
+    """Each member's number of epochs, (members,); checked."""
+    each = [epochs] * count if np.ndim(epochs) == 0 else list(epochs)
+    if len(each) != count:
+        raise ValueError(f"There are {count} members by params, but {len(each)} in epochs.")
+    for i, one in enumerate(each):
+        check_counts(**{"epochs" if np.ndim(epochs) == 0 else f"epochs[{i}]": one})
+    return np.array(each, np.int32)
+
+
+def chosen_by_hook(told: Any, running: list[int]) -> set[int]:
+    """The members that a hook returned, checked."""
+    try:
+        chosen = [operator.index(number) for number in told]
+    except TypeError:
+        raise TypeError(
+            f"hook must return the numbers of the members to end, such as [2, 5], or [] for none, got {told!r}."
+        ) from None
+    strangers = sorted(set(chosen) - set(running))
+    if strangers:
+        raise ValueError(
+            f"hook returned member {strangers[0]}, which is not running; those that are:"
+            f" {', '.join(map(str, running))}."
+        )
+    return set(chosen)
 
 
 def row_numbers(what: str, given: Any, count: int, total: int) -> list[np.ndarray] | None:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from jaxnn.training.history import Records
 from jaxnn.training.host_loop import Run, ended, paced
 from jaxnn.training.interrupt import listening
 from jaxnn.training.lockstep import Axes, Share
-from jaxnn.training.member_arguments import picked
+from jaxnn.training.member_arguments import chosen_by_hook, picked
 from jaxnn.training.preparation import Prepared
 from jaxnn.training.progress import Progress, Silent
 from jaxnn.types import Params
@@ -27,6 +28,9 @@ from jaxnn.types import Params
 CACHE_BYTES = 2**20  # of a core, which the state of a chunk should fit
 MOST_IN_A_CHUNK = 16  # beyond which a chunk is no faster
 COPIES = 3  # of a member's state that may exist at a time
+
+
+Hook = Callable[[dict[int, np.ndarray]], Iterable[int]]  # scores so far by member -> the members to end now
 
 
 class Book(NamedTuple):
@@ -75,9 +79,10 @@ class Members:
     shares: list[Share]
     notes: list[list[str]]  # of each, from before its first step
     batch_size: int
-    limits: Limits
+    limits: Limits  # `epochs` is (members,)
     at_once: int | None
     progress: Progress
+    hook: Hook | None = None
     books: list[Book] = field(init=False)
     endings: list[Ending | None] = field(init=False)
     began: float = field(default_factory=time.monotonic)
@@ -94,6 +99,10 @@ class Members:
         objective = picked(self.objective, self.axes.objective, numbers)
         optimiser = picked(self.optimiser, self.axes.optimiser, numbers)
         return self.ready.plan(objective, optimiser, rows, self.batch_size)
+
+    def limits_of(self, number: int) -> Limits:
+        """The limits of one member's run."""
+        return self.limits._replace(epochs=int(self.limits.epochs[number]))
 
     def share(self, numbers: np.ndarray) -> Share:
         """Their shares of the data, with a leading axis."""
@@ -159,7 +168,7 @@ class Members:
                     keys=self.keys[numbers],
                     share=self.share(numbers),
                     carry=lockstep.taken(group.carry, filled),
-                    limit=np.where(members, self.limits.epochs, 0).astype(np.int32),
+                    limit=np.where(members, self.limits.epochs[numbers], 0).astype(np.int32),
                 )
             )
 
@@ -176,8 +185,10 @@ class Members:
                     chunks, on_all_cores(partial(self.call, epochs), chunks), strict=True
                 ):
                     self.after_call(chunk, table, counts)
-                epochs = paced(epochs, time.monotonic() - call_began, epochs if first else None, most=RECORDS)
+                if self.hook is None:  # which is needed after every epoch
+                    epochs = paced(epochs, time.monotonic() - call_began, epochs if first else None, most=RECORDS)
                 first = False
+                self.ask(chunks)
                 for group in groups:
                     self.retire(group)
                 self.show()
@@ -217,9 +228,26 @@ class Members:
                     one = jax.tree.map(lambda leaf: leaf[None], run.carry)
                     chunk.carry = lockstep.placed(chunk.carry, np.array([place]), one)
                     status, epoch = int(run.carry.status), int(run.carry.epoch)
-            self.endings[number] = stop or ended(status, epoch, best_epoch, self.limits)
+            self.endings[number] = stop or ended(status, epoch, best_epoch, self.limits_of(number))
             if self.endings[number] is not None:
                 chunk.limit[place] = 0
+
+    def ask(self, chunks: list[Chunk]) -> None:
+        """Ends the members that the hook wants ended."""
+        if self.hook is None or not self.running():
+            return
+        column = self.ready.column
+        scores = {
+            number: np.array([row[column] for row in self.books[number].records.values])
+            for number, stop in enumerate(self.endings)
+            if stop is None
+        }
+        chosen = chosen_by_hook(self.hook(dict(scores)), list(scores))
+        for chunk in chunks:
+            for place, number in enumerate(chunk.numbers.tolist()):
+                if number in chosen:
+                    self.endings[number] = ending("hook", epochs=len(scores[number]))
+                    chunk.limit[place] = 0
 
     def retire(self, group: Group) -> None:
         """Moves the members that go on together, if that makes a chunk fewer."""
@@ -243,7 +271,7 @@ class Members:
             plan=self.plan(number),
             key=self.keys[number],
             sets=lockstep.own_sets(self.ready.sets, share),
-            limits=self.limits,
+            limits=self.limits_of(number),
             carry=carry,
             records=book.records,
             progress=Silent(),

@@ -49,12 +49,16 @@ def check_numbers(*, epochs: int, batch_size: int, patience: int | None, min_del
         ValueError: one is out of range.
         TypeError: one is not a number.
     """
-    counts = {"epochs": epochs, "batch_size": batch_size, "patience": 1 if patience is None else patience}
+    check_counts(epochs=epochs, batch_size=batch_size, patience=1 if patience is None else patience)
+    checks.non_negative(min_delta=min_delta)
+
+
+def check_counts(**counts: Any) -> None:
+    """Raises ValueError or TypeError unless each is a whole number ≥ 1 that fits into int32."""
     for name, count in counts.items():
         checks.whole(1, **{name: count})
         if count > NEVER:
             raise ValueError(f"{name} must be below 2³¹, got {count}.")
-    checks.non_negative(min_delta=min_delta)
 
 
 def prepare(

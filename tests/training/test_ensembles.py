@@ -321,6 +321,76 @@ def test_other_numbers_compile_nothing(compilations):
     assert compilations() == before > 0
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_hook_ends_members_and_the_others_go_on_as_without_it(at_once, monkeypatch):
+    params, data = starts(), table()
+    rates = optimisers.stack(optimisers.adam, learning_rate=np.geomspace(1e-3, 0.1, COUNT).tolist())
+    words = WORDS | {"epochs": 9, "members_at_once": at_once, "validation": 0.3}
+    whole = fit_ensemble(REGRESSION, rates, params, data, **words)
+    made, advance = [], member_loop.lockstep.advance
+    monkeypatch.setattr(member_loop.lockstep, "advance", lambda *a: made.append(a) or advance(*a))
+    ends, told = {0: 2, 4: 3, 3: 3}, []
+
+    def hook(scores):
+        told.append(scores)
+        return [number for number, own in scores.items() if len(own) == ends.get(number)]
+
+    found = fit_ensemble(REGRESSION, rates, params, data, hook=hook, **words)
+    assert [sorted(scores) for scores in told] == [[0, 1, 2, 3, 4]] * 2 + [[1, 2, 3, 4]] + [[1, 2]] * 5
+    assert len(made) == {1: 5 * 2 + 4 + 2 * 6, 2: 3 * 2 + 2 + 1 * 6}[at_once]  # those that ended cost nothing more
+    same = np.testing.assert_array_equal if at_once == 1 else partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+    for number, (one, other) in enumerate(zip(found.members, whole.members, strict=True)):
+        epochs = ends.get(number, 9)
+        assert one.reason == ("hook" if number in ends else "epochs")
+        assert one.stop == (f"a hook ended the run after {epochs} epochs" if number in ends else "all 9 epochs done")
+        for part in ("loss", "validation_loss", "gradient_norm"):
+            assert len(getattr(one.history, part)) == epochs
+            same(getattr(one.history, part), getattr(other.history, part)[:epochs])
+        assert one.best_epoch == 1 + np.argmin(one.history.validation_loss)
+        assert one.best_score == one.history.validation_loss.min()
+        if number not in ends:
+            jax.tree.map(same, (one.params, one.best_params), (other.params, other.best_params))
+    last = told[-1]
+    assert {number: own.tolist() for number, own in last.items()} == {
+        number: found.members[number].history.validation_loss[:8].tolist() for number in (1, 2)
+    }
+
+
+def test_a_hook_sees_metrics_as_they_are():
+    """Not negated, though larger is better."""
+    told = []
+    words = WORDS | {"metrics": ["accuracy"], "monitor": "accuracy", "hook": lambda scores: told.append(scores) or ()}
+    found = fit_ensemble(CLASSES, optimisers.adam(1e-2), starts(), table(classes=True), **words)
+    assert len(told) == WORDS["epochs"] - 1
+    for number, own in told[-1].items():
+        np.testing.assert_array_equal(own, found.members[number].history.metrics["accuracy"][:-1])
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "message"),
+    [
+        ([1, 7], ValueError, "hook returned member 7, which is not running; those that are: 0, 1, 2, 3, 4"),
+        (None, TypeError, r"hook must return the numbers of the members to end, .* got None"),
+        ([0.5], TypeError, r"hook must return the numbers .* got \[0.5\]"),
+    ],
+)
+def test_what_a_hook_returns_is_checked(told, error, message):
+    with pytest.raises(error, match=message):
+        fit_ensemble(REGRESSION, optimisers.adam(1e-2), starts(), table(), hook=lambda scores: told, **WORDS)
+
+
+def test_each_member_has_its_own_number_of_epochs():
+    params, data = starts(), table()
+    epochs = [3, 1, 7, 3, 2]
+    words = WORDS | {"epochs": np.array(epochs), "members_at_once": 2}
+    found = fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, **words)
+    for i, own in enumerate(epochs):
+        words = WORDS | {"epochs": own}
+        assert_same(
+            found.members[i], fit(REGRESSION, optimisers.adam(1e-2), member(params, i), data, key=KEYS[i], **words)
+        )
+
+
 @pytest.mark.usefixtures("in_the_foreground")
 def test_an_interrupt_keeps_what_was_learnt(monkeypatch):
     monkeypatch.setattr(host_loop, "CALL_SECONDS", 0.0)  # one epoch a call
@@ -380,6 +450,9 @@ BAD = [
     ({"weights": np.zeros((5, ROWS))}, r"weights\[0\] is 0 in every row"),
     ({"members_at_once": 0}, "members_at_once must be a whole number ≥ 1"),
     ({"epochs": 0}, "epochs must be a whole number ≥ 1"),
+    ({"epochs": [1, 1, 0, 1, 1]}, r"epochs\[2\] must be a whole number ≥ 1, got 0"),
+    ({"epochs": [1, 1, 2**31, 1, 1]}, r"epochs\[2\] must be below 2³¹"),
+    ({"epochs": [3, 3]}, "There are 5 members by params, but 2 in epochs"),
     ({"metrics": [lambda outputs, targets, weight: float(np.asarray(outputs).mean())]}, "cannot be traced by JAX"),
 ]  # fmt: skip
 
@@ -393,7 +466,11 @@ def test_bad_input_is_named(words, message):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [({"key": 3}, "key must be a PRNG key"), ({"optimiser": "adam"}, "optimiser must have init and update")],
+    [
+        ({"key": 3}, "key must be a PRNG key"),
+        ({"optimiser": "adam"}, "optimiser must have init and update"),
+        ({"epochs": np.array([1, 1, 2.5, 1, 1])}, r"epochs\[0\] must be a whole number"),
+    ],
 )
 def test_the_wrong_type_is_named(words, message):
     arguments = {"objective": REGRESSION, "optimiser": optimisers.adam(1e-2), "params": starts(), "data": table()}
