@@ -10,6 +10,7 @@ form is compiled by itself.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -42,6 +43,7 @@ def train_many(
     *,
     metric: str | None = None,
     hook: Hook | None = None,
+    finished: Callable[[int, Trained], Any] | None = None,
     progress: bool = False,
     **settings: Any,
 ) -> list[Trained]:
@@ -52,6 +54,7 @@ def train_many(
         metric: as for `network.train`, for all.
         hook: called between two calls of a program with the scores of each network that is running, by the number of
             its job, (epochs,); networks whose numbers it returns end. See `training.fit_ensemble`.
+        finished: called with the number of each job whose network has ended, and its result.
         progress: whether to print progress on standard error.
         **settings: further arguments of `training.fit_ensemble`.
 
@@ -78,7 +81,8 @@ def train_many(
             [networks[i] for i in numbers],
             metrics=followed,
             monitor=None if metric == "loss" else metric,
-            **({} if hook is None else {"hook": _renumbered(hook, numbers)}),
+            hook=None if hook is None else _renumbered(hook, numbers),
+            finished=None if finished is None else partial(_report, finished, numbers, jobs, networks),
             progress=progress,
             **settings,
         )
@@ -115,7 +119,7 @@ def _fit(jobs: Sequence[Job], networks: Sequence[Network], **settings: Any) -> t
         [made.optimiser for made in networks],
         jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *(n.params for n in networks)),
         data,
-        epochs=recipe.epochs,
+        epochs=[job.recipe.epochs for job in jobs],
         batch_size=recipe.batch_size,
         key=jax.numpy.stack([made.key for made in networks]),
         rows=rows,
@@ -123,6 +127,12 @@ def _fit(jobs: Sequence[Job], networks: Sequence[Network], **settings: Any) -> t
         patience=recipe.patience or None,
         **settings,
     )
+
+
+def _report(finished: Any, numbers: Sequence[int], jobs: Any, networks: Any, member: int, fit: training.Fit) -> None:
+    """Reports a member of one form that has ended, by the number of its job."""
+    number = numbers[member]
+    finished(number, trained(networks[number], jobs[number].rows, fit))
 
 
 def _renumbered(hook: Hook, numbers: Sequence[int]) -> Hook:

@@ -27,7 +27,7 @@ from jaxnn.training.member_arguments import (
     stacked,
     weights_of_rows,
 )
-from jaxnn.training.member_loop import Hook, Members
+from jaxnn.training.member_loop import Finished, Hook, Members
 from jaxnn.training.preparation import NEVER, check_numbers, prepare
 from jaxnn.training.progress import reporter
 from jaxnn.types import OptimiserLike, Params
@@ -67,6 +67,7 @@ def fit_ensemble(
     class_weight_on_validation: bool = True,
     members_at_once: int | None = None,
     hook: Hook | None = None,
+    finished: Finished | None = None,
     progress: bool = True,
 ) -> EnsembleFit:
     """Trains many networks of one shape at once: seeds, hyperparameters, folds or bootstrap samples.
@@ -109,7 +110,9 @@ def fit_ensemble(
         hook: called after each epoch with the scores so far of the members that have not ended, as in
             `hook({0: scores, 3: scores})`, each an array (epochs finished,) of the monitored column of its history. It
             returns the numbers of the members to end now, which keep what they have learnt; [] for none. A member that
-            repeats an epoch after divergence is behind the others by as much.
+            repeats an epoch after divergence is behind the others by as much, as is one that begins when another ended.
+        finished: called as `finished(0, fit)` with each member's number and `Fit` when it has ended, so that it can be
+            kept while others go on. Not called for those that a signal ended.
         progress: whether to print progress on standard error.
 
     Returns:
@@ -182,6 +185,7 @@ def fit_ensemble(
         at_once=members_at_once,
         progress=reporter(progress, int(own_epochs.max())),
         hook=hook,
+        finished=finished,
     )
     structure.watch(members.plan(np.arange(1)), stacklevel=2)
     members.check_memory()

@@ -1,4 +1,7 @@
-"""The host's part of `fit_ensemble`: members in chunks, a chunk for every core, and what happens between two calls."""
+"""The host's part of `fit_ensemble`: members in chunks, a chunk for every core, and what happens between two calls.
+
+As many members as the cores have room for are trained at a time; the others wait until some have ended.
+"""
 
 import math
 import time
@@ -31,6 +34,7 @@ COPIES = 3  # of a member's state that may exist at a time
 
 
 Hook = Callable[[dict[int, np.ndarray]], Iterable[int]]  # scores so far by member -> the members to end now
+Finished = Callable[[int, Fit], Any]  # a member that has ended, and its result
 
 
 class Book(NamedTuple):
@@ -62,7 +66,8 @@ class Group:
 
     numbers: np.ndarray  # (members,), the number of each
     carry: Carry  # of all, as of when the chunks were made
-    at_once: int
+    at_once: int  # members in a chunk
+    waiting: np.ndarray  # the places of members that have not begun
     chunks: list[Chunk] = field(default_factory=list)
 
 
@@ -83,6 +88,8 @@ class Members:
     at_once: int | None
     progress: Progress
     hook: Hook | None = None
+    finished: Finished | None = None
+    fits: dict[int, Fit] = field(default_factory=dict)  # of members that have ended
     books: list[Book] = field(init=False)
     endings: list[Ending | None] = field(init=False)
     began: float = field(default_factory=time.monotonic)
@@ -141,8 +148,8 @@ class Members:
             params = jax.tree.map(lambda leaf, numbers=numbers: leaf[numbers], self.params)
             carry = lockstep.start(self.axes, self.plan(numbers), params, self.keys[numbers])
             at_once = min(self.at_once or _fitting(carry.train, len(numbers)), len(numbers))
-            group = Group(numbers, carry, at_once)
-            self.divide(group, np.arange(len(numbers)))
+            group = Group(numbers, carry, at_once, np.arange(len(numbers)))
+            self.retire(group)
             found.append(group)
         return found
 
@@ -189,6 +196,8 @@ class Members:
                     epochs = paced(epochs, time.monotonic() - call_began, epochs if first else None, most=RECORDS)
                 first = False
                 self.ask(chunks)
+                for chunk in chunks:
+                    self.conclude(chunk)
                 for group in groups:
                     self.retire(group)
                 self.show()
@@ -237,10 +246,9 @@ class Members:
         if self.hook is None or not self.running():
             return
         column = self.ready.column
+        begun = [number for chunk in chunks for number in chunk.numbers.tolist() if self.endings[number] is None]
         scores = {
-            number: np.array([row[column] for row in self.books[number].records.values])
-            for number, stop in enumerate(self.endings)
-            if stop is None
+            number: np.array([row[column] for row in self.books[number].records.values]) for number in sorted(begun)
         }
         chosen = chosen_by_hook(self.hook(dict(scores)), list(scores))
         for chunk in chunks:
@@ -249,10 +257,27 @@ class Members:
                     self.endings[number] = ending("hook", epochs=len(scores[number]))
                     chunk.limit[place] = 0
 
+    def conclude(self, chunk: Chunk) -> None:
+        """Keeps the results of a chunk's members that have just ended."""
+        for place, number in enumerate(chunk.numbers.tolist()):
+            stop = self.endings[number]
+            if stop is not None and number not in self.fits:
+                self.fits[number] = result(self.run(number, lockstep.taken(chunk.carry, place)), stop)
+                if self.finished is not None:
+                    self.finished(number, self.fits[number])
+
     def retire(self, group: Group) -> None:
-        """Moves the members that go on together, if that makes a chunk fewer."""
-        on = np.array([place for place, number in enumerate(group.numbers) if self.endings[number] is None], int)
-        if math.ceil(len(on) / group.at_once) < len(group.chunks):
+        """Lets members that wait take the places of those that have ended, or moves together those that go on.
+
+        Moving costs a little, so members wait until half a chunk is free.
+        """
+        active = [place for chunk in group.chunks for place in chunk.places[: len(chunk.numbers)].tolist()]
+        on = np.array([place for place in active if self.endings[group.numbers[place]] is None], int)
+        room = group.at_once * workers.count() - len(on)
+        if len(group.waiting) and room >= math.ceil(group.at_once / 2):
+            begin, group.waiting = group.waiting[:room], group.waiting[room:]
+            self.divide(group, np.concatenate([on, begin]))
+        elif math.ceil(len(on) / group.at_once) < len(group.chunks):
             self.divide(group, on)
 
     def show(self) -> None:
@@ -284,17 +309,15 @@ class Members:
         )
 
     def result(self, groups: list[Group]) -> tuple[Fit, ...]:
-        """The result of each member."""
-        fits: dict[int, Fit] = {}
+        """The result of each member; those that have not ended were interrupted."""
         for group in groups:
             self.collect(group)
             for place, number in enumerate(group.numbers.tolist()):
-                run = self.run(number, lockstep.taken(group.carry, place))
-                stop = self.endings[number]
-                if stop is None:
+                if number not in self.fits:
+                    run = self.run(number, lockstep.taken(group.carry, place))
                     stop = ending("interrupted", signal=self.interrupted, epochs=int(run.carry.epoch))
-                fits[number] = result(run, stop)
-        return tuple(fits[number] for number in range(len(fits)))
+                    self.fits[number] = result(run, stop)
+        return tuple(self.fits[number] for number in range(len(self.fits)))
 
 
 def _fitting(train: Any, count: int) -> int:
