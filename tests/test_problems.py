@@ -103,6 +103,21 @@ def test_probabilities_are_those_of_the_largest_outputs():
     assert PROBLEMS["numbers"].probabilities is None
 
 
+def test_an_ensembles_outputs_mean_the_weighted_mean_of_what_is_averaged(problem, fitted):
+    outputs = np.random.default_rng(0).normal(size=(2, N, problem.n_outputs(fitted)))
+    members = [(0.25, fitted, outputs[0]), (0.75, fitted, outputs[1])]
+    for own in (fitted, None):
+        mixed = problem.mixture(own, ((share, own and each, raw) for share, each, raw in members))
+        expected = 0.25 * problem.averaged(own, outputs[0]) + 0.75 * problem.averaged(own, outputs[1])
+        assert mixed.shape == outputs.shape[1:]
+        np.testing.assert_allclose(problem.averaged(own, mixed), expected, rtol=1e-13)
+        np.testing.assert_allclose(
+            problem.averaged(own, problem.mixture(own, [(1.0, own, outputs[0])])),
+            problem.averaged(own, outputs[0]),
+            rtol=1e-13,
+        )
+
+
 def test_what_went_astray_has_metrics_without_a_warning(problem, fitted):
     targets = problem.as_targets(fitted.targets(TARGETS[problem.name]), np.float32)
     outputs = np.full((N, problem.n_outputs(fitted)), 1e300)

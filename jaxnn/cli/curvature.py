@@ -85,10 +85,16 @@ def run(options: Any) -> int:
 
     from jaxnn import experiments, files, plots, training
     from jaxnn.cli import cache, outputs
+    from jaxnn.wording import counted
 
     outputs.check(options, reads={"MODEL": options.model, "DATA": options.data})
     with jax.enable_x64(True):  # small eigenvalues are differences of large numbers
         model = training.load(options.model)
+        if isinstance(model, training.Ensemble):
+            raise ValueError(
+                f"{options.model} holds an ensemble of {counted(len(model.models), 'network')}; curvature takes one:"
+                " write one of its models to a file of its own with training.save, and give that."
+            )
         if model.preprocessing is None:
             raise ValueError(
                 f"{options.model} was saved without preprocessing, so it cannot read raw tables: train the model with"

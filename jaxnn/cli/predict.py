@@ -21,7 +21,9 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn predict`."""
-    parser.add_argument("model", metavar="MODEL", help="file written by `jaxnn train --out`")
+    parser.add_argument(
+        "model", metavar="MODEL", help="file written by `jaxnn train --out` or by training.save: a model or an ensemble"
+    )
     parser.add_argument("table", metavar="TABLE", help="file or data set to predict")
     parser.add_argument("--out", metavar="FILE", help="write here instead of to standard output")
     parser.add_argument("--probabilities", action="store_true", help="also write the probability of each class")

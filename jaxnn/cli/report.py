@@ -33,6 +33,25 @@ def network(sizes: Sequence[int], activation: Sequence[str], problem: str | None
     table(("layer", "activation", "shape", "parameters"), [*rows, ("total", "", "", f"{total:,}")], left=2)
 
 
+def ensemble(model: Any) -> None:
+    """Prints the networks of an ensemble: layers, share in the mean, and parameters of each."""
+    total, rows, parameters = sum(model.weights), [], 0
+    for k, (config, weight) in enumerate(zip(model.config["models"], model.weights, strict=True)):
+        sizes, given = config["sizes"], config["activation"]
+        names = given if isinstance(given, list) else [given] * (len(sizes) - 2)
+        activation = names[0] if len(set(names)) == 1 else ", ".join(names)
+        own = sum((n_in + config["bias"]) * n_out for n_in, n_out in pairwise(sizes))
+        parameters += own
+        rows.append((f"{k + 1}", "-".join(map(str, sizes)), activation, f"{weight / total:.4f}", f"{own:,}"))
+    architectures = len({(layers, activation, own) for _, layers, activation, _, own in rows})
+    fact("ensemble", f"{counted(len(rows), 'network')} of {counted(architectures, 'architecture')}")
+    preprocessings = len({one.preprocessing for one in model.models})
+    if preprocessings > 1:
+        fact("preprocessing", f"{preprocessings} different ones among the networks, such as one for each fold")
+    last = ("total", "", "", "", f"{parameters:,}")
+    table(("network", "layers", "activation", "weight", "parameters"), [*rows, last], left=3)
+
+
 def scores(rows: Mapping[str, Mapping[str, float]]) -> None:
     """Prints metrics, one line per part or model."""
     names = list(next(iter(rows.values())))

@@ -10,7 +10,9 @@ EXAMPLE = "example:\n  jaxnn show digits.safetensors"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn show`."""
-    parser.add_argument("model", metavar="MODEL", help="file written by `jaxnn train --out`")
+    parser.add_argument(
+        "model", metavar="MODEL", help="file written by `jaxnn train --out` or by training.save: a model or an ensemble"
+    )
 
 
 def run(options: Any) -> int:
@@ -27,6 +29,11 @@ def run(options: Any) -> int:
         report.columns(model.preprocessing)
     print()
     config = model.config
+    if isinstance(model, training.Ensemble):
+        report.ensemble(model)
+        print()
+        report.about(config["about"])
+        return 0
     names = config["activation"]
     activation = names if isinstance(names, list) else [names] * (len(config["sizes"]) - 2)
     report.network(config["sizes"], activation, config["problem"], bias=config["bias"])

@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxnn import mlp, preprocessing, training
 from jaxnn.cli import main
 
 FAST = ("--hidden", "4", "--epochs", "3", "--batch-size", "16")
@@ -80,4 +82,20 @@ def model(patients, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "stroke.safetensors"
     argv = ["train", patients, "--target", "stroke", "--drop", "id", "cost", "--out", path, "--quiet", *FAST]
     assert main([str(word) for word in argv]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def ensemble(model, tmp_path_factory):
+    """That network and a linear one with a preprocessing of its own, in one file."""
+    path = tmp_path_factory.mktemp("ensemble") / "two.safetensors"
+    first = training.load(model)
+    rows = rows_of_patients()
+    rng = np.random.default_rng(0)
+    own = preprocessing.fit(rows, "stroke", drop=("id", "cost"), rows=np.arange(30))
+    n_in = len(own.input_names)
+    params = (mlp.Layer(jnp.asarray(rng.normal(size=(n_in, 2)), jnp.float32), jnp.zeros(2, jnp.float32)),)
+    second = training.Model(params, {"sizes": [n_in, 2]}, own)
+    whole = training.Ensemble((first, second), (3, 1), first.preprocessing, {"folds": 2, "seed": 0})
+    training.save(path, whole)
     return path

@@ -131,3 +131,8 @@ def test_what_is_wrong_is_told_in_one_line(refused, model, patients, tmp_path, m
     assert "use a smaller model" in refused("curvature", model, patients)
     monkeypatch.setattr(budget, "machine_memory", lambda: 180_000)
     assert "give --rows " in refused("curvature", model, patients)
+
+
+def test_an_ensemble_has_no_curvature(refused, ensemble, patients):
+    told = refused("curvature", ensemble, patients)
+    assert f"{ensemble} holds an ensemble of 2 networks; curvature takes one: write one of its models" in told

@@ -33,6 +33,18 @@ def test_probabilities_are_the_models_own(run, model, patients):
     assert np.array_equal(np.array([row[1:] for row in rows], float), expected)
 
 
+def test_an_ensemble_predicts_like_a_model(run, ensemble, patients):
+    result = run("predict", ensemble, patients, "--probabilities")
+    header, rows = read_csv(result.out)
+    whole, table = training.load(ensemble), data.read_table(patients)
+    each = [member.predict_probabilities(table) for member in whole.models]
+    assert header == ["prediction", "probability of ill", "probability of well"]
+    np.testing.assert_allclose(np.array([row[1:] for row in rows], float), (3 * each[0] + each[1]) / 4, rtol=1e-13)
+    assert [row[0] for row in rows] == list(whole.predict(table))
+    right = np.mean(whole.predict(table) == np.array(rows_of_patients()["stroke"]))
+    assert result.err.startswith(f"60 rows: accuracy {right:.4f}, log loss ")
+
+
 def test_a_table_without_the_target(run, model, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text(as_csv({name: values for name, values in rows_of_patients(5).items() if name != "stroke"}))
@@ -99,3 +111,17 @@ def test_show_bears_any_notes(run, model, about):
     loaded = training.load(model)
     training.save("m.safetensors", loaded._replace(config=dict(loaded.config) | {"about": about}))
     assert run("show", "m.safetensors").status == 0
+
+
+def test_show_tells_what_an_ensemble_is(run, ensemble):
+    result = run("show", ensemble)
+    assert (result.status, result.err) == (0, "")
+    told = [" ".join(line.split()) for line in result.out.splitlines()]
+    sizes = ["-".join(map(str, model.config["sizes"])) for model in training.load(ensemble).models]
+    assert "ensemble 2 networks of 2 architectures" in told
+    assert "preprocessing 2 different ones among the networks, such as one for each fold" in told
+    (first,) = (line for line in told if line.startswith(f"1 {sizes[0]} relu 0.7500 "))
+    (second,) = (line for line in told if line.startswith(f"2 {sizes[1]} 0.2500 "))
+    assert f"total {int(first.split()[-1]) + int(second.split()[-1])}" in told
+    assert "problem classes: stroke is one of 2: ill, well" in told
+    assert told[-2:] == ["folds 2", "seed 0"]
