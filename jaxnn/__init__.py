@@ -31,6 +31,7 @@ ROOMS = (
     "plots",
     "preprocessing",
     "schedules",
+    "search",
     "training",
     "tree",
     "types",

@@ -1,0 +1,22 @@
+"""Hyperparameter search, its parts: where to search, when to stop a trial, what is recorded, and what mattered.
+
+space        distributions, the default space around suitable defaults, the draw of each trial, grids
+halving      successive halving by ASHA's rule
+trials       the file of trials, which survives a kill
+importance   the share of the scores' variance that each hyperparameter explains
+"""
+
+from jaxnn.search.distributions import Choice, LogUniform, Uniform
+from jaxnn.search.halving import promoted, rungs
+from jaxnn.search.space import around, draw, grid
+
+__all__ = [
+    "Choice",
+    "LogUniform",
+    "Uniform",
+    "around",
+    "draw",
+    "grid",
+    "promoted",
+    "rungs",
+]
