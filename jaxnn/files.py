@@ -1,7 +1,8 @@
 """Files that are whole or not there: every file that the package writes is written here.
 
 A write goes to a temporary file in the same folder, reaches the disk (fsync), and then takes the name in one step
-(rename), so that a crash, a kill or a full disk leaves the earlier file as it was.
+(rename), so that a crash, a kill or a full disk leaves the earlier file as it was. A file that grows by lines gets each
+in one write at its end, so that only its last line can be torn, and only by a crash within that write.
 
 References: for the order fsync, rename, fsync of the folder: Pillai et al., "All File Systems Are Not Created Equal",
 OSDI 2014.
@@ -56,6 +57,41 @@ def write(path: PathLike, content: str | bytes | bytearray) -> None:
             f"Cannot save ({error.strerror}); no file was damaged. Make room or choose another place",
             str(path),
         ) from error
+
+
+def append_line(path: PathLike, line: str) -> None:
+    """Adds a line to a file that is there; when this returns, it is on the disk.
+
+    The line and its end are one write at the end of the file (O_APPEND), so a kill before or after it leaves whole
+    lines, and lines of several processes do not mix. A line that a crash tore has no end.
+
+    Args:
+        path: an existing file. A link is followed.
+        line: without a line break; written as UTF-8.
+
+    Raises:
+        ValueError: the line has a line break.
+        OSError: the system refuses; the file is as it was.
+    """
+    if "\n" in line or "\r" in line:
+        raise ValueError(f"A line to be appended must have no line break, got {line!r}.")
+    content = line.encode() + b"\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+    try:
+        before = os.fstat(descriptor).st_size
+        try:
+            if os.write(descriptor, content) < len(content):  # the disk is full
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        except OSError as error:
+            os.ftruncate(descriptor, before)
+            raise OSError(
+                error.errno,
+                f"Cannot add a line ({error.strerror}); no line was damaged. Make room and resume",
+                str(path),
+            ) from error
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

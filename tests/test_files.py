@@ -215,3 +215,50 @@ def test_every_writer_leaves_the_earlier_file_where_the_disk_is_full(tmp_path, m
         write(path)
     assert path.read_bytes() == b"earlier"
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_line_is_added_at_the_end_through_a_link(tmp_path):
+    path, link = tmp_path / "lines", tmp_path / "link"
+    path.write_bytes(b"one\n")
+    link.symlink_to(path)
+    files.append_line(link, "zwei ☺")
+    assert path.read_bytes() == "one\nzwei ☺\n".encode()
+
+
+@pytest.mark.parametrize("step", ["write", "fsync"])
+def test_a_line_that_cannot_be_added_leaves_the_file_as_it_was(file, monkeypatch, step):
+    whole_write = os.write
+
+    def half(descriptor, content):
+        return whole_write(descriptor, content[: len(content) // 2])
+
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, step, half if step == "write" else fail)
+    with pytest.raises(OSError, match=r"Cannot add a line \(No space left on device\); no line was damaged"):
+        files.append_line(file, "a line")
+    assert file.read_bytes() == b"earlier"
+
+
+def test_a_line_has_no_break_and_a_file_to_be_in(file):
+    for text in ("two\nlines", "two\rlines"):
+        with pytest.raises(ValueError, match="must have no line break"):
+            files.append_line(file, text)
+    with pytest.raises(FileNotFoundError):
+        files.append_line(file.with_name("none"), "a line")
+    assert os.listdir(file.parent) == [file.name]
+
+
+def test_lines_of_several_threads_do_not_mix(tmp_path):
+    path = tmp_path / "lines"
+    path.touch()
+    texts = [f"{letter}" * 5000 for letter in "abcdef"]
+    threads = [
+        threading.Thread(target=lambda text=text: [files.append_line(path, text) for _ in range(5)]) for text in texts
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(path.read_text().splitlines()) == sorted(texts * 5)
