@@ -8,17 +8,20 @@ importance   the share of the scores' variance that each hyperparameter explains
 
 from jaxnn.search.distributions import Choice, LogUniform, Uniform
 from jaxnn.search.halving import promoted, rungs
+from jaxnn.search.importance import Importance, importance
 from jaxnn.search.space import around, draw, grid
 from jaxnn.search.trials import Trial
 
 __all__ = [
     "Choice",
+    "Importance",
     "LogUniform",
     "Trial",
     "Uniform",
     "around",
     "draw",
     "grid",
+    "importance",
     "promoted",
     "rungs",
 ]
