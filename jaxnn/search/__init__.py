@@ -9,6 +9,7 @@ importance   the share of the scores' variance that each hyperparameter explains
 from jaxnn.search.distributions import Choice, LogUniform, Uniform
 from jaxnn.search.halving import promoted, rungs
 from jaxnn.search.importance import Importance, importance
+from jaxnn.search.search import Search, sweep, tune
 from jaxnn.search.space import around, draw, grid
 from jaxnn.search.trials import Trial
 
@@ -16,6 +17,7 @@ __all__ = [
     "Choice",
     "Importance",
     "LogUniform",
+    "Search",
     "Trial",
     "Uniform",
     "around",
@@ -24,4 +26,6 @@ __all__ = [
     "importance",
     "promoted",
     "rungs",
+    "sweep",
+    "tune",
 ]

@@ -1,0 +1,97 @@
+"""Runs trials side by side, and reports each as soon as all its networks have ended."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxnn import training
+from jaxnn.experiments.many import train_many
+from jaxnn.experiments.network import Trained
+from jaxnn.search.judge import Judge
+from jaxnn.search.task import Task
+from jaxnn.search.trials import Trial
+
+Report = Callable[[Trial, list[Trained]], Any]
+
+
+def run_trials(
+    task: Task, settings: Mapping[int, Mapping[str, Any]], report: Report, *, judge: Judge | None = None
+) -> str | None:
+    """Trains the networks of all trials as few programs.
+
+    Args:
+        task: what they have in common.
+        settings: the choices of each trial, by its number.
+        report: called with each trial that ended, and its networks; not with those that a signal or the time ended.
+        judge: ends trials early; None to train all to their end.
+
+    Returns:
+        The signal that ended the run, "SIGINT" or "SIGTERM"; or None.
+
+    Raises:
+        ValueError: choices do not exist or do not suit each other, or a network needs more memory than there is.
+    """
+    jobs, numbers = [], []
+    for number, choices in settings.items():
+        own = task.jobs(choices)
+        jobs += own
+        numbers += [number] * len(own)
+    jobs_of = {number: [job for job, owner in enumerate(numbers) if owner == number] for number in settings}
+    trained: dict[int, Trained] = {}
+    began = time.monotonic()
+    if judge is not None:
+        judge.begin(jobs_of)
+
+    def finished(job: int, result: Trained) -> None:
+        trained[job] = result
+        number = numbers[job]
+        if judge is not None:
+            judge.note(job, monitored(task, result.fit))
+        if all(each in trained for each in jobs_of[number]):
+            stop = "finished" if judge is None else judge.ended.get(number, "finished")
+            if stop != "interrupted":
+                own = [trained[each] for each in jobs_of[number]]
+                seconds = round(time.monotonic() - began, 3)
+                report(as_trial(task, number, settings[number], own, stop, judge, seconds), own)
+
+    results = train_many(jobs, metric=task.metric, hook=judge, finished=finished, **task.settings)
+    return next((each.fit.interrupted for each in results if each.fit.interrupted), None)
+
+
+def monitored(task: Task, fit: training.Fit) -> np.ndarray:
+    """The scores of a network's epochs."""
+    history = fit.history
+    return np.asarray(history.validation_loss if task.metric == "loss" else history.metrics[task.metric])
+
+
+def as_trial(
+    task: Task,
+    number: int,
+    choices: Mapping[str, Any],
+    trained: Sequence[Trained],
+    stop: str,
+    judge: Judge | None,
+    seconds: float,
+) -> Trial:
+    """What is recorded of a trial."""
+    fits = [each.fit for each in trained]
+    diverged = any(fit.reason in ("diverged", "not_finite_at_start") or not fit.best_epoch for fit in fits)
+
+    def at_best(name: str) -> float:
+        """The mean of a metric over the networks, each at its best epoch."""
+        return float(
+            np.mean([fit.history.metrics[name][fit.best_epoch - 1] if fit.best_epoch else np.nan for fit in fits])
+        )
+
+    return Trial(
+        number=number,
+        choices=dict(choices),
+        scores=tuple(float(fit.best_score) if fit.best_epoch else float("nan") for fit in fits),
+        epochs=tuple(int(fit.best_epoch) for fit in fits),
+        rungs=() if judge is None else tuple(task.sign * score for score in judge.reached[number]),
+        metrics={name: at_best(name) for name in fits[0].history.metrics if name != task.metric},
+        stop="diverged" if diverged else stop,
+        seconds=seconds,
+    )
