@@ -3,7 +3,7 @@
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxnn.cli import arguments
@@ -40,13 +40,36 @@ examples:
   jaxnn train patients.csv --target stroke --drop id --out stroke.safetensors --plot stroke.png
   jaxnn train houses.csv --target price --category zip --missing unknown --decimal comma"""
 
+# Options that say how to read the columns, as `experiments.source` takes them.
+COLUMNS = ("target", "problem", "drop", "category", "number", "decimal", "missing", "weight")
 LEARNT_NOTHING = 1  # the exit status
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `jaxnn train`."""
     parser.add_argument("data", metavar="DATA", help="file or data set to train on")
-    add = parser.add_argument_group("the data").add_argument
+    add_data(parser)
+    add_recipe(parser)
+    parser.add_argument(
+        "--metric",
+        type=arguments.name_from(("loss", *arguments.METRICS), "metric"),
+        default="loss",
+        metavar="NAME",
+        help=f"metric that decides which epoch is best (default: loss): {', '.join(arguments.METRICS)}",
+    )
+    arguments.add_seed(parser)
+    add = parser.add_argument_group("output").add_argument
+    add("--out", metavar="FILE", help="save the model here, such as model.safetensors")
+    add("--plot", metavar="FILE", help="save a picture of training and test results here (.png, .svg or .pdf)")
+    add("--history", metavar="FILE", help="write one line of JSON per epoch here")
+    add("--checkpoint", metavar="FOLDER", help="save checkpoints of the run here, from which --resume continues")
+    add("--resume", action="store_true", help="continue from the newest checkpoint in --checkpoint, if there is one")
+    add("--quiet", action="store_true", help="print only the final score")
+
+
+def add_data(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -> None:
+    """The options that say what the columns and rows of DATA are, but for those in `without`."""
+    add = _adder(parser, "the data", without)
     add("--target", metavar="COLUMN", help="column to predict (required for a file)")
     add(
         "--problem",
@@ -98,27 +121,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FRACTION",
         help="fraction of rows held out to test the trained network (default: 0.2)",
     )
-    _add_recipe(parser)
-    parser.add_argument(
-        "--metric",
-        type=arguments.name_from(("loss", *arguments.METRICS), "metric"),
-        default="loss",
-        metavar="NAME",
-        help=f"metric that decides which epoch is best (default: loss): {', '.join(arguments.METRICS)}",
-    )
-    arguments.add_seed(parser)
-    add = parser.add_argument_group("output").add_argument
-    add("--out", metavar="FILE", help="save the model here, such as model.safetensors")
-    add("--plot", metavar="FILE", help="save a picture of training and test results here (.png, .svg or .pdf)")
-    add("--history", metavar="FILE", help="write one line of JSON per epoch here")
-    add("--checkpoint", metavar="FOLDER", help="save checkpoints of the run here, from which --resume continues")
-    add("--resume", action="store_true", help="continue from the newest checkpoint in --checkpoint, if there is one")
-    add("--quiet", action="store_true", help="print only the final score")
 
 
-def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    """The options that say how to train. Each default is None, because the real one depends on the number of rows."""
-    add = parser.add_argument_group("the network and its training").add_argument
+def add_recipe(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -> None:
+    """The options that say how to train, but for those in `without`.
+
+    Each default is None, because the real one depends on the number of rows.
+    """
+    add = _adder(parser, "the network and its training", without)
     add(
         "--hidden",
         type=arguments.sizes,
@@ -180,6 +190,12 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _adder(parser: argparse.ArgumentParser, title: str, without: Sequence[str]) -> Callable[..., Any]:
+    """A function that adds an option to a new group, unless it is to be left out."""
+    group = parser.add_argument_group(title)
+    return lambda option, **words: None if option in without else group.add_argument(option, **words)
+
+
 def class_weight(text: str) -> str | dict[str, float]:
     """`balanced`, or a weight for each class named."""
     if text == "balanced":
@@ -204,12 +220,11 @@ def run(options: Any) -> int:
             "--no-class-weight-on-validation has no effect without class weights: add them, such as with"
             " --class-weight balanced."
         )
-    columns = ("target", "problem", "drop", "category", "number", "decimal", "missing", "weight")
     outcome = carry_out(
         options,
         _picture,
         reads={"DATA": options.data},
-        columns={name: getattr(options, name) for name in columns},
+        columns={name: getattr(options, name) for name in COLUMNS},
         recipe={name: getattr(options, name) for name in Recipe._fields if getattr(options, name) is not None},
         quiet=options.quiet,
         validation=options.validation,

@@ -157,7 +157,7 @@ def tune(
     Args:
         rows: as for `sweep`.
         recipe: as for `sweep`; what is given here is not searched.
-        seconds: > 0; a search takes this long, and as long as the defaults need. With `resume`, the seconds of this run.
+        seconds: > 0, of this run if it is resumed; a search takes this long, and as long as the defaults need.
         space: field of `Recipe` -> `Uniform`, `LogUniform` or `Choice`; None for `around` the defaults.
         max_trials: the number of trials after which the search ends; None for no limit.
         folds: as for `sweep`; "auto" for 5 folds below `FOLDS_BELOW` rows and one split for more.
