@@ -3,6 +3,9 @@
 scikit-learn's splitters say which rows; here they are chosen, checked, and read for networks. Every fold has its own
 preprocessing, fitted to its own training rows, so that nothing of a validation row reaches the network before.
 
+Networks that are trained on as many rows are one program. A number of folds therefore means folds with equally many
+training rows: where the rows cannot be shared out evenly, some folds leave out a row or two of their training rows.
+
 Reference: Stone, Cross-validatory choice and assessment of statistical predictions (1974).
 """
 
@@ -64,6 +67,8 @@ def folded(source: Source, folds: Any, *, test: float = 0.0, seed: int = 0) -> t
         groups = None if how.groups is None else _codes(how.groups, source.n_rows)
         kept, tested = _held_out(source.n_rows, test, seed, target, groups, how.ordered)
         pairs = _pairs(how, kept, target, groups, seed)
+        if groups is None and not how.ordered:
+            pairs = _of_equal_length(pairs, seed)
     elif hasattr(how, "split"):
         kept, tested = _held_out(source.n_rows, test, seed, target, None, False)
         labels = None if target is None else target[kept]
@@ -132,6 +137,13 @@ def _pairs(how: Folds, kept: np.ndarray, target: Any, groups: Any, seed: int) ->
             raise ValueError(f"{counted(len(kept), 'row')} cannot be split into {how.number} folds: {error}") from None
         found += [(kept[train], kept[held]) for train, held in parts]
     return found
+
+
+def _of_equal_length(pairs: list[tuple[np.ndarray, np.ndarray]], seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The folds with as many training rows as the one that has fewest; those left out are drawn at random."""
+    count = min(len(train) for train, _ in pairs)
+    rng = np.random.default_rng(seed)
+    return [(np.sort(rng.permutation(train)[:count]), held) for train, held in pairs]
 
 
 def _check_classes(labels: np.ndarray, folds: int) -> None:

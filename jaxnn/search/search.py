@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn import checks, training
+from jaxnn import checks, metrics, training
 from jaxnn.experiments.cross_validation import as_read_by, averaged
 from jaxnn.experiments.many import train_many
 from jaxnn.experiments.network import Trained
@@ -39,7 +39,7 @@ class Search(NamedTuple):
         metric: the score that trials were compared by.
         trials: all that ended, by number; with a file, those of earlier runs as well.
         best: the best of those that were trained to the end; None if there is none.
-        recipe: the whole recipe of the best.
+        recipes: the whole recipe of each trial.
         model: the mean of the best trial's networks as one model.
         scores: the metrics on the test rows: of `model`, and of the networks of the defaults if these were a trial and
             another is best. Empty without test rows.
@@ -52,11 +52,16 @@ class Search(NamedTuple):
     metric: str
     trials: tuple[Trial, ...]
     best: Trial | None
-    recipe: Recipe | None
+    recipes: tuple[Recipe, ...]
     model: training.Ensemble | None
     scores: dict[str, dict[str, float]]
     importance: tuple[Importance, ...]
     interrupted: str | None
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher score is better."""
+        return metrics.HIGHER_IS_BETTER.get(self.metric, False)
 
 
 def sweep(
@@ -272,7 +277,7 @@ class Book:
                 if len(test):
                     rows = as_read_by(mean.preprocessing, work.rows[0], work.source)
                     scores[name] = score(rows, mean.outputs(work.source.rows), test)
-        recipes = [work.recipe(trial.choices)._asdict() for trial in trials]
+        recipes = tuple(work.recipe(trial.choices) for trial in trials)
         judged = [trial.score if trial.stop in ("finished", "halved") else float("nan") for trial in trials]
         return Search(
             source=work.source,
@@ -280,9 +285,9 @@ class Book:
             metric=work.metric,
             trials=trials,
             best=best,
-            recipe=None if best is None else work.recipe(best.choices),
+            recipes=recipes,
             model=model,
             scores=scores,
-            importance=importance(recipes, judged, higher_is_better=work.higher_is_better),
+            importance=importance([each._asdict() for each in recipes], judged, higher_is_better=work.higher_is_better),
             interrupted=interrupted,
         )
