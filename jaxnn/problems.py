@@ -30,6 +30,9 @@ class Problem(NamedTuple):
         loss_name: the name of the loss as printed.
         output_activation: the name of the activation that turns raw outputs into predictions.
         metrics: the names in `metrics.HIGHER_IS_BETTER` that apply; the first is recorded in every training.
+        selection: the name in `metrics.HIGHER_IS_BETTER` by which members of an ensemble are selected, which is one
+            that changes with every member.
+        gain: the same score by its name in `scores`; lower is better.
         baselines: the simple models to compare with, by their names in `baselines.MODELS`.
         stratified: whether rows are split class by class; if so, classes can have weights.
         least_rows: the least number of validation or test rows for which the metrics are defined.
@@ -59,6 +62,8 @@ class Problem(NamedTuple):
     loss_name: str
     output_activation: str
     metrics: tuple[str, ...]
+    selection: str
+    gain: str
     baselines: tuple[str, ...]
     stratified: bool
     least_rows: int
@@ -136,6 +141,8 @@ CLASSES = Problem(
     loss_name="softmax cross-entropy",
     output_activation="softmax",
     metrics=("accuracy", "brier", "log_loss", "roc_auc", "top_k_accuracy"),
+    selection="log_loss",
+    gain="log loss",
     baselines=("logistic regression", "most frequent class"),
     stratified=True,
     least_rows=1,
@@ -206,6 +213,8 @@ NUMBERS = Problem(
     loss_name="squared error",
     output_activation="identity",
     metrics=("r2", "mae", "rmse"),
+    selection="rmse",
+    gain="RMSE",
     baselines=("ridge regression", "the mean"),
     stratified=False,
     least_rows=2,  # R² needs two

@@ -125,6 +125,28 @@ def recipe(rows: Any, chosen: Any) -> None:
     fact("training", f"{chosen.optimiser}, {settings}, at most {chosen.epochs} epochs{patience}")
 
 
+def members(count: int) -> None:
+    """Prints how many networks are trained, if there are several."""
+    if count:
+        fact("ensemble", f"{count} networks; the good ones, chosen on the validation rows, are averaged")
+
+
+def gain(outcome: Any) -> None:
+    """Prints what an ensemble gained over its best member, on each part and in the problem's first metric."""
+    if outcome.pack is None:
+        return
+    print()
+    counts = outcome.pack.counts
+    told = []
+    for part, own in outcome.scores.items():
+        name = outcome.rows.problem.gain
+        alone = outcome.best_member[f"{part}, best member"][name]
+        change = (own[name] - alone) / abs(alone) if alone else 0.0
+        told.append(f"{100 * change:+.1f} % {name} on the {part} rows")
+    chosen = f"{(counts > 0).sum()} of {len(counts)} networks selected"
+    fact("ensemble", f"{chosen}; against the best of them alone, {listed(told)}")
+
+
 def notes(fit: Any) -> None:
     """Prints the notes of the training on standard error."""
     for note in fit.notes:

@@ -57,6 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"metric that decides which epoch is best (default: loss): {', '.join(arguments.METRICS)}",
     )
+    parser.add_argument(
+        "--ensemble",
+        type=arguments.whole(2, 10_000),
+        default=0,
+        metavar="N",
+        help="train N networks that differ in seed, learning rate and weight decay, where these are not given, and "
+        "average the good ones, chosen on the validation rows",
+    )
     arguments.add_seed(parser)
     add = parser.add_argument_group("output").add_argument
     add("--out", metavar="FILE", help="save the model here, such as model.safetensors")
@@ -232,6 +240,7 @@ def run(options: Any) -> int:
         metric=options.metric,
         class_weight=options.class_weight,
         class_weight_on_validation=not options.no_class_weight_on_validation,
+        ensemble=options.ensemble,
         checkpoint=options.checkpoint,
         resume=options.resume,
         history_file=options.history,
@@ -275,6 +284,7 @@ def carry_out(
         if not quiet:
             report.data(source, rows, options.seed)
             report.recipe(rows, chosen)
+            report.members(settings.get("ensemble", 0))
             sys.stdout.flush()
 
     def tested(outcome: Any) -> None:
@@ -292,7 +302,8 @@ def carry_out(
         print(f"jaxnn: training did not complete one epoch, so no model was written: {outcome.stop}.", file=sys.stderr)
         return outcome
     if not quiet:
-        report.scores(outcome.scores | outcome.baselines)
+        report.scores({**outcome.scores, **outcome.best_member, **outcome.baselines})
+        report.gain(outcome)
     if options.plot is not None:
         plots.save(picture(outcome), options.plot)
     if not quiet:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from jaxnn import training
 from jaxnn.experiments.baselines import baselines
 from jaxnn.experiments.network import train
+from jaxnn.experiments.packs import Pack, train_pack
 from jaxnn.experiments.recipe import Recipe, check_memory, complete, weights_of_classes
 from jaxnn.experiments.rows import Rows, split_and_preprocess
 from jaxnn.experiments.scores import scores
@@ -33,6 +35,9 @@ class Outcome(NamedTuple):
             raw rows; empty if training did not complete one epoch.
         baselines: the metrics of simple models on the last of these parts; empty if there was no comparison.
         interrupted: the signal that ended the run, "SIGINT" or "SIGTERM"; or None.
+        pack: all members of an ensemble, and how often each was selected; None for a single network. `fit` is then that
+            of the best member, and `model` the mean of those selected.
+        best_member: the metrics of the best member alone, on the same parts as `scores`; empty for a single network.
     """
 
     source: Source
@@ -40,11 +45,13 @@ class Outcome(NamedTuple):
     recipe: Recipe
     seed: int
     fit: training.Fit
-    model: training.Model
+    model: training.Model | training.Ensemble
     outputs: np.ndarray
     scores: Scores
     baselines: Scores
     interrupted: str | None
+    pack: Pack | None = None
+    best_member: Mapping[str, dict[str, float]] = MappingProxyType({})
 
     @property
     def learnt(self) -> bool:
@@ -82,7 +89,8 @@ class Outcome(NamedTuple):
                 "best": self.fit.best_epoch,
             },
             "stop": self.fit.stop,
-            "metrics": self.scores,
+            "metrics": {**self.scores, **self.best_member},
+            **({} if self.pack is None else {"ensemble": f"{(self.pack.counts > 0).sum()} of {len(self.pack.counts)}"}),
         }
 
 
@@ -117,6 +125,7 @@ def run(
     metric: str = "loss",
     class_weight: str | Mapping[Any, float] | None = None,
     class_weight_on_validation: bool = True,
+    ensemble: int = 0,
     seed: int = 0,
     compare: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -142,6 +151,8 @@ def run(
         metric: what decides which epoch is best: "loss" or a name in `metrics.HIGHER_IS_BETTER`.
         class_weight: class -> weight, or "balanced".
         class_weight_on_validation: whether class weights apply to the validation loss too.
+        ensemble: how many networks to train as a pack, of which the good ones are averaged, see `packs`; 0 for a single
+            network.
         seed: the seed for all random numbers, ≥ 0.
         compare: whether to train and score simple models too.
         checkpoint: a folder in which the run is saved at intervals; for this and the arguments below, see
@@ -168,27 +179,39 @@ def run(
     whole = complete({} if recipe is None else recipe, rows=len(ready.split.train), problem=ready.problem)
     listener.prepared(ready, whole)
     check_memory(whole, ready)
-    fit, model = train(
-        ready,
-        whole,
-        seed=seed,
-        metric=metric,
-        hooks=() if listener.epoch is None else (listener.epoch,),
-        checkpoint=checkpoint,
-        resume=resume,
-        history_file=history_file,
-        progress=progress,
+    common: dict[str, Any] = {
+        "seed": seed,
+        "metric": metric,
+        "checkpoint": checkpoint,
+        "resume": resume,
+        "progress": progress,
         **weights,
-    )
-    outputs = np.empty((0, model.config["sizes"][-1]), np.float32)
-    outcome = Outcome(found, ready, whole, seed, fit, model, outputs, {}, {}, fit.interrupted)
+    }
+    pack = None
+    if ensemble:
+        if history_file is not None or listener.epoch is not None:
+            raise ValueError("--history follows the epochs of one network: leave it out, or leave out --ensemble.")
+        fixed = () if recipe is None else whole._fields if isinstance(recipe, Recipe) else tuple(recipe)
+        pack = train_pack(ready, whole, ensemble, fixed=fixed, **common)
+        fit, model = pack.trained[pack.best].fit, pack.model
+    else:
+        hooks = () if listener.epoch is None else (listener.epoch,)
+        fit, model = train(ready, whole, hooks=hooks, history_file=history_file, **common)
+    outputs = np.empty((0, ready.problem.n_outputs(ready.preprocessing)), np.float32)
+    outcome = Outcome(found, ready, whole, seed, fit, model, outputs, {}, {}, fit.interrupted, pack)
     if not outcome.learnt:
         return outcome
     listener.trained(fit)
     # Computed by the model that is saved, from the raw rows, not from the arrays it was trained on.
     outputs = model.outputs(found.rows)
     outcome = outcome._replace(outputs=outputs, scores=scores(ready, outputs))
-    outcome = outcome._replace(model=model._replace(config={**model.config, "about": outcome.about}))
+    if pack is None:
+        noted: Any = model._replace(config={**model.config, "about": outcome.about})
+    else:
+        alone = scores(ready, pack.trained[pack.best].model.outputs(found.rows))
+        outcome = outcome._replace(best_member={f"{part}, best member": each for part, each in alone.items()})
+        noted = model._replace(about=outcome.about)
+    outcome = outcome._replace(model=noted)
     listener.tested(outcome)
     if compare and outcome.interrupted is None:
         compared, interrupted = baselines(ready, seed=seed, **weights)

@@ -1,0 +1,120 @@
+"""Packs: many networks that differ in seed and in the numbers of their recipe, the good ones averaged.
+
+    member 0         the recipe
+    other members    learning rate · 3^u and weight decay · 10^v with u, v uniform in [-1, 1]; seeds of their own
+    weights          greedy selection on the validation rows (Caruana et al. 2004)
+
+All are one program, since another number compiles nothing; so the pack has one shape, that of the recipe. What the user
+has chosen stays as it is: with both numbers given, the members differ in their seeds alone.
+
+References:
+    Caruana, Niculescu-Mizil, Crew & Ksikes, Ensemble selection from libraries of models (2004).
+    Wenzel, Snoek, Tran & Jenatton, Hyperparameter ensembles for robustness and uncertainty quantification (2020): other
+    hyperparameters make members differ more than other seeds do.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnn import ensemble, metrics, training
+from jaxnn.experiments.many import Job, train_many
+from jaxnn.experiments.network import Trained
+from jaxnn.experiments.recipe import Recipe
+from jaxnn.experiments.rows import Rows
+
+FACTORS = {"learning_rate": 3.0, "weight_decay": 10.0}  # the most by which a member's number differs
+
+
+class Pack(NamedTuple):
+    """The members of a pack.
+
+    Attributes:
+        recipes: of each member.
+        trained: of each member.
+        counts: how often greedy selection took each member: its weight in the mean.
+        best: the number of the member with the best score on the rows that chose its epoch.
+    """
+
+    recipes: tuple[Recipe, ...]
+    trained: tuple[Trained, ...]
+    counts: np.ndarray
+    best: int
+
+    @property
+    def model(self) -> training.Ensemble:
+        """The mean of the members that were selected, as one model."""
+        taken = np.flatnonzero(self.counts)
+        models = tuple(self.trained[i].model for i in taken)
+        return training.Ensemble(models, self.counts[taken], models[0].preprocessing)
+
+
+def recipes(recipe: Recipe, members: int, *, seed: int, fixed: Collection[str] = ()) -> tuple[Recipe, ...]:
+    """The recipes of a pack: the first is the given one, the others differ in numbers that are not fixed."""
+    rng = np.random.default_rng(seed)
+    free = [name for name in FACTORS if name not in fixed and getattr(recipe, name) and not recipe.follows_curvature]
+    found = [recipe]
+    for exponents in rng.uniform(-1, 1, (members - 1, len(FACTORS))):
+        powers = dict(zip(FACTORS, exponents.tolist(), strict=True))
+        numbers = {name: getattr(recipe, name) * FACTORS[name] ** powers[name] for name in free}
+        found.append(recipe._replace(**numbers))
+    return tuple(found)
+
+
+def train_pack(
+    rows: Rows,
+    recipe: Recipe,
+    members: int,
+    *,
+    seed: int,
+    fixed: Collection[str] = (),
+    metric: str = "loss",
+    progress: bool = True,
+    **settings: Any,
+) -> Pack:
+    """Trains a pack and selects from it.
+
+    Args:
+        rows: the rows.
+        recipe: of the first member.
+        members: how many, ≥ 1.
+        seed: of the first member, as for `network.train`; the others have seed + 1, seed + 2, … .
+        fixed: fields of the recipe that all members share.
+        metric: what decides each member's best epoch, and which member is best, as for `network.train`.
+        progress: whether to print progress on standard error.
+        **settings: further arguments of `train_many`.
+
+    Raises:
+        ValueError: as `train_many` raises it.
+    """
+    chosen = recipes(recipe, members, seed=seed, fixed=fixed)
+    jobs = [Job(rows, each, seed + i) for i, each in enumerate(chosen)]
+    trained = train_many(jobs, metric=metric, progress=progress, **settings)
+    return Pack(chosen, tuple(trained), selection(rows, trained), best_member(trained, metric))
+
+
+def selection(rows: Rows, trained: Sequence[Trained]) -> np.ndarray:
+    """How often each member is selected on the validation rows; all alike if there are none.
+
+    A member without a finished epoch of finite score is left out, unless none has one.
+    """
+    validation, problem = rows.split.validation, rows.problem
+    usable = [i for i, each in enumerate(trained) if each.fit.best_epoch] or list(range(len(trained)))
+    counts = np.zeros(len(trained), int)
+    if not len(validation):
+        counts[usable] = 1
+        return counts
+    x, y = rows.x[validation], rows.y[validation]
+    said = [problem.averaged(None, trained[i].model._replace(preprocessing=None).outputs(x)) for i in usable]
+    weight = None if rows.weight is None else rows.weight[validation]
+    counts[usable] = ensemble.greedy_selection(np.stack(said), y, problem.selection, weight=weight)
+    return counts
+
+
+def best_member(trained: Sequence[Trained], metric: str) -> int:
+    """The number of the member with the best score; of equal ones, or if none has a score, the first."""
+    sign = -1.0 if metrics.HIGHER_IS_BETTER.get(metric, False) else 1.0
+    scores = [sign * each.fit.best_score if each.fit.best_epoch else math.inf for each in trained]
+    return int(np.argmin(np.where(np.isfinite(scores), scores, math.inf)))
