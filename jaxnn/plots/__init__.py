@@ -12,6 +12,7 @@ from jaxnn.plots.examples import examples
 from jaxnn.plots.landscape import curvature_report, landscape, landscape_line
 from jaxnn.plots.regression import regression
 from jaxnn.plots.save import save
+from jaxnn.plots.search import search
 from jaxnn.plots.spectrum import spectrum
 from jaxnn.plots.ulps import ulp_errors
 from jaxnn.plots.weights import first_layer
@@ -28,6 +29,7 @@ __all__ = [
     "learning_curves",
     "regression",
     "save",
+    "search",
     "spectrum",
     "training_report",
     "ulp_errors",
