@@ -101,6 +101,7 @@ def test_what_diverged_or_is_far_off_is_at_the_edge(sign, marker):
     (marks,) = lines(axes, "diverged or far off")
     assert set(marks.get_xdata()) == {choices[i]["learning_rate"] for i in (3, 4, 5)}
     assert marks.get_marker() == marker
+    assert (float(marks.get_ydata()[0]) > 0.5) == (sign > 0)  # in the height of the axes
     assert len(points(axes)) == 57
     low, high = sorted(sign * limit + 1 for limit in axes.get_ylim())
     assert 0.15 < low < high < 0.35
