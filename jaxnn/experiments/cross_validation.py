@@ -124,7 +124,8 @@ def out_of_fold(
     A row that several networks validate, as with repeats or seeds, has the mean of what these say.
     """
     problem, fitted = jobs[0].rows.problem, model.preprocessing
-    scores, said = [], [[] for _ in jobs[0].rows.x]  # for each row, raw outputs in the ensemble's terms
+    scores: list[dict[str, float]] = []
+    said: list[list[np.ndarray]] = [[] for _ in jobs[0].rows.x]  # for each row, raw outputs in the ensemble's terms
     for job, each in zip(jobs, trained, strict=True):
         rows = job.rows.split.validation
         outputs = each.model._replace(preprocessing=None).outputs(job.rows.x)

@@ -166,8 +166,9 @@ def _given(pairs: Iterable[Any], n: int) -> list[tuple[np.ndarray, np.ndarray]]:
             raise ValueError(f"Fold {i} must be a pair (training rows, validation rows) of lists of row numbers.")
         if any(len(part) and (part.min() < 0 or part.max() >= n) for part in parts):
             raise ValueError(f"Fold {i} has row numbers beyond 0 to {n - 1}.")
-        if np.intersect1d(*parts).size:
-            raise ValueError(f"Fold {i} is validated on row {np.intersect1d(*parts)[0]}, which also trains it.")
+        both = np.intersect1d(parts[0], parts[1])
+        if both.size:
+            raise ValueError(f"Fold {i} is validated on row {both[0]}, which also trains it.")
         found.append((parts[0], parts[1]))
     if not found:
         raise ValueError("There are no folds: give at least one pair (training rows, validation rows).")

@@ -187,7 +187,8 @@ def run(
         "progress": progress,
         **weights,
     }
-    pack = None
+    pack: Pack | None = None
+    model: training.Model | training.Ensemble
     if ensemble:
         if history_file is not None or listener.epoch is not None:
             raise ValueError("--history follows the epochs of one network: leave it out, or leave out --ensemble.")
@@ -205,15 +206,19 @@ def run(
     # Computed by the model that is saved, from the raw rows, not from the arrays it was trained on.
     outputs = model.outputs(found.rows)
     outcome = outcome._replace(outputs=outputs, scores=scores(ready, outputs))
-    if pack is None:
-        noted: Any = model._replace(config={**model.config, "about": outcome.about})
-    else:
+    if pack is not None:
         alone = scores(ready, pack.trained[pack.best].model.outputs(found.rows))
         outcome = outcome._replace(best_member={f"{part}, best member": each for part, each in alone.items()})
-        noted = model._replace(about=outcome.about)
-    outcome = outcome._replace(model=noted)
+    outcome = outcome._replace(model=_with_notes(outcome.model, outcome.about))
     listener.tested(outcome)
     if compare and outcome.interrupted is None:
         compared, interrupted = baselines(ready, seed=seed, **weights)
         outcome = outcome._replace(baselines=compared, interrupted=interrupted)
     return outcome
+
+
+def _with_notes(model: training.Model | training.Ensemble, about: dict[str, Any]) -> training.Model | training.Ensemble:
+    """The model with notes on how it was trained."""
+    if isinstance(model, training.Ensemble):
+        return model._replace(about=about)
+    return model._replace(config={**model.config, "about": about})
