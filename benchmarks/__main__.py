@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ensembles, hessian, least_squares, race, robustness, start, table, training, update
+from benchmarks import ensembles, hessian, least_squares, race, robustness, start, sweeps, table, training, update
 from benchmarks.harness import environment, measure
 from jaxnn import checks, files
 
@@ -22,6 +22,7 @@ QUESTIONS = {
         race.QUESTION,
         start.QUESTION,
         ensembles.QUESTION,
+        sweeps.QUESTION,
     )
 }
 

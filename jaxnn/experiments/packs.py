@@ -2,13 +2,16 @@
 
     member 0         the recipe
     other members    learning rate · 3^u and weight decay · 10^v with u, v uniform in [-1, 1]; seeds of their own
-    weights          greedy selection on the validation rows (Caruana et al. 2004)
+    mean             of the best quarter by their loss on the validation rows, at least of `LEAST`
 
 All are one program, since another number compiles nothing; so the pack has one shape, that of the recipe. What the user
 has chosen stays as it is: with both numbers given, the members differ in their seeds alone.
 
+A quarter, because it was never worse than the recipe alone on six data sets, where greedy selection from 32 members
+(Caruana et al. 2004, `ensemble.greedy_selection`) fitted itself to few validation rows: docs/ensembles.md.
+
 References:
-    Caruana, Niculescu-Mizil, Crew & Ksikes, Ensemble selection from libraries of models (2004).
+    Caruana, Niculescu-Mizil, Crew & Ksikes, Ensemble selection from libraries of models (2004): adding the best first.
     Wenzel, Snoek, Tran & Jenatton, Hyperparameter ensembles for robustness and uncertainty quantification (2020): other
     hyperparameters make members differ more than other seeds do.
 """
@@ -19,12 +22,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn import ensemble, metrics, training
+from jaxnn import metrics, training
 from jaxnn.experiments.many import Job, train_many
 from jaxnn.experiments.network import Trained
 from jaxnn.experiments.recipe import Recipe
 from jaxnn.experiments.rows import Rows
 
+SHARE, LEAST = 4, 4  # one in so many members is averaged, and at least so many
 FACTORS = {"learning_rate": 3.0, "weight_decay": 10.0}  # the most by which a member's number differs
 
 
@@ -34,7 +38,7 @@ class Pack(NamedTuple):
     Attributes:
         recipes: of each member.
         trained: of each member.
-        counts: how often greedy selection took each member: its weight in the mean.
+        counts: 1 for each member that is averaged, 0 for the others.
         best: the number of the member with the best score on the rows that chose its epoch.
     """
 
@@ -96,21 +100,25 @@ def train_pack(
 
 
 def selection(rows: Rows, trained: Sequence[Trained]) -> np.ndarray:
-    """How often each member is selected on the validation rows; all alike if there are none.
+    """How often each member counts in the mean, 0 or 1: the best of them on the validation rows; all if there are none.
 
     A member without a finished epoch of finite score is left out, unless none has one.
     """
-    validation, problem = rows.split.validation, rows.problem
     usable = [i for i, each in enumerate(trained) if each.fit.best_epoch] or list(range(len(trained)))
     counts = np.zeros(len(trained), int)
-    if not len(validation):
-        counts[usable] = 1
-        return counts
-    x, y = rows.x[validation], rows.y[validation]
-    said = [problem.averaged(None, trained[i].model._replace(preprocessing=None).outputs(x)) for i in usable]
-    weight = None if rows.weight is None else rows.weight[validation]
-    counts[usable] = ensemble.greedy_selection(np.stack(said), y, problem.selection, weight=weight)
+    if len(rows.split.validation):
+        losses = [_loss(rows, trained[i], rows.split.validation) for i in usable]
+        best = np.argsort(losses, kind="stable")[: max(LEAST, len(trained) // SHARE)]
+        usable = [usable[i] for i in best]
+    counts[usable] = 1
     return counts
+
+
+def _loss(rows: Rows, member: Trained, chosen: np.ndarray) -> float:
+    """A member's loss on some rows, by the metric with which the problem selects."""
+    problem, weight = rows.problem, None if rows.weight is None else rows.weight[chosen]
+    said = problem.averaged(None, member.model._replace(preprocessing=None).outputs(rows.x[chosen]))
+    return float(getattr(metrics, problem.selection)(rows.y[chosen], said, weight=weight))
 
 
 def best_member(trained: Sequence[Trained], metric: str) -> int:
