@@ -1,8 +1,9 @@
 """Checkpoints of a run: its complete state between two steps, so a resumed run ends with the same bits.
 
-A folder keeps the last two, numbered by step. Each has the whole `Carry`, the history, and a description of the run:
+A folder keeps the last two, numbered by step. Each has the whole state, the history, and a description of the run:
 continuing with other data, or another batch size, key or score, would be a different run, and is refused. Another
-objective or optimiser of the same structure is accepted, with a warning.
+objective or optimiser of the same structure is accepted, with a warning. Here is what `fit` and `fit_ensemble` have in
+common; what their checkpoints hold is in `run_checkpoint` and `member_checkpoint`.
 
 The bits are the same for the same versions, kind of device, precision and number of visible cores. These are stored
 too, and a warning names them if they differ.
@@ -13,17 +14,18 @@ import os
 import platform
 import time
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxnn import files
 from jaxnn.training import checkpoint_files, workers
-from jaxnn.training.epochs import Carry, Plan
-from jaxnn.training.history import Records
+from jaxnn.training.epochs import Plan
+from jaxnn.training.headers import MAX_FILE_BYTES, MAX_HEADER_BYTES, Spec, Tensors
 from jaxnn.training.named_arrays import flatten, unflatten
 from jaxnn.training.steps import TrainState, gather
 from jaxnn.types import Batch
@@ -31,8 +33,26 @@ from jaxnn.version import __version__
 
 KIND, STEM = "checkpoint", "run"
 LEAST_SECONDS = 0.5  # the shortest time between checkpoints
-MOST_NOTES = 100
+MOST_NOTES = 100  # of a run, or of a member
 SHARE = 0.05  # the largest fraction of the time that may be spent on writing them
+
+
+class Contents(NamedTuple):
+    """What a checkpoint holds besides its description of the run."""
+
+    number: int  # of the file: the steps done
+    state: Any  # a pytree of arrays
+    tensors: Tensors  # further arrays, by name
+    spec: Spec  # the rest
+
+
+class Found(NamedTuple):
+    """The newest checkpoint of this run."""
+
+    path: Path
+    state: Any
+    tensors: Tensors
+    spec: Spec
 
 
 class Checkpoints:
@@ -41,24 +61,33 @@ class Checkpoints:
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        plan: Plan,
-        carry: Carry,
-        data: Batch,
-        validation: Batch | None,
-        key: Any,
+        state: Any,
+        run: Mapping[str, Any],
+        rule: str,
+        columns: Sequence[str],
+        further: Sequence[str],
     ) -> None:
-        flatten({"carry": carry})  # raises now, not after the first call, if it can't be written
+        """Describes a run.
+
+        Args:
+            folder: where its checkpoints are.
+            state: before the first step.
+            run: what makes it this run, as JSON: a checkpoint in which any of it is different is refused.
+            rule: `rule_digest`; if it is different, there is a warning.
+            columns: of the history.
+            further: the names of arrays besides those of the state.
+
+        Raises:
+            ValueError: the state can't be stored: now, not after the first call.
+        """
+        size = sum(array.nbytes for array in flatten({"carry": state}).values())
+        if size > MAX_FILE_BYTES - MAX_HEADER_BYTES:
+            raise ValueError(
+                f"The state of this run has {size / 1e9:.1f} GB, and a checkpoint at most {MAX_FILE_BYTES / 1e9:.1f}"
+                " GB: train fewer or smaller networks in a call, or without checkpoints."
+            )
         self.folder = Path(folder)
-        self.run = {
-            "rows": plan.rows,
-            "batch_size": plan.batch_size,
-            "key": np.asarray(_key_data(key)).tolist(),
-            "data": digest(data),
-            "validation": digest(validation),
-            "score": [plan.monitor, plan.sign],
-        }
-        self.rule = rule_digest(plan, carry.train, data)
-        self.notes: tuple[str, ...] = ()  # the notes of the run that was loaded
+        self.run, self.rule, self.columns, self.further = dict(run), rule, list(columns), set(further)
         self.machine = {
             "jax": jax.__version__,
             "jaxlib": metadata.version("jaxlib"),
@@ -86,33 +115,22 @@ class Checkpoints:
                 " folder."
             )
 
-    def save(
-        self, carry: Carry, records: Records, elapsed: float, retries: tuple[int, int], notes: list[str]
-    ) -> str | None:
-        """Writes a checkpoint if it is time to; returns a message, only once, if the system refused."""
-        now = time.monotonic()
-        if now - self.last_time < max(LEAST_SECONDS, self.last_cost / SHARE):
-            return None
-        return self.save_now(carry, records, elapsed, retries, notes)
+    def save(self, contents: Callable[[], Contents], *, last: bool = False) -> str | None:
+        """Writes a checkpoint if it is time to, or if it is the last.
 
-    def save_now(
-        self, carry: Carry, records: Records, elapsed: float, retries: tuple[int, int], notes: list[str]
-    ) -> str | None:
-        """Writes a checkpoint. If the disk is full, the previous ones stay and training continues."""
+        If the disk is full, the previous ones stay and training continues.
+
+        Returns:
+            A message, only once, if the system refused.
+        """
         began = time.monotonic()
-        tensors = flatten({"carry": carry}) | {"history": records.to_array()}
-        spec = {
-            "run": self.run,
-            "machine": self.machine,
-            "columns": list(records.names),
-            "elapsed": elapsed,
-            "retries": list(retries),
-            "notes": notes[-MOST_NOTES:],
-            "rule": self.rule,
-        }
-        number = int(carry.train.step)
+        if not last and began - self.last_time < max(LEAST_SECONDS, self.last_cost / SHARE):
+            return None
+        number, state, tensors, spec = contents()
+        described = {"run": self.run, "machine": self.machine, "columns": self.columns, **spec, "rule": self.rule}
+        tensors = flatten({"carry": state}) | tensors
         try:
-            checkpoint_files.write_numbered(self.folder, STEM, number, KIND, spec, tensors)
+            checkpoint_files.write_numbered(self.folder, STEM, number, KIND, described, tensors)
         except OSError as error:
             self.last_time = time.monotonic()
             first, self.failed = not self.failed, True
@@ -121,8 +139,8 @@ class Checkpoints:
         self.last_cost, self.failed = self.last_time - began, False
         return None
 
-    def load(self, like: Carry, records: Records) -> tuple[Carry, float, tuple[int, int]] | None:
-        """The newest undamaged checkpoint: the run, its seconds so far, its retries and their epoch; None without one.
+    def load(self, like: Any) -> Found | None:
+        """The newest undamaged checkpoint, whose state is like this one; None without one.
 
         Raises:
             ValueError: it belongs to another run; the message says what differs.
@@ -131,69 +149,62 @@ class Checkpoints:
         if found is None:
             return None
         path, spec, tensors = found
-        then = spec.get("run", {})
-        if not isinstance(then, dict) or set(then) != set(self.run):
+        self.check_run(path, spec.get("run", {}))
+        if spec.get("columns") != self.columns:
             raise ValueError(
-                f"{path} was written by another version of jaxnn: resume with that version, or use another folder."
-            )
-        for name, now in self.run.items():
-            if then[name] != now:
-                shown = (
-                    f" ({then[name]} in the checkpoint, {now} in this run)" if name in ("rows", "batch_size") else ""
-                )
-                raise ValueError(
-                    f"{path} is a checkpoint of another run: its {name.replace('_', ' ')} differs{shown}. "
-                    f"Resume with the original arguments, or use another folder."
-                )
-        if spec.get("columns") != list(records.names):
-            raise ValueError(
-                f"{path} recorded {spec.get('columns')}, but this run records {list(records.names)}: pass the same"
+                f"{path} recorded {spec.get('columns')}, but this run records {self.columns}: pass the same"
                 " metrics and validation, or use another folder."
             )
         if spec.get("machine") != self.machine:
             warnings.warn(
                 f"The checkpoint was written with {spec.get('machine')}, but this is {self.machine}: the run continues,"
                 f" but its last bits may differ from those of an uninterrupted run.",
-                stacklevel=3,
+                stacklevel=4,
             )
         try:
-            carry = unflatten({n: t for n, t in tensors.items() if n != "history"}, {"carry": like})["carry"]
+            arrays = {name: array for name, array in tensors.items() if name not in self.further}
+            state = unflatten(arrays, {"carry": like})["carry"]
         except ValueError as error:
             raise ValueError(f"{path} is a checkpoint of another network or optimiser: {error}") from None
         if spec.get("rule") != self.rule:
             warnings.warn(
                 "The objective or the optimiser is not the one that the checkpoint was written with: the run continues "
                 "with the new one.",
-                stacklevel=3,
+                stacklevel=4,
             )
-        history, elapsed, (used, after) = _checked(path, spec, tensors, int(carry.epoch), len(records.names) + 1)
-        records.restore(history)
-        self.notes = tuple(spec["notes"])
-        return carry, elapsed, (used, after)
+        return Found(path, state, {name: tensors[name] for name in self.further & set(tensors)}, spec)
+
+    def check_run(self, path: Path, then: Any) -> None:
+        """Raises ValueError if the checkpoint describes another run."""
+        known = isinstance(then, dict)
+        if known and ("members" in then) != ("members" in self.run):
+            whose, this = ("fit_ensemble", "fit") if "members" in then else ("fit", "fit_ensemble")
+            raise ValueError(f"{path} is a checkpoint of {whose}, not of {this}: use another folder.")
+        if not known or set(then) != set(self.run):
+            raise ValueError(
+                f"{path} was written by another version of jaxnn: resume with that version, or use another folder."
+            )
+        for name, now in self.run.items():
+            if then[name] != now:
+                shown = f" ({then[name]} in the checkpoint, {now} in this run)" if isinstance(now, int) else ""
+                what = "number of members" if name == "members" else name.replace("_", " ")
+                raise ValueError(
+                    f"{path} is a checkpoint of another run: its {what} differs{shown}. "
+                    f"Resume with the original arguments, or use another folder."
+                )
 
 
-def _checked(
-    path: Path, spec: Any, tensors: Any, epochs: int, columns: int
-) -> tuple[np.ndarray, float, tuple[int, int]]:
-    """The contents of a checkpoint besides the carry; ValueError if no run could have written them."""
-    history = tensors.get("history")
-    elapsed, retries, notes = spec.get("elapsed"), spec.get("retries"), spec.get("notes")
-    whole = (
-        isinstance(history, np.ndarray)
-        and history.shape == (epochs, columns)
-        and isinstance(elapsed, int | float)
-        and elapsed >= 0
-        and isinstance(retries, list)
-        and len(retries) == 2
-        and all(isinstance(number, int) for number in retries)
-        and isinstance(notes, list)
-        and all(isinstance(note, str) for note in notes)
+def damaged(path: Path) -> ValueError:
+    """The error for a checkpoint that no run could have written."""
+    return ValueError(
+        f"{path} is not a valid checkpoint: its history or description is damaged. Delete it or use another folder."
     )
-    if not whole:
-        raise ValueError(
-            f"{path} is not a valid checkpoint: its history or description is damaged. Delete it or use another folder."
-        )
-    return history, float(elapsed), (retries[0], retries[1])
+
+
+def check_resume(checkpoint: Any, *, resume: bool) -> None:
+    """Raises ValueError if there is nothing to resume from."""
+    if resume and checkpoint is None:
+        raise ValueError("resume=True needs the folder to resume from: pass checkpoint=folder.")
 
 
 def rule_digest(plan: Plan, train: TrainState, data: Batch) -> str:
@@ -203,8 +214,8 @@ def rule_digest(plan: Plan, train: TrainState, data: Batch) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digest(data: Batch | None) -> str:
-    """SHA-256 of the values, shapes and dtypes of the data."""
+def digest(data: Any) -> str:
+    """SHA-256 of the values, shapes and dtypes of arrays."""
     sha = hashlib.sha256()
     for part in jax.tree.leaves(data):
         array = np.ascontiguousarray(part)
@@ -213,5 +224,6 @@ def digest(data: Batch | None) -> str:
     return sha.hexdigest()
 
 
-def _key_data(key: Any) -> Any:
+def key_data(key: Any) -> Any:
+    """The numbers of a key, typed or not."""
     return jax.random.key_data(key) if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) else key

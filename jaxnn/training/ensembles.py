@@ -5,6 +5,7 @@ at a time, in step (`lockstep.advance`); a chunk fits the cache of a core, and e
 After each call, members that have ended leave, and the others move together, so what has ended costs nothing more.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import numpy as np
 
 from jaxnn import checks, structure
 from jaxnn.training import inputs
+from jaxnn.training.checkpoint import check_resume
 from jaxnn.training.epochs import Limits
 from jaxnn.training.fitting import Fit, warn_of_noise
 from jaxnn.training.lockstep import Axes, Share
@@ -68,6 +70,8 @@ def fit_ensemble(
     members_at_once: int | None = None,
     hook: Hook | None = None,
     finished: Finished | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     progress: bool = True,
 ) -> EnsembleFit:
     """Trains many networks of one shape at once: seeds, hyperparameters, folds or bootstrap samples.
@@ -112,7 +116,10 @@ def fit_ensemble(
             returns the numbers of the members to end now, which keep what they have learnt; [] for none. A member that
             repeats an epoch after divergence is behind the others by as much, as is one that begins when another ended.
         finished: called as `finished(0, fit)` with each member's number and `Fit` when it has ended, so that it can be
-            kept while others go on. Not called for those that a signal ended.
+            kept while others go on. Not called for those that a signal ended, or that had ended before this run.
+        checkpoint: as for `fit`, of all members.
+        resume: as for `fit`. Members that have ended stay so, unless it was by a limit that is now larger. A hook must
+            depend on the scores alone for the bits to be those of a run that never stopped.
         progress: whether to print progress on standard error.
 
     Returns:
@@ -121,11 +128,13 @@ def fit_ensemble(
 
     Raises:
         ValueError: shapes, labels, values or arguments are invalid, numbers of members differ, sequences differ in more
-            than numbers, the members need more than half of this machine's memory, or `hook` returned the number of a
-            member that is not running.
+            than numbers, the members need more than half of this machine's memory, a checkpoint belongs to another run,
+            or `hook` returned the number of a member that is not running.
         TypeError: arguments or data have the wrong type.
+        OSError: the folder of checkpoints can't be written.
     """
     check_numbers(epochs=1, batch_size=batch_size, patience=patience, min_delta=min_delta)
+    check_resume(checkpoint, resume=resume)
     if members_at_once is not None:
         checks.whole(1, members_at_once=members_at_once)
     if validation is not None and validation_rows is not None:
@@ -186,6 +195,8 @@ def fit_ensemble(
         progress=reporter(progress, int(own_epochs.max())),
         hook=hook,
         finished=finished,
+        checkpoint=checkpoint,
+        resume=resume,
     )
     structure.watch(members.plan(np.arange(1)), stacklevel=2)
     members.check_memory()

@@ -14,7 +14,7 @@ import jax
 
 from jaxnn import structure
 from jaxnn.files import check_writable
-from jaxnn.training.checkpoint import Checkpoints
+from jaxnn.training.checkpoint import check_resume
 from jaxnn.training.endings import Ending
 from jaxnn.training.epochs import Limits, Plan, start
 from jaxnn.training.history import History
@@ -22,6 +22,7 @@ from jaxnn.training.host_loop import Epoch, Run
 from jaxnn.training.nested_states import report
 from jaxnn.training.preparation import NEVER, check_numbers, prepare
 from jaxnn.training.progress import reporter
+from jaxnn.training.run_checkpoint import checkpoints_of
 from jaxnn.training.steps import TrainState
 from jaxnn.types import OptimiserLike, Params
 
@@ -131,8 +132,7 @@ def fit(
         raise TypeError(f"optimiser must have init and update, such as optimisers.adam(1e-3), got {optimiser!r}.")
     if not hasattr(key, "dtype"):
         raise TypeError(f"key must be a PRNG key such as jax.random.key(0), got {key!r}.")
-    if resume and checkpoint is None:
-        raise ValueError("resume=True needs the folder to resume from: pass checkpoint=folder.")
+    check_resume(checkpoint, resume=resume)
     ready = prepare(
         objective,
         params,
@@ -156,7 +156,7 @@ def fit(
     warn_of_noise(plan, carry.train.opt_state, stacklevel=3)
     checkpoints = None
     if checkpoint is not None:
-        checkpoints = Checkpoints(checkpoint, plan, carry, sets.training, sets.validation, key)
+        checkpoints = checkpoints_of(checkpoint, plan, carry, sets, key, ready.records())
         checkpoints.create_folder(resume=resume)
     run = Run(
         plan=plan,

@@ -61,11 +61,11 @@ def checked(header: bytes, size: int, kinds: Sequence[str]) -> tuple[str, Spec]:
         raise ValueError(
             f"has a header of {len(header)} bytes; at most {MAX_HEADER_BYTES} are accepted: shorten the description."
         )
-    entries = _strict_json(header)
+    entries = strict_json(header)
     metadata = entries.pop("__metadata__")
     if set(metadata) != {"jaxnn"}:
         raise ValueError("has metadata that jaxnn does not write; use a file saved by jaxnn.")
-    envelope = _strict_json(metadata["jaxnn"])
+    envelope = strict_json(metadata["jaxnn"])
     if envelope.get("version") != VERSION:
         raise ValueError(
             f"has format version {_short(envelope.get('version'))}, but this version of jaxnn reads version {VERSION}; "
@@ -128,7 +128,7 @@ def _claimed_bytes(name: str, entry: Any) -> int:
     return claimed
 
 
-def _strict_json(text: str | bytes) -> dict[str, Any]:
+def strict_json(text: str | bytes) -> dict[str, Any]:
     """Parses untrusted JSON: no duplicate keys, NaN, huge numbers, deep nesting or invalid text."""
 
     def refuse(what: str) -> NoReturn:

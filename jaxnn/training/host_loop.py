@@ -17,7 +17,7 @@ import numpy as np
 from jaxnn import tree
 from jaxnn.objective import split
 from jaxnn.once import Once
-from jaxnn.training import faults
+from jaxnn.training import faults, run_checkpoint
 from jaxnn.training.checkpoint import Checkpoints
 from jaxnn.training.endings import Ending, ending
 from jaxnn.training.epochs import (
@@ -86,13 +86,11 @@ class Run:
     def resume(self) -> None:
         """Continues from the newest checkpoint, if there is one."""
         assert self.checkpoints is not None
-        found = self.checkpoints.load(self.carry, self.records)
+        found = run_checkpoint.load(self.checkpoints, self.carry)
         if found is not None:
-            carry, self.earlier, (self.retries, self.diverged_after) = found
-            self.notes = list(self.checkpoints.notes)
-            best = int(carry.best_epoch)
-            stalled = best > 0 and int(carry.epoch) - best >= self.limits.patience  # patience may have changed
-            self.carry = carry._replace(status=jnp.asarray(STALLED if stalled else RUNNING, jnp.int32))
+            carry, history, self.earlier, self.retries, self.diverged_after, self.notes = found
+            self.records.restore(history)
+            self.carry = with_patience(carry, self.limits.patience)
 
     def go(self) -> Ending:
         """Calls the program until the run ends, and returns why it did."""
@@ -231,8 +229,9 @@ class Run:
     def save(self, *, last: bool = False) -> None:
         """Writes a checkpoint if it is time to, or if it is the last; a failure becomes a note."""
         if self.checkpoints is not None:
-            write = self.checkpoints.save_now if last else self.checkpoints.save
-            failure = write(self.carry, self.records, self.elapsed(), (self.retries, self.diverged_after), self.notes)
+            retries = (self.retries, self.diverged_after)
+            contents = lambda: run_checkpoint.contents(self.carry, self.records, self.elapsed(), retries, self.notes)
+            failure = self.checkpoints.save(contents, last=last)
             if failure is not None:
                 self.note(failure)
 
@@ -258,6 +257,13 @@ def paced(done: int, seconds: float, first: int | None, *, most: int) -> int:
     """
     growth = min(GROWTH, CALL_SECONDS / max(seconds, 1e-6))
     return first if first is not None and growth <= 1 else min(most, max(1, int(done * growth)))
+
+
+def with_patience(carry: Carry, patience: int) -> Carry:
+    """A resumed run, or several, with this patience, which may not be that of before."""
+    best = np.asarray(carry.best_epoch)
+    stalled = (best > 0) & (np.asarray(carry.epoch) - best >= patience)
+    return carry._replace(status=jnp.asarray(np.where(stalled, STALLED, RUNNING), jnp.int32))
 
 
 def ended(status: int, epochs: int, best_epoch: int, limits: Limits) -> Ending | None:

@@ -4,26 +4,28 @@ As many members as the cores have room for are trained at a time; the others wai
 """
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.derivatives.budget import machine_memory
-from jaxnn.training import lockstep, workers
+from jaxnn.training import lockstep, member_checkpoint, workers
+from jaxnn.training.checkpoint import Checkpoints
 from jaxnn.training.endings import Ending, ending
 from jaxnn.training.epochs import DIVERGED, RECORDS, Carry, Limits, Plan
 from jaxnn.training.fitting import Fit, result
-from jaxnn.training.history import Records
-from jaxnn.training.host_loop import Run, ended, paced
+from jaxnn.training.host_loop import Run, ended, paced, with_patience
 from jaxnn.training.interrupt import listening
 from jaxnn.training.lockstep import Axes, Share
 from jaxnn.training.member_arguments import chosen_by_hook, picked
+from jaxnn.training.member_state import Book, Chunk, Group
 from jaxnn.training.preparation import Prepared
 from jaxnn.training.progress import Progress, Silent
 from jaxnn.types import Params
@@ -35,40 +37,6 @@ COPIES = 3  # of a member's state that may exist at a time
 
 Hook = Callable[[dict[int, np.ndarray]], Iterable[int]]  # scores so far by member -> the members to end now
 Finished = Callable[[int, Fit], Any]  # a member that has ended, and its result
-
-
-class Book(NamedTuple):
-    """What the host keeps of a member."""
-
-    records: Records
-    notes: list[str]
-    retries: int = 0
-    diverged_after: int = -1
-    noted_undefined: bool = False
-
-
-@dataclass
-class Chunk:
-    """Members that are trained in step."""
-
-    numbers: np.ndarray  # (members,), the number of each
-    places: np.ndarray  # (at once,), the place of each in its group; further places are beyond the group's end
-    plan: Plan
-    keys: Any
-    share: Share
-    carry: Carry
-    limit: np.ndarray  # (at once,), epochs; 0 fills an incomplete chunk
-
-
-@dataclass
-class Group:
-    """Members of one shape: the same numbers of rows."""
-
-    numbers: np.ndarray  # (members,), the number of each
-    carry: Carry  # of all, as of when the chunks were made
-    at_once: int  # members in a chunk
-    waiting: np.ndarray  # the places of members that have not begun
-    chunks: list[Chunk] = field(default_factory=list)
 
 
 @dataclass
@@ -89,9 +57,13 @@ class Members:
     progress: Progress
     hook: Hook | None = None
     finished: Finished | None = None
-    fits: dict[int, Fit] = field(default_factory=dict)  # of members that have ended
+    checkpoint: str | os.PathLike[str] | None = None  # a folder
+    resume: bool = False
+    fits: dict[int, Fit] = field(default_factory=dict)  # of members that have ended in this run
     books: list[Book] = field(init=False)
     endings: list[Ending | None] = field(init=False)
+    checkpoints: Checkpoints | None = None
+    earlier: float = 0.0  # seconds that the run took before it was resumed
     began: float = field(default_factory=time.monotonic)
     interrupted: str | None = None
 
@@ -137,7 +109,7 @@ class Members:
             )
 
     def groups(self) -> list[Group]:
-        """The members by shape, each group in chunks."""
+        """The members by shape, before their first step."""
         shapes: dict[Any, list[int]] = {}
         for i, share in enumerate(self.shares):
             lengths = tuple(None if part is None else len(part) for part in share[:2])
@@ -148,20 +120,12 @@ class Members:
             params = jax.tree.map(lambda leaf, numbers=numbers: leaf[numbers], self.params)
             carry = lockstep.start(self.axes, self.plan(numbers), params, self.keys[numbers])
             at_once = min(self.at_once or _fitting(carry.train, len(numbers)), len(numbers))
-            group = Group(numbers, carry, at_once, np.arange(len(numbers)))
-            self.retire(group)
-            found.append(group)
+            found.append(Group(numbers, carry, at_once))
         return found
-
-    def collect(self, group: Group) -> None:
-        """Writes the members of a group's chunks back into the group, which then has no chunks."""
-        for chunk in group.chunks:
-            group.carry = lockstep.placed(group.carry, chunk.places, chunk.carry)
-        group.chunks = []
 
     def divide(self, group: Group, places: np.ndarray) -> None:
         """Makes new chunks of the members in these places of a group."""
-        self.collect(group)
+        group.carry, group.chunks = group.collected(), []
         for start in range(0, len(places), group.at_once):
             some = places[start : start + group.at_once]
             filled = np.resize(some, group.at_once)
@@ -182,18 +146,21 @@ class Members:
     def go(self) -> tuple[Fit, ...]:
         """Trains all members until each has ended."""
         groups = self.groups()
+        if self.checkpoint is not None:
+            self.open(self.checkpoint, groups)
+        for group in groups:
+            group.waiting = self.going_on(group)
+            self.retire(group)
         self.began = time.monotonic()
-        epochs, first = 1, True
+        count, first = 1, True
         with listening() as interrupt, workers.workers() as on_all_cores:
             while self.running() and interrupt.received is None:
                 call_began = time.monotonic()
                 chunks = [chunk for group in groups for chunk in group.chunks]
-                for chunk, (table, counts) in zip(
-                    chunks, on_all_cores(partial(self.call, epochs), chunks), strict=True
-                ):
+                for chunk, (table, counts) in zip(chunks, on_all_cores(partial(self.call, count), chunks), strict=True):
                     self.after_call(chunk, table, counts)
                 if self.hook is None:  # which is needed after every epoch
-                    epochs = paced(epochs, time.monotonic() - call_began, epochs if first else None, most=RECORDS)
+                    count = paced(count, time.monotonic() - call_began, count if first else None, most=RECORDS)
                 first = False
                 self.ask(chunks)
                 for chunk in chunks:
@@ -201,17 +168,68 @@ class Members:
                 for group in groups:
                     self.retire(group)
                 self.show()
+                self.save(groups)
             if self.running():
                 self.interrupted = interrupt.received
+            self.save(groups, last=True)
             return self.result(groups)
 
     def running(self) -> int:
         """How many members have not ended."""
         return sum(each is None for each in self.endings)
 
-    def call(self, epochs: int, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
+    def going_on(self, group: Group) -> np.ndarray:
+        """The places in a group of members that have not ended."""
+        return np.array([place for place, number in enumerate(group.numbers) if self.endings[number] is None], int)
+
+    def open(self, folder: str | os.PathLike[str], groups: list[Group]) -> None:
+        """Opens the folder of checkpoints, and continues from the newest if it is to.
+
+        Raises:
+            ValueError: the folder has checkpoints of another run.
+            OSError: it can't be written to.
+        """
+        described = member_checkpoint.described(
+            self.ready, self.objective, self.optimiser, self.keys, self.shares, self.batch_size
+        )
+        params = jax.tree.map(lambda leaf: leaf[0], self.params)
+        rule = member_checkpoint.rule(self.plan(0), params, self.keys[0], self.ready.sets, self.shares[0])
+        self.checkpoints = member_checkpoint.checkpoints_of(folder, groups, described, rule, self.ready.records())
+        self.checkpoints.create_folder(resume=self.resume)
+        found = None
+        if self.resume:
+            found = member_checkpoint.load(self.checkpoints, groups, [self.ready.records() for _ in self.shares])
+        if found is None:
+            return
+        self.books, self.endings, self.earlier = found.books, found.endings, found.elapsed
+        for group, carry, at_once in zip(groups, found.carries, found.at_once, strict=True):
+            if self.at_once is not None and group.at_once != at_once:
+                raise ValueError(
+                    f"The checkpoints in {folder} are of members trained {at_once} at a time, whose last bits may"
+                    f" depend on that: pass members_at_once={at_once}, or nothing, instead of {self.at_once}."
+                )
+            group.carry, group.at_once = with_patience(carry, self.limits.patience), at_once
+            states = (np.asarray(each).tolist() for each in (group.carry.status, carry.epoch, carry.best_epoch))
+            for number, status, epoch, best in zip(group.numbers.tolist(), *states, strict=True):
+                self.endings[number] = self.endings[number] or ended(status, epoch, best, self.limits_of(number))
+
+    def save(self, groups: list[Group], *, last: bool = False) -> None:
+        """Writes a checkpoint if it is time to, or if it is the last; a failure becomes a note of every member."""
+        if self.checkpoints is not None:
+            contents = lambda: member_checkpoint.contents(groups, self.books, self.endings, self.elapsed())
+            failure = self.checkpoints.save(contents, last=last)
+            if failure is not None:
+                self.progress.say(failure)
+                for book in self.books:
+                    book.notes.append(failure)
+
+    def elapsed(self) -> float:
+        """Seconds since the start of the run, including those before it was resumed."""
+        return self.earlier + time.monotonic() - self.began
+
+    def call(self, count: int, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
         """Trains a chunk for some epochs; returns the members' records and their numbers."""
-        limits = self.limits._replace(steps=epochs, epochs=chunk.limit)
+        limits = self.limits._replace(steps=count, epochs=chunk.limit)
         chunk.carry, table, counts = lockstep.advance(
             self.axes, chunk.plan, chunk.carry, chunk.keys, self.ready.sets, chunk.share, limits
         )
@@ -226,7 +244,7 @@ class Members:
             if self.endings[number] is not None:
                 continue
             if count:
-                book.records.add(table[place, :count], time.monotonic() - self.began)
+                book.records.add(table[place, :count], self.elapsed())
             status, epoch, best_epoch = (int(each[place]) for each in state)
             stop = None
             if status == DIVERGED or not best_epoch:  # what `fit` does then, or says
@@ -311,11 +329,12 @@ class Members:
     def result(self, groups: list[Group]) -> tuple[Fit, ...]:
         """The result of each member; those that have not ended were interrupted."""
         for group in groups:
-            self.collect(group)
+            carry = group.collected()
             for place, number in enumerate(group.numbers.tolist()):
                 if number not in self.fits:
-                    run = self.run(number, lockstep.taken(group.carry, place))
-                    stop = ending("interrupted", signal=self.interrupted, epochs=int(run.carry.epoch))
+                    run, stop = self.run(number, lockstep.taken(carry, place)), self.endings[number]
+                    if stop is None:
+                        stop = ending("interrupted", signal=self.interrupted, epochs=int(run.carry.epoch))
                     self.fits[number] = result(run, stop)
         return tuple(self.fits[number] for number in range(len(self.fits)))
 

@@ -1,0 +1,52 @@
+"""The state of many members: what the host keeps of each, and groups of one shape, which are trained in chunks."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnn.training import lockstep
+from jaxnn.training.epochs import Carry, Plan
+from jaxnn.training.history import Records
+from jaxnn.training.lockstep import Share
+
+
+class Book(NamedTuple):
+    """What the host keeps of a member."""
+
+    records: Records
+    notes: list[str]
+    retries: int = 0
+    diverged_after: int = -1
+    noted_undefined: bool = False
+
+
+@dataclass
+class Chunk:
+    """Members that are trained in step."""
+
+    numbers: np.ndarray  # (members,), the number of each
+    places: np.ndarray  # (at once,), the place of each in its group; further places are beyond the group's end
+    plan: Plan
+    keys: Any
+    share: Share
+    carry: Carry
+    limit: np.ndarray  # (at once,), epochs; 0 fills an incomplete chunk
+
+
+@dataclass
+class Group:
+    """Members of one shape: the same numbers of rows."""
+
+    numbers: np.ndarray  # (members,), the number of each
+    carry: Carry  # of all, as of when the chunks were made
+    at_once: int  # members in a chunk
+    waiting: np.ndarray = field(default_factory=lambda: np.arange(0))  # the places of members that have not begun
+    chunks: list[Chunk] = field(default_factory=list)
+
+    def collected(self) -> Carry:
+        """All members as they are now."""
+        carry = self.carry
+        for chunk in self.chunks:
+            carry = lockstep.placed(carry, chunk.places, chunk.carry)
+        return carry
