@@ -41,8 +41,7 @@ class Contents(NamedTuple):
     """What a checkpoint holds besides its description of the run."""
 
     number: int  # of the file: the steps done
-    state: Any  # a pytree of arrays
-    tensors: Tensors  # further arrays, by name
+    tensors: Tensors  # of the state, by `named`, and further arrays
     spec: Spec  # the rest
 
 
@@ -80,7 +79,7 @@ class Checkpoints:
         Raises:
             ValueError: the state can't be stored: now, not after the first call.
         """
-        size = sum(array.nbytes for array in flatten({"carry": state}).values())
+        size = sum(array.nbytes for array in named(state).values())
         if size > MAX_FILE_BYTES - MAX_HEADER_BYTES:
             raise ValueError(
                 f"The state of this run has {size / 1e9:.1f} GB, and a checkpoint at most {MAX_FILE_BYTES / 1e9:.1f}"
@@ -126,9 +125,8 @@ class Checkpoints:
         began = time.monotonic()
         if not last and began - self.last_time < max(LEAST_SECONDS, self.last_cost / SHARE):
             return None
-        number, state, tensors, spec = contents()
+        number, tensors, spec = contents()
         described = {"run": self.run, "machine": self.machine, "columns": self.columns, **spec, "rule": self.rule}
-        tensors = flatten({"carry": state}) | tensors
         try:
             checkpoint_files.write_numbered(self.folder, STEM, number, KIND, described, tensors)
         except OSError as error:
@@ -192,6 +190,11 @@ class Checkpoints:
                     f"{path} is a checkpoint of another run: its {what} differs{shown}. "
                     f"Resume with the original arguments, or use another folder."
                 )
+
+
+def named(state: Any) -> Tensors:
+    """The arrays of a state, as a checkpoint holds them; ValueError if one can't be stored."""
+    return flatten({"carry": state})
 
 
 def damaged(path: Path) -> ValueError:

@@ -7,6 +7,7 @@ are: that changes whenever members end.
 
 import json
 import os
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -89,7 +90,7 @@ def contents(
     groups: Sequence[Group], books: Sequence[Book], endings: Sequence[Ending | None], elapsed: float
 ) -> Contents:
     """What to save of members."""
-    carries = [group.collected() for group in groups]
+    states = [group.on_host(str(i)) for i, group in enumerate(groups)]
     texts = [
         {"notes": book.notes[-MOST_NOTES:], "ending": None if end is None or end.reason not in DONE else end._asdict()}
         for book, end in zip(books, endings, strict=True)
@@ -99,8 +100,10 @@ def contents(
         "retries": np.array([[book.retries, book.diverged_after, book.noted_undefined] for book in books], np.int64),
         "texts": np.frombuffer(json.dumps({"members": texts}).encode(), np.uint8),
     }
-    steps = sum(int(np.asarray(carry.train.step, np.int64).sum()) for carry in carries)
-    return Contents(steps, carries, tensors, {"elapsed": elapsed, "at_once": [group.at_once for group in groups]})
+    steps = sum(int(state[f"carry/{i}/train/step"].sum(dtype=np.int64)) for i, state in enumerate(states))
+    return Contents(
+        steps, dict(ChainMap(tensors, *states)), {"elapsed": elapsed, "at_once": [group.at_once for group in groups]}
+    )
 
 
 def load(checkpoints: Checkpoints, groups: Sequence[Group], empty: Sequence[Records]) -> Resumed | None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.training.checkpoint import MOST_NOTES, Checkpoints, Contents, damaged, digest, key_data, rule_digest
+from jaxnn.training.checkpoint import MOST_NOTES, Checkpoints, Contents, damaged, digest, key_data, named, rule_digest
 from jaxnn.training.epochs import Carry, Plan, Sets
 from jaxnn.training.history import Records
 
@@ -44,7 +44,7 @@ def checkpoints_of(
 def contents(carry: Carry, records: Records, elapsed: float, retries: tuple[int, int], notes: list[str]) -> Contents:
     """What to save of a run."""
     spec = {"elapsed": elapsed, "retries": list(retries), "notes": notes[-MOST_NOTES:]}
-    return Contents(int(carry.train.step), carry, {"history": records.to_array()}, spec)
+    return Contents(int(carry.train.step), named(carry) | {"history": records.to_array()}, spec)
 
 
 def load(checkpoints: Checkpoints, like: Carry) -> Resumed | None:

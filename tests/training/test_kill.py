@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("long_run.py")
+SCRIPTS = Path(__file__).parent
 PATIENCE = 60  # seconds, for what takes a few
 
 
@@ -19,12 +20,12 @@ def launch(tmp_path):
     """Starts the run in a folder; nothing outlives the test."""
     environment = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"),
-        "PYTHONPATH": str(SCRIPT.parents[2]),
+        "PYTHONPATH": str(SCRIPTS.parents[1]),
     }
     started = []
 
-    def start(folder, out):
-        process = subprocess.Popen([sys.executable, str(SCRIPT), str(folder), str(out)], env=environment)
+    def start(script, folder, out):
+        process = subprocess.Popen([sys.executable, str(SCRIPTS / script), str(folder), str(out)], env=environment)
         started.append(process)
         return process
 
@@ -36,8 +37,9 @@ def launch(tmp_path):
 
 @pytest.mark.timeout(600)  # up to twenty-odd processes, each of which loads jax
 @pytest.mark.slow
-def test_killed_and_resumed_the_bytes_are_the_same(tmp_path, launch):
-    kills = 20
+@pytest.mark.parametrize(("script", "kills"), [("long_run.py", 20), ("long_ensemble.py", 10)])
+def test_killed_and_resumed_the_bytes_are_the_same(tmp_path, launch, script, kills):
+    launch = partial(launch, script)
     (tmp_path / "whole").mkdir()
     assert launch(tmp_path / "whole", tmp_path / "whole.out").wait(PATIENCE) == 0
 

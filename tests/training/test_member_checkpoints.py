@@ -63,6 +63,7 @@ class Crash(Exception):
     """Stands for kill -9: nothing is saved any more."""
 
 
+@pytest.mark.by_default("2")
 @pytest.mark.rounding
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_crashed_in_any_call_and_resumed_the_bits_are_the_same(tmp_path, monkeypatch, at_once):
@@ -133,6 +134,7 @@ def test_with_larger_limits_members_go_on(tmp_path):
     assert_equal_bits(parts, whole)
 
 
+@pytest.mark.by_default("2")
 @pytest.mark.rounding
 @pytest.mark.parametrize("at_once", [2, 3])
 def test_the_bits_of_a_member_do_not_depend_on_its_neighbours_or_its_place(at_once):
@@ -166,39 +168,54 @@ def test_a_resumed_run_trains_as_many_at_once_as_before(tmp_path, monkeypatch):
         run(**WORDS, checkpoint=tmp_path, resume=True, members_at_once=2)
 
 
-def test_the_checkpoint_of_another_ensemble_is_refused(tmp_path):
+WEIGHTS = np.linspace(1, 2, COUNT * ROWS).reshape(COUNT, ROWS)
+OTHERS = {
+    "members": (
+        {"params": starts(count=3), "key": KEYS[:3]},
+        r"number of members differs \(5 in the .*, 3 in this run",
+    ),
+    "shapes": ({"params": starts((3, 6, 2))}, "another network or optimiser: The leaf carry/0/train/params/0/w should"),
+    "batch_size": ({"batch_size": 16}, r"batch size differs \(8 in the checkpoint, 16 in this run\)"),
+    "key": ({"key": KEYS[::-1]}, "its key differs"),
+    "data": ({"data": (table()[0] + 1, table()[1])}, "its data differs"),
+    "fewer": ({"data": (table()[0][1:], table()[1][1:])}, r"its rows differs \(37 in the checkpoint, 36 in this run\)"),
+    "rows": ({"rows": [np.arange(ROWS)] * COUNT}, "its choice of rows differs"),
+    "weights": ({"weights": WEIGHTS}, "its weighting differs"),
+    "optimiser": ({"optimiser": optimisers.adam(2e-2)}, "its optimiser differs"),
+    "score": ({"monitor": "loss"}, "its score differs"),
+    "metrics": ({"metrics": ["rmse"]}, "recorded .* pass the same metrics and validation"),
+    "resume": ({"resume": False}, "already contains checkpoints: pass resume=True"),
+    "folder": ({"checkpoint": None}, "resume=True needs the folder to resume from"),
+}
+
+
+@pytest.mark.by_default("members", "optimiser", "rows", "folder")
+@pytest.mark.parametrize(("changed", "message"), OTHERS.values(), ids=OTHERS)
+def test_the_checkpoint_of_another_ensemble_is_refused(tmp_path, changed, message):
     words = WORDS | {"epochs": 2, "checkpoint": tmp_path, "members_at_once": 5}
     arguments = dict(objective=PLAIN, optimiser=optimisers.adam(1e-2), params=starts(), data=table()) | words
     training.fit_ensemble(**arguments)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    x, y = table()
-    for changed, message in (
-        ({"resume": False}, "already contains checkpoints: pass resume=True"),
-        ({"params": starts(count=3), "key": KEYS[:3]}, r"number of members differs \(5 in the checkpoint, 3 in this"),
-        ({"params": starts((3, 6, 2))}, "another network or optimiser: The leaf carry/0/train/params/0/w should be"),
-        ({"batch_size": 16}, r"batch size differs \(8 in the checkpoint, 16 in this run\)"),
-        ({"key": KEYS[::-1]}, "its key differs"),
-        ({"data": (x + 1, y)}, "its data differs"),
-        ({"data": (x[:-1], y[:-1])}, r"its rows differs \(37 in the checkpoint, 36 in this run\)"),
-        ({"rows": [np.arange(ROWS)] * COUNT}, "its choice of rows differs"),
-        ({"weights": np.linspace(1, 2, COUNT * ROWS).reshape(COUNT, ROWS)}, "its weighting differs"),
-        ({"optimiser": optimisers.adam(2e-2)}, "its optimiser differs"),
-        ({"monitor": "loss"}, "its score differs"),
-        ({"metrics": ["rmse"]}, "recorded .* pass the same metrics and validation"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            training.fit_ensemble(**arguments | {"resume": True} | changed)
-    alone = dict(objective=PLAIN, optimiser=optimisers.adam(1e-2), params=jax.tree.map(lambda leaf: leaf[0], starts()))
-    with pytest.raises(ValueError, match="is a checkpoint of fit_ensemble, not of fit: use another folder"):
-        training.fit(**alone, data=table(), epochs=2, batch_size=8, key=KEYS[0], checkpoint=tmp_path, resume=True)
+    with pytest.raises(ValueError, match=message):
+        training.fit_ensemble(**arguments | {"resume": True} | changed)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    training.fit(**alone, data=table(), epochs=1, batch_size=8, key=KEYS[0], checkpoint=tmp_path / "single")
-    with pytest.raises(ValueError, match="is a checkpoint of fit, not of fit_ensemble"):
-        training.fit_ensemble(**arguments | {"checkpoint": tmp_path / "single", "resume": True})
-    with pytest.raises(ValueError, match="resume=True needs the folder to resume from"):
-        training.fit_ensemble(**arguments | {"checkpoint": None, "resume": True})
 
 
+@pytest.mark.slow
+def test_fit_and_fit_ensemble_refuse_the_checkpoints_of_each_other(tmp_path):
+    words = WORDS | {"epochs": 1}
+    one = jax.tree.map(lambda leaf: leaf[0], starts())
+    alone = partial(training.fit, PLAIN, optimisers.adam(1e-2), one, table(), **words | {"key": KEYS[0]})
+    many = partial(training.fit_ensemble, PLAIN, optimisers.adam(1e-2), starts(), table(), **words)
+    alone(checkpoint=tmp_path / "one")
+    many(checkpoint=tmp_path / "many")
+    with pytest.raises(ValueError, match="is a checkpoint of fit_ensemble, not of fit: use another folder"):
+        alone(checkpoint=tmp_path / "many", resume=True)
+    with pytest.raises(ValueError, match="is a checkpoint of fit, not of fit_ensemble: use another folder"):
+        many(checkpoint=tmp_path / "one", resume=True)
+
+
+@pytest.mark.slow
 def test_another_objective_of_the_same_shapes_is_noticed(tmp_path):
     words = WORDS | {"epochs": 1, "checkpoint": tmp_path}
     run = lambda loss, **more: training.fit_ensemble(
