@@ -34,13 +34,14 @@ def options() -> dict[str, Any] | None:
 class Once:
     """A function as a program that is compiled with these options, once they are known: at its first call."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], donate: tuple[int, ...] = ()) -> None:
         self.function = function
+        self.donate = donate  # the arguments whose buffers the result may reuse
 
     @functools.cached_property
     def program(self) -> Any:
         """The function, jitted."""
-        return jax.jit(self.function, compiler_options=options())
+        return jax.jit(self.function, compiler_options=options(), donate_argnums=self.donate)
 
     def __call__(self, *arguments: Any) -> Any:
         """Runs the program, or the function as a part of the program that is being traced."""

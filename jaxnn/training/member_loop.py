@@ -19,7 +19,7 @@ from jaxnn.derivatives.budget import machine_memory
 from jaxnn.training import lockstep, member_checkpoint, workers
 from jaxnn.training.checkpoint import Checkpoints
 from jaxnn.training.endings import Ending, ending
-from jaxnn.training.epochs import DIVERGED, RECORDS, Carry, Limits, Plan
+from jaxnn.training.epochs import DIVERGED, LOSS, RECORDS, Carry, Limits, Plan
 from jaxnn.training.fitting import Fit, result
 from jaxnn.training.host_loop import Run, ended, paced, with_patience
 from jaxnn.training.interrupt import listening
@@ -125,7 +125,7 @@ class Members:
 
     def divide(self, group: Group, places: np.ndarray) -> None:
         """Makes new chunks of the members in these places of a group."""
-        group.carry, group.chunks = group.collected(), []
+        group.collect()
         for start in range(0, len(places), group.at_once):
             some = places[start : start + group.at_once]
             filled = np.resize(some, group.at_once)
@@ -280,7 +280,9 @@ class Members:
         for place, number in enumerate(chunk.numbers.tolist()):
             stop = self.endings[number]
             if stop is not None and number not in self.fits:
-                self.fits[number] = result(self.run(number, lockstep.taken(chunk.carry, place)), stop)
+                # Only a score that was the mean over an epoch's batches is measured again, on a member's own rows.
+                run = self.run(number, lockstep.taken(chunk.carry, place), own_data=self.ready.column == LOSS)
+                self.fits[number] = result(run, stop)
                 if self.finished is not None:
                     self.finished(number, self.fits[number])
 
@@ -306,14 +308,15 @@ class Members:
         best = {f"best_{self.ready.monitored}": self.ready.sign * min(finite)} if finite else {}
         self.progress.show(done, {"running": float(self.running()), **best})
 
-    def run(self, number: int, carry: Carry) -> Run:
-        """The run of one member, as `fit` has it."""
-        book = self.books[number]
-        share = jax.tree.map(jnp.asarray, self.shares[number])
+    def run(self, number: int, carry: Carry, *, own_data: bool = True) -> Run:
+        """The run of one member, as `fit` has it; with its own part of the data, unless nothing will ask for them."""
+        book, sets = self.books[number], self.ready.sets
+        if own_data:
+            sets = lockstep.own_sets(sets, jax.tree.map(jnp.asarray, self.shares[number]))
         return Run(
             plan=self.plan(number),
             key=self.keys[number],
-            sets=lockstep.own_sets(self.ready.sets, share),
+            sets=sets,
             limits=self.limits_of(number),
             carry=carry,
             records=book.records,
@@ -329,10 +332,10 @@ class Members:
     def result(self, groups: list[Group]) -> tuple[Fit, ...]:
         """The result of each member; those that have not ended were interrupted."""
         for group in groups:
-            carry = group.collected()
+            group.collect()
             for place, number in enumerate(group.numbers.tolist()):
                 if number not in self.fits:
-                    run, stop = self.run(number, lockstep.taken(carry, place)), self.endings[number]
+                    run, stop = self.run(number, lockstep.taken(group.carry, place)), self.endings[number]
                     if stop is None:
                         stop = ending("interrupted", signal=self.interrupted, epochs=int(run.carry.epoch))
                     self.fits[number] = result(run, stop)

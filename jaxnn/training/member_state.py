@@ -46,12 +46,11 @@ class Group:
     waiting: np.ndarray = field(default_factory=lambda: np.arange(0))  # the places of members that have not begun
     chunks: list[Chunk] = field(default_factory=list)
 
-    def collected(self) -> Carry:
-        """All members as they are now."""
-        carry = self.carry
+    def collect(self) -> None:
+        """Writes the chunks' members back; there are no chunks then."""
         for chunk in self.chunks:
-            carry = lockstep.placed(carry, chunk.places, chunk.carry)
-        return carry
+            self.carry = lockstep.placed(self.carry, chunk.places, chunk.carry)
+        self.chunks = []
 
     def on_host(self, name: str) -> Tensors:
         """The same as named arrays, for a checkpoint: compiles nothing, so the first one takes as long as any."""
