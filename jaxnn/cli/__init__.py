@@ -1,4 +1,4 @@
-"""The command line: `jaxnn demo | train | sweep | tune | predict | show | verify | curvature | explain`.
+"""The command line: `jaxnn demo | learning-rate | train | sweep | tune | predict | show | verify | curvature | explain`.
 
 Exit status:
     0           success
@@ -24,12 +24,13 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from jaxnn.cli import curvature, demo, explain, predict, show, sweep, train, tune, verify
+from jaxnn.cli import curvature, demo, explain, learning_rate, predict, show, sweep, train, tune, verify
 from jaxnn.cli.arguments import Parser, nearest
 from jaxnn.version import __version__
 
 COMMANDS = {
     "demo": demo,
+    "learning-rate": learning_rate,
     "train": train,
     "sweep": sweep,
     "tune": tune,

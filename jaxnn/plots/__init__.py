@@ -10,6 +10,7 @@ from jaxnn.plots.confusion import confusion
 from jaxnn.plots.curves import learning_curves
 from jaxnn.plots.examples import examples
 from jaxnn.plots.landscape import curvature_report, landscape, landscape_line
+from jaxnn.plots.rates import learning_rates
 from jaxnn.plots.regression import regression
 from jaxnn.plots.save import save
 from jaxnn.plots.search import search
@@ -27,6 +28,7 @@ __all__ = [
     "landscape",
     "landscape_line",
     "learning_curves",
+    "learning_rates",
     "regression",
     "save",
     "search",

@@ -4,6 +4,7 @@ step        a pure function (state, batch) -> (state, info)
 run         many steps in one scan: jit it, vmap it, differentiate it
 minimise    all data in every step, to the limit of the precision: for second-order methods
 fit         a complete run: progress, validation, early stopping, checkpoints, interrupts
+learning_rate_range_test  a short run at a rising rate: suggests a learning rate
 diagnose    explains what is wrong with a network or a run, from the statistics of its layers
 save, load  a model, or an ensemble of several, as one file that contains no code
 """
@@ -23,6 +24,7 @@ from jaxnn.training.model import Model
 from jaxnn.training.model_files import load, save
 from jaxnn.training.named_arrays import flatten, unflatten
 from jaxnn.training.ordering import batches, order
+from jaxnn.training.range_test import RangeTest, learning_rate_range_test
 from jaxnn.training.statistics import LayerStatistics, Watch, layer_statistics
 from jaxnn.training.steps import Info, TrainState, init, run, step
 from jaxnn.training.stopping import Stop
@@ -39,6 +41,7 @@ __all__ = [
     "Info",
     "LayerStatistics",
     "Model",
+    "RangeTest",
     "Solution",
     "Stop",
     "TrainState",
@@ -51,6 +54,7 @@ __all__ = [
     "flatten",
     "init",
     "layer_statistics",
+    "learning_rate_range_test",
     "load",
     "minimise",
     "order",
