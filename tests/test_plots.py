@@ -3,6 +3,7 @@ import sys
 import threading
 import warnings
 from itertools import pairwise
+from types import SimpleNamespace
 
 import matplotlib
 import matplotlib.image
@@ -137,6 +138,49 @@ def test_spread_keeps_order_and_gap_and_moves_as_little_as_it_must():
         least = minimize(lambda p, w=wanted: np.sum((p - w) ** 2), wanted, constraints=rules)
         assert (np.diff(got[order]) >= GAP - 1e-12).all()
         np.testing.assert_allclose(got, least.x, atol=1e-5)  # the witness stops at about 1e-6
+
+
+# Learning rates
+
+
+def range_test(**changed):
+    rate = np.geomspace(1e-5, 1, 60)
+    loss = 2 - np.tanh(np.linspace(-3, 3, 60))
+    return SimpleNamespace(
+        **{"learning_rate": rate, "loss": loss + 0.1, "smoothed": loss, "suggestion": 1e-2, "diverged": 1.2} | changed
+    )
+
+
+def test_learning_rates_draw_the_test_and_mark_what_it_found():
+    found = range_test()
+    (axes,) = plots.learning_rates(found, default=3e-3, title="digits").axes
+    assert axes.get_title(loc="left") == "digits"
+    assert axes.get_xscale() == "log"
+    for label, values in (("loss", found.loss), ("smoothed", found.smoothed)):
+        np.testing.assert_array_equal(line(axes, label).get_xdata(), found.learning_rate)
+        np.testing.assert_array_equal(line(axes, label).get_ydata(), values)
+    ring = line(axes, "suggestion")
+    expected = np.interp(np.log(1e-2), np.log(found.learning_rate), found.smoothed)
+    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (1e-2, pytest.approx(expected))
+    assert set(words(axes)) == {"suggestion: 0.01", "diverges at 1.2", "default 0.003"}
+    (shaded,) = [patch for patch in axes.patches if patch.get_label() == "diverged"]
+    assert shaded.get_x() == 1.2
+    assert axes.get_xlim()[1] > 1.2
+
+
+def test_learning_rates_without_suggestion_or_divergence():
+    (axes,) = plots.learning_rates(range_test(suggestion=np.nan, diverged=np.nan), theme="dark").axes
+    assert words(axes) == []
+    assert axes.patches[:] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [({"loss": [1.0]}, "same number of rows"), ({"smoothed": []}, "non-empty"), ({"loss": "high"}, "array of numbers")],
+)
+def test_learning_rates_that_do_not_fit_are_refused(changed, told):
+    with pytest.raises(ValueError, match=told):
+        plots.learning_rates(range_test(**changed))
 
 
 # Weights

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("the test").add_argument
     add("--low", type=arguments.positive, default=1e-6, metavar="RATE", help="first rate (default: 1e-6)")
     add("--high", type=arguments.positive, default=10.0, metavar="RATE", help="last rate (default: 10)")
-    add("--steps", type=arguments.whole(20), default=200, metavar="N", help="number of steps (default: 200)")
+    add("--steps", type=arguments.whole(50), default=200, metavar="N", help="number of steps (default: 200)")
     train.add_data(parser, without=NOT_OF_DATA)
     train.add_recipe(parser, without=NOT_OF_RECIPE)
     arguments.add_seed(parser)

@@ -1,6 +1,6 @@
 """The learning-rate range test for the network that a recipe describes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -51,7 +51,7 @@ def learning_rates(
         seed: as for `run`.
         low: the first rate, > 0.
         high: the last rate, > low.
-        steps: whole number ≥ 20.
+        steps: whole number ≥ 50.
 
     Raises:
         ValueError: as `run` and `training.learning_rate_range_test` raise it, or the optimiser is a second-order
@@ -72,7 +72,7 @@ def learning_rates(
     made = network(ready, whole, seed=seed)
     result = training.learning_rate_range_test(
         made.objective,
-        partial(optimisers.get(whole.optimiser), weight_decay=whole.weight_decay),
+        factory(whole),
         made.params,
         ready.batch(ready.split.train),
         key=made.key,
@@ -82,3 +82,8 @@ def learning_rates(
         batch_size=whole.batch_size,
     )
     return Rates(found, ready, whole, result)
+
+
+def factory(recipe: Recipe) -> Callable[..., Any]:
+    """The recipe's optimiser as a function of the learning rate."""
+    return partial(optimisers.get(recipe.optimiser), weight_decay=recipe.weight_decay)

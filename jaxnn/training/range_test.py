@@ -34,6 +34,7 @@ from jaxnn.types import Count, OptimiserLike, Params, Scalar, Schedule
 
 SMOOTHING, TOLERATED, FIRST = 0.9, 3.0, 10  # β; what s may rise, in units of |least s|; losses that tell J at the start
 FALLEN = 0.8  # the share of the whole fall at which the suggestion is
+LEAST_STEPS = 50
 
 
 class RangeTest(NamedTuple):
@@ -50,7 +51,7 @@ class RangeTest(NamedTuple):
 
 def learning_rate_range_test(
     objective: Callable[..., Any],
-    optimiser: Callable[[Any], OptimiserLike],
+    optimiser: Any,
     params: Params,
     data: Any,
     *,
@@ -65,20 +66,20 @@ def learning_rate_range_test(
         found = training.learning_rate_range_test(objective, optimisers.adam, params, data, key=key)
         optimiser = optimisers.adam(found.suggestion)
 
-    The suggestion is the first rate at which the smoothed loss has completed 80 % of its fall, from the mean of its
-    first ten losses to its least value. It is nan if that fall is no larger than the standard deviation of these ten
-    losses. `docs/learning_rate.md` says how it was chosen and how far it can be trusted.
+    The suggestion is the rate from which on 80 % of the fall is done: the smoothed loss stays below m - 0.8 (m - s),
+    m the mean of the first ten losses and s the least smoothed one, until it is least. It is nan if m - s is no larger than
+    the standard deviation of these ten losses. `docs/learning_rate.md` says how it was chosen and how far it can be trusted.
 
     Args:
         objective: J(params, batch), as for `fit`.
-        optimiser: takes a learning rate or a schedule, such as `optimisers.adam` or
+        optimiser: a function of a learning rate or a schedule, such as `optimisers.adam` or
             `functools.partial(optimisers.adamw, weight_decay=0.1)`. Other numbers in it compile nothing.
         params: the initial parameters; they are not changed.
         data: (inputs, targets) or (inputs, targets, weight), as for `fit`.
         key: a PRNG key for the order of the rows and dropout.
         low: the first rate, > 0.
         high: the last rate, > low.
-        steps: whole number ≥ 20.
+        steps: whole number ≥ 50.
         batch_size: whole number ≥ 1, the one to train with; at most the number of rows is used. Rows are visited in
             the order of `fit`, without the last batch of an epoch if it is short.
 
@@ -92,7 +93,7 @@ def learning_rate_range_test(
     checks.positive(low=low, high=high)
     if not low < high:
         raise ValueError(f"The rate rises from low to high, so low must be below high, got low={low} and high={high}.")
-    checks.whole(2 * FIRST, steps=steps)
+    checks.whole(LEAST_STEPS, steps=steps)
     checks.whole(1, batch_size=batch_size)
     if not hasattr(key, "dtype"):
         raise TypeError(f"key must be a PRNG key such as jax.random.key(0), got {key!r}.")
@@ -183,4 +184,5 @@ def suggest(rate: np.ndarray, loss: np.ndarray, smoothed: np.ndarray) -> tuple[f
     fall = start - smoothed[at]
     if not fall > noise:
         return math.nan, float(rate[at])
-    return float(rate[np.argmax(smoothed <= start - FALLEN * fall)]), float(rate[at])
+    above = np.flatnonzero(smoothed[:at] > start - FALLEN * fall)  # not only first losses that happen to be small
+    return float(rate[above[-1] + 1 if len(above) else 0]), float(rate[at])
