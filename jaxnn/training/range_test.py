@@ -66,9 +66,10 @@ def learning_rate_range_test(
         found = training.learning_rate_range_test(objective, optimisers.adam, params, data, key=key)
         optimiser = optimisers.adam(found.suggestion)
 
-    The suggestion is the rate from which on 80 % of the fall is done: the smoothed loss stays below m - 0.8 (m - s),
-    m the mean of the first ten losses and s the least smoothed one, until it is least. It is nan if m - s is no larger than
-    the standard deviation of these ten losses. `docs/learning_rate.md` says how it was chosen and how far it can be trusted.
+    The suggestion is the rate from which on 80 % of the fall is done: the smoothed loss stays below m - 0.8 (m - s)
+    until it is least, where m is the mean of the first ten losses and s the least smoothed one from the tenth on. It
+    is nan if m - s is no larger than the standard deviation of these ten losses. The page on learning rates in the
+    documentation says how far it can be trusted.
 
     Args:
         objective: J(params, batch), as for `fit`.
@@ -180,7 +181,8 @@ def suggest(rate: np.ndarray, loss: np.ndarray, smoothed: np.ndarray) -> tuple[f
     """The suggested rate and that of the least smoothed loss; nan if the loss did not fall by more than its noise."""
     if len(rate) <= FIRST:
         return math.nan, math.nan
-    start, noise, at = loss[:FIRST].mean(), loss[:FIRST].std(), int(np.argmin(smoothed))
+    start, noise = loss[:FIRST].mean(), loss[:FIRST].std()
+    at = FIRST - 1 + int(np.argmin(smoothed[FIRST - 1 :]))  # before, the average is of few losses
     fall = start - smoothed[at]
     if not fall > noise:
         return math.nan, float(rate[at])

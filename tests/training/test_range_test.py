@@ -105,6 +105,8 @@ def test_the_rule_by_hand():
     early = smoothed.copy()
     early[0] = 1.5  # a first batch that happens to be easy
     assert suggest(rate, smoothed, early)[0] == rate[14 + 9]
+    early[0] = 0.5  # or easier than any later one
+    assert suggest(rate, smoothed, early) == (rate[14 + 9], rate[25])
     noise = np.random.default_rng(0).normal(5, 1, 31)
     assert math.isnan(suggest(rate, noise, np.full(31, noise[:10].mean() - 0.1))[0])
 
