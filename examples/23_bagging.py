@@ -55,7 +55,7 @@ assert abs(estimate.mean() / together.mean() - 1) < 0.25, "as the out-of-bag est
 assert seen.mean() < 0.75 * together.mean(), "and the error on the training examples does not"
 
 if WANTED:
-    figure, (left, right) = panels("One network for each sample, and their mean", "More of them, less error")
+    figure, (left, right) = panels("Networks and their mean", "More networks, less error")
     order = np.argsort(x[0, :, 0])
     for each in outputs[0]:
         left.plot(x[0, order, 0], each[order], color=BLUE, alpha=0.25, linewidth=1)
@@ -70,7 +70,7 @@ if WANTED:
     right.axhline(estimate.mean(), color=GREEN, linewidth=2, label=f"out-of-bag estimate for {MEMBERS}")
     right.axhline(NOISE**2, color=THEME.ink, linestyle="--", linewidth=2, label="noise of the examples")
     right.set_ylim(0.9 * NOISE**2, None)
-    label(right, "networks m", f"mean square error on new examples, {SEEDS} seeds")
+    label(right, "networks m", f"mean square error, {SEEDS} seeds")
     for panel in (left, right):
         legend(panel)
     write(figure)

@@ -1,4 +1,4 @@
-"""The command line: `jaxnn demo | learning-rate | train | sweep | tune | predict | show | verify | curvature | explain`.
+"""The command line: `jaxnn COMMAND`, where COMMAND is a key of `COMMANDS`.
 
 Exit status:
     0           success
