@@ -21,6 +21,7 @@ from jaxnn.training.epochs import Limits
 from jaxnn.training.fitting import Fit, warn_of_noise
 from jaxnn.training.lockstep import Axes, Share
 from jaxnn.training.member_arguments import (
+    balancing,
     epochs_of_each,
     first_notes,
     number_of_members,
@@ -106,7 +107,7 @@ def fit_ensemble(
         monitor: as for `fit`.
         higher_is_better: as for `fit`.
         metrics: names from `jaxnn.metrics`, or functions that JAX can trace, as for `fit`.
-        class_weight: as for `fit`; with `rows`, "balanced" counts the classes in all rows of `data`, for all members.
+        class_weight: as for `fit`; with `rows`, "balanced" counts the classes in each member's own.
         class_weight_on_validation: as for `fit`.
         members_at_once: how many members a compiled call trains in step; by default as many as fit the cache of a core,
             at most 16. With 1, a member's bits do not depend on the other members. It is always 1 for keys that are not
@@ -155,6 +156,7 @@ def fit_ensemble(
     first = partial(picked, chosen=0)
     if not isinstance(optimiser, OptimiserLike):
         raise TypeError(f"optimiser must have init and update, such as optimisers.adam(1e-3), got {optimiser!r}.")
+    by_own_rows = rows is not None and class_weight == "balanced"
     ready = prepare(
         first(objective, of_objective),
         first(params, 0),
@@ -165,7 +167,7 @@ def fit_ensemble(
         monitor=monitor,
         higher_is_better=higher_is_better,
         metrics=metrics,
-        class_weight=class_weight,
+        class_weight=None if by_own_rows else class_weight,
         class_weight_on_validation=class_weight_on_validation,
     )
     if ready.host_metrics:
@@ -174,11 +176,18 @@ def fit_ensemble(
     total = jax.tree.leaves(ready.sets.training[0])[0].shape[0]
     own_rows = row_numbers("rows", rows, count, total)
     own_validation = row_numbers("validation_rows", validation_rows, count, total)
-    weight = weights_of_rows(weights, ready.sets.training, own_rows, count)
+    training, validated = ready.sets.training, ready.sets.validation
+    factors = validation_weight = None
+    if by_own_rows and own_rows is not None:
+        factors = balancing(training[1], own_rows, training[1])
+        if validated is not None and class_weight_on_validation:
+            on_validation = balancing(training[1], own_rows, validated[1])
+            validation_weight = weights_of_rows(None, validated, own_validation, count, on_validation)
+    weight = weights_of_rows(weights, training, own_rows, count, factors)
     metric_weight = None
-    if metrics and weights is not None and ready.sets.validation is None:  # without class weights
-        metric_weight = weights_of_rows(weights, ready.sets.training[:2], own_rows, count)
-    by_member = Share(own_rows, own_validation, weight, metric_weight)
+    if metrics and weights is not None and validated is None:  # without class weights
+        metric_weight = weights_of_rows(weights, training[:2], own_rows, count)
+    by_member = Share(own_rows, own_validation, weight, metric_weight, validation_weight)
     shares = [Share(*(None if each is None else each[i] for each in by_member)) for i in range(count)]
     members = Members(
         ready=ready,

@@ -34,6 +34,7 @@ class Axes(NamedTuple):
     validation_rows: int | None = None
     weight: int | None = None
     metric_weight: int | None = None
+    validation_weight: int | None = None
 
 
 class Share(NamedTuple):
@@ -43,6 +44,7 @@ class Share(NamedTuple):
     validation_rows: Int[Any, "*members rows"] | None = None  # of the validation set; None for all
     weight: Float[Any, "*members all_rows"] | None = None  # of all rows, mean 1 over its own; None for the shared
     metric_weight: Float[Any, "*members all_rows"] | None = None  # in metrics of the training set, likewise
+    validation_weight: Float[Any, "*members all_rows"] | None = None  # of all rows of the validation set, likewise
 
 
 def training_set(sets: Sets, share: Share) -> Batch:
@@ -60,6 +62,8 @@ def own_sets(sets: Sets, share: Share) -> Sets:
         metric_weight = metric_weight[measured]
     if share.rows is not None:
         training = gather(training, share.rows)
+    if share.validation_weight is not None and validation is not None:
+        validation = (*validation[:2], share.validation_weight)
     if share.validation_rows is not None and validation is not None:
         validation = gather(validation, share.validation_rows)
     return Sets(training, validation, metric_weight)

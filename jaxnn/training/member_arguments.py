@@ -65,7 +65,18 @@ def picked(given: Any, axis: int | None, chosen: Any) -> Any:
     """The tree of the chosen members, by number; the tree itself if all share it, with the axis None."""
     if axis is None:
         return given
-    return structure.restore(jax.tree.map(lambda leaf: np.asarray(leaf)[chosen], structure.split(given)))
+    return structure.restore(jax.tree.map(lambda leaf: _weak(np.asarray(leaf)[chosen], chosen), structure.split(given)))
+
+
+def _weak(numbers: Any, chosen: Any) -> Any:
+    """Numbers, one for each chosen member, that like Python's take the dtype of the parameters that they meet.
+
+    As float64 they would make the state of a second-order method float64 under `jax_enable_x64`, beside float32
+    parameters.
+    """
+    if numbers.ndim > np.ndim(chosen) or not jnp.issubdtype(numbers.dtype, jnp.floating):
+        return numbers  # an array for each member, which `fit` does not take for a number either
+    return jnp.full(numbers.shape, 0.0).at[...].set(numbers)  # `full` of a Python number is weak, and stays so
 
 
 def epochs_of_each(epochs: Any, count: int) -> np.ndarray:
@@ -111,9 +122,32 @@ def row_numbers(what: str, given: Any, count: int, total: int) -> list[np.ndarra
     return [each.astype(np.int32) for each in found]
 
 
-def weights_of_rows(given: Any, training: Any, rows: list[np.ndarray] | None, count: int) -> Any:
-    """Each member's weights of all rows, with mean 1 over its own; None if there are none, or all share them."""
-    if given is None and (len(training) == 2 or rows is None):
+def balancing(targets: Any, rows: Sequence[np.ndarray], others: Any) -> np.ndarray:
+    """Each member's "balanced" class weights, by the classes of its own rows, (members, other rows).
+
+    Args:
+        targets: of all rows of the data.
+        rows: each member's.
+        others: the targets of the rows whose weights are wanted; a class that a member does not have keeps 1.
+    """
+    own = [inputs.class_weights(np.asarray(targets)[chosen], "balanced") or {} for chosen in rows]
+    classes, codes = np.unique(np.asarray(others), return_inverse=True)
+    return np.array([[weights.get(label, 1.0) for label in classes.tolist()] for weights in own])[:, codes]
+
+
+def weights_of_rows(
+    given: Any, training: Any, rows: list[np.ndarray] | None, count: int, factors: np.ndarray | None = None
+) -> Any:
+    """Each member's weights of all rows, with mean 1 over its own; None if there are none, or all share them.
+
+    Args:
+        given: (members, rows), or None for those of the data.
+        training: the data.
+        rows: each member's, or None for all.
+        count: the number of members.
+        factors: (members, rows), which multiply them; or None.
+    """
+    if given is None and factors is None and (len(training) == 2 or rows is None):
         return None
     total = jax.tree.leaves(training[0])[0].shape[0]
     shared = np.ones(total) if len(training) == 2 else np.asarray(training[2], np.float64)
@@ -121,7 +155,7 @@ def weights_of_rows(given: Any, training: Any, rows: list[np.ndarray] | None, co
     if each.shape != (count, total):
         raise ValueError(f"weights must have shape {(count, total)}, one per member and row, got {each.shape}.")
     found, what = [], "weights" if given is not None else "weight of rows"
-    for i, weight in enumerate(each * shared):
+    for i, weight in enumerate(each * shared * (1.0 if factors is None else factors)):
         chosen = slice(None) if rows is None else rows[i]
         normalised = inputs.weight_of_mean_one(weight[chosen], weight[chosen].size, f"{what}[{i}]")
         full = np.zeros(total)

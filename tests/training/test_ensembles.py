@@ -151,6 +151,49 @@ def test_folds_of_unequal_lengths(weighted):
         assert_same(found.members[i], alone)
 
 
+@pytest.mark.by_default("both")
+@pytest.mark.parametrize(
+    ("on_validation", "own"), [(True, True), (True, False), (False, True)], ids=["both", "set", "training"]
+)
+def test_balanced_classes_are_those_of_each_members_rows(on_validation, own):
+    """Folds by class, so that the members' classes are in different proportions."""
+    params, (x, y) = starts(), table(classes=True)
+    order = np.argsort(y + np.random.default_rng(0).uniform(size=ROWS))
+    folds = [np.sort(fold) for fold in np.array_split(order, COUNT)]
+    rest = [np.setdiff1d(np.arange(ROWS), fold) for fold in folds]
+    assert len({y[rows].mean() for rows in rest}) > 2
+    weight = np.linspace(0.5, 2, ROWS).astype(np.float32)
+    data, held_out = (x, y, weight), (x[::2], y[::2])
+    words = WORDS | dict(class_weight="balanced", class_weight_on_validation=on_validation, metrics=["accuracy"])
+    of_all = {"validation_rows": folds} if own else {"validation": held_out}
+    found = fit_ensemble(CLASSES, optimisers.adam(1e-2), params, data, rows=rest, **of_all, **words)
+    for i, (fold, others) in enumerate(zip(folds, rest, strict=True)):
+        alone = fit(
+            CLASSES,
+            optimisers.adam(1e-2),
+            member(params, i),
+            tuple(part[others] for part in data),
+            key=KEYS[i],
+            validation=tuple(part[fold] for part in data) if own else held_out,
+            **words,
+        )
+        assert_same(found.members[i], alone)
+
+
+def test_second_order_hyperparameters_of_each_with_float32_parameters(x64):
+    """Numbers of a stack take the dtype of the parameters, as Python's do."""
+    params, data = starts(), table()
+    dampings = [1e-3, 1e-2, 1e-1, 1.0, 10.0]
+    rules = optimisers.stack(optimisers.levenberg_marquardt, damping=dampings)
+    words = WORDS | {"batch_size": ROWS}
+    found = fit_ensemble(REGRESSION, rules, params, data, **words)
+    for i in (0, 3):
+        rule = optimisers.levenberg_marquardt(damping=dampings[i])
+        alone = fit(REGRESSION, rule, member(params, i), data, key=KEYS[i], **words)
+        assert alone.params[0].w.dtype == found.members[i].params[0].w.dtype == np.float32
+        assert_same(found.members[i], alone)
+
+
 def test_bootstrap_samples_and_weights_of_each():
     params, data = starts(), table()
     random = np.random.default_rng(5)
