@@ -7,7 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ensembles, hessian, least_squares, race, robustness, start, sweeps, table, training, update
+from benchmarks import (
+    ensembles,
+    epochs,
+    hessian,
+    large,
+    least_squares,
+    prediction,
+    race,
+    robustness,
+    scaling,
+    start,
+    sweeps,
+    table,
+    training,
+    update,
+)
 from benchmarks.harness import environment, measure
 from jaxnn import checks, files
 
@@ -23,6 +38,10 @@ QUESTIONS = {
         start.QUESTION,
         ensembles.QUESTION,
         sweeps.QUESTION,
+        epochs.QUESTION,
+        large.QUESTION,
+        prediction.QUESTION,
+        scaling.QUESTION,
     )
 }
 

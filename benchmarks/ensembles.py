@@ -15,7 +15,7 @@ one core and on all. The loss's derivative by the inputs, which nobody computes,
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -24,17 +24,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks import machine
 from benchmarks import training as single
 from benchmarks.harness import Contender, Make, Question, cores
-from benchmarks.setting import limited
 from benchmarks.training import Layers, Run
 from jaxnn import mlp, training
 
 FEW = 2  # networks that a call trains at most, of a library that trains one after another
 FEW_IN_A_CORE = 2  # likewise in each process of a pool
 AT_ONCE = 8  # members that the chunks of plain JAX hold
-WIDTH = 1024  # of the square matrices whose product shows the machine's peak
-PRODUCTS = 8
 
 
 class Ensemble(NamedTuple):
@@ -200,41 +198,6 @@ def stacked(members: list[Layers]) -> Layers:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *members)
 
 
-@dataclass(frozen=True)
-class Products:
-    """Products of large matrices, which train nothing: the arithmetic alone."""
-
-    multiply: Callable[[], Any]
-    units: float  # networks whose training has as many flops
-
-    def __call__(self) -> None:
-        """All, one after another."""
-        for _ in range(PRODUCTS):
-            self.multiply()
-
-
-def peak(threads: int | None) -> Mapping[str, Make]:
-    """Matrix products on one core, or on all for None."""
-
-    def made(multiply: Callable[[], Any], problem: Ensemble) -> Products:
-        return Products(multiply, PRODUCTS * 2 * WIDTH**3 / problem.flops)
-
-    def by_numpy(problem: Ensemble) -> Callable[[], Any]:
-        a = np.random.default_rng(0).standard_normal((WIDTH, WIDTH), np.float32)
-        product = np.empty_like(a)
-        return made(limited(lambda _: lambda: np.matmul(a, a, out=product), threads or cores())(problem), problem)
-
-    def by_xla(problem: Ensemble) -> Callable[[], Any]:
-        a = jnp.asarray(np.random.default_rng(0).standard_normal((WIDTH, WIDTH), np.float32))
-        options = None if threads is None else {"xla_cpu_multi_thread_eigen": False}
-        product = jax.jit(jnp.matmul, compiler_options=options)
-        return made(lambda: product(a, a).block_until_ready(), problem)
-
-    return {"NumPy": by_numpy, "XLA": by_xla}
-
-
-ALL_CORES = "matrix products, all cores"
-
 QUESTION = Question(
     name="ensembles",
     title="Many small networks, Adam",
@@ -266,10 +229,10 @@ QUESTION = Question(
             lambda problem: Pool(problem.first(FEW_IN_A_CORE * cores())),
             "sklearn",
         ),
-        Contender("matrix products, one core", "no training", peak(1)),
-        Contender(ALL_CORES, "no training", peak(None)),
+        Contender(machine.ONE_CORE, "no training", machine.peak(1)),
+        Contender(machine.ALL_CORES, "no training", machine.peak(None)),
     ),
     rounds=3,
     scale="ms",
-    limit=ALL_CORES,
+    limit=machine.ALL_CORES,
 )

@@ -34,6 +34,7 @@ class Run(NamedTuple):
     batch_size: int
     epochs: int
     seed: int = 0  # of the initial parameters; the next one is that of the order of rows
+    data: str = "digits"
     bytes_moved: None = None
 
     @property
@@ -50,7 +51,7 @@ class Run(NamedTuple):
     def name(self) -> str:
         """Network, batch and length."""
         sizes = "-".join(map(str, self.sizes))
-        return f"digits, {sizes}, batch {self.batch_size}, {self.epochs} epochs of {self.steps} steps"
+        return f"{self.data}, {sizes}, batch {self.batch_size}, {self.epochs} epochs of {self.steps} steps"
 
     @property
     def trial(self) -> "Run":
@@ -141,8 +142,10 @@ def optax_step(problem: Run) -> tuple[Any, Callable[..., Any]]:
     adam = optax.adam(LEARNING_RATE)
 
     def loss(params: Any, x: Any, y: Any) -> Any:
-        (w1, b1), (w2, b2) = params
-        outputs = jax.nn.relu(x @ w1 + b1) @ w2 + b2
+        *hidden, (w, b) = params
+        for w_hidden, b_hidden in hidden:
+            x = jax.nn.relu(x @ w_hidden + b_hidden)
+        outputs = x @ w + b
         return optax.softmax_cross_entropy_with_integer_labels(outputs, y).mean()
 
     def step(params: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:

@@ -1,8 +1,9 @@
 """How long does one Adam update take, from 10³ to 10⁷ parameters?
 
 An update reads the parameters, the gradient and two moments, and writes the parameters and the moments: seven float32
-numbers, 28 bytes a parameter. For large arrays nothing but memory counts, and a copy of as many bytes (half read, half
-written) stands beside as a scale; for small ones the cost of calling a compiled function from Python does.
+numbers, 28 bytes a parameter. For large arrays nothing but memory counts. As scales stand beside it a copy of as many
+bytes (half read, half written), and as many bytes read and overwritten where they stand, which is what an update does.
+For small arrays the cost of calling a compiled function from Python counts.
 
 A call is a number of updates in a row, each called from Python with buffers that may be overwritten, the same gradient
 every time. The witness is the mean |change| of a parameter in the first call, per update: the learning rate.
@@ -15,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.harness import Contender, Question
+from benchmarks import machine
+from benchmarks.harness import Contender, Question, cores
 from jaxnn import optimisers, tree
 
 LEARNING_RATE = 1e-3
@@ -122,17 +124,6 @@ def torch_adam(threads: int, **words: bool) -> Callable[[Update], Callable[[], A
     return make
 
 
-def copy(problem: Update) -> Callable[[], None]:
-    source = np.ones(problem.bytes_moved // 2, np.uint8)
-    target = np.zeros_like(source)
-
-    def call() -> None:
-        for _ in range(problem.units):
-            np.copyto(target, source)
-
-    return call
-
-
 QUESTION = Question(
     name="update",
     title="One Adam update, called from Python",
@@ -153,7 +144,11 @@ QUESTION = Question(
             },
             "torch",
         ),
-        Contender("copy", "numpy.copyto of as many bytes, one thread; updates nothing", copy),
+        Contender("copy", "numpy.copyto of as many bytes, one thread; updates nothing", machine.copy(1)),
+        Contender("copy, all cores", "the same, a thread for each core", machine.copy(cores())),
+        Contender(
+            "in place, all cores", "signs of as many bytes changed, a thread for each", machine.in_place(cores())
+        ),
     ),
     rounds=21,
 )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from benchmarks import ensembles, harness, hessian, newcomers, page, start, table, training, update
+from benchmarks import ensembles, harness, hessian, machine, newcomers, page, start, table, training, update
 from benchmarks.__main__ import QUESTIONS, joined, main
 from jaxnn import tree
 
@@ -137,7 +137,7 @@ def test_the_copy_moves_the_bytes_of_an_update(monkeypatch):
     copied = []
     monkeypatch.setattr(np, "copyto", lambda target, source: copied.append(target.nbytes + source.nbytes))
     for problem in update.problems(True):
-        assert update.mean_change(problem, update.copy(problem)()) is None
+        assert update.mean_change(problem, machine.copy(1)(problem)()) is None
         assert copied == [problem.bytes_moved] * problem.units
         assert problem.bytes_moved == 7 * problem.arrays()[0].nbytes
         copied.clear()
@@ -424,8 +424,8 @@ def test_bad_input_is_told_in_one_line(arguments, expected, capsys):
 def test_flops_of_a_network_are_those_of_its_matrix_products():
     for problem in ensembles.problems(False):
         assert problem.flops == 1792 * 20 * 6 * (64 * 32 + 32 * 10)
-        (one_core, all_cores) = (ensembles.peak(threads)["NumPy"](problem) for threads in (1, None))
-        assert one_core.units * problem.flops == pytest.approx(ensembles.PRODUCTS * 2 * ensembles.WIDTH**3)
+        (one_core, all_cores) = (machine.peak(threads)["NumPy"](problem) for threads in (1, None))
+        assert one_core.units * problem.flops == pytest.approx(machine.PRODUCTS * 2 * machine.WIDTH**3)
         assert all_cores.units == one_core.units
 
 
