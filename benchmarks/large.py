@@ -58,7 +58,7 @@ class Large(NamedTuple):
 
 
 def problems(quick: bool) -> Iterable[Large]:
-    sizes, batch_size, steps, epochs = ((20, 32, 32, 10), 64, 4, 2) if quick else ((784, 1024, 1024, 10), 512, 8, 4)
+    sizes, batch_size, steps, epochs = ((20, 32, 32, 10), 64, 4, 2) if quick else ((784, 1024, 1024, 10), 512, 8, 2)
     rng = np.random.default_rng(0)
     x = rng.random((batch_size * steps, sizes[0]), np.float32)
     teacher = rng.standard_normal((sizes[0], sizes[-1]))
@@ -152,7 +152,7 @@ QUESTION = Question(
         Contender(machine.ONE_CORE, "no training", machine.peak(1)),
         Contender(machine.ALL_CORES, "no training", machine.peak(None)),
     ),
-    rounds=9,
+    rounds=7,
     scale="ms",
     limit=machine.ALL_CORES,
 )

@@ -5,6 +5,7 @@ numpy array, which torch shares without a copy. The witness is the greatest diff
 in float64; a contender that is further away than float32 explains is not measured, but ends the run with an error.
 """
 
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -186,6 +187,7 @@ def keras_model(how: str) -> Callable[[Rows], Callable[[], np.ndarray]]:
     """Keras by `predict` or by `predict_on_batch`, which leaves out the loop over batches."""
 
     def make(problem: Rows) -> Callable[[], np.ndarray]:
+        os.environ.setdefault("KERAS_BACKEND", "jax")  # read by its import; tensorflow otherwise
         import keras
 
         *hidden, last = SIZES[1:]

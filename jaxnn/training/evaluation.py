@@ -34,8 +34,10 @@ def outputs_of(params: Params, x: np.ndarray, sizes: Sequence[int], names: tuple
     rows = min(ROWS_AT_ONCE, _power_of_two(ENTRIES_AT_ONCE // max(sizes)), _power_of_two(2 * len(x) - 1))
     for start in range(0, len(x), rows):
         some = x[start : start + rows]
-        padded = np.pad(some, ((0, rows - len(some)), (0, 0)))
-        outputs[start : start + rows] = np.asarray(_evaluate(params, padded, names))[: len(some)]
+        if len(some) < rows:
+            some = np.pad(some, ((0, rows - len(some)), (0, 0)))
+        evaluated = np.asarray(_evaluate(params, some, names))
+        outputs[start : start + rows] = evaluated[: len(x) - start]
     refuse_nonfinite(outputs, "The outputs overflow", "its inputs are far from those in training")
     return outputs
 
@@ -77,9 +79,9 @@ def warn(fitted: Preprocessing | None, table: Any, handling: Mapping[str, bool])
 
 def refuse_nonfinite(rows: np.ndarray, what: str, why: str) -> None:
     """Raises ValueError naming the first row that is not finite, for which no prediction is possible."""
-    finite = np.isfinite(rows).all(axis=1)
+    finite = np.isfinite(rows)
     if not finite.all():
-        raise ValueError(f"{what} in row {int(np.argmin(finite)) + 1}: {why}.")
+        raise ValueError(f"{what} in row {int(np.argmin(finite.all(axis=1))) + 1}: {why}.")
 
 
 @partial(jax.jit, static_argnames="names")

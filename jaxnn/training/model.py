@@ -8,7 +8,7 @@ import numpy as np
 from jaxnn.preprocessing import Preprocessing
 from jaxnn.problems import PROBLEMS
 from jaxnn.training import configuration, evaluation
-from jaxnn.training.named_arrays import flatten
+from jaxnn.training.named_arrays import named
 from jaxnn.types import Params
 
 
@@ -48,10 +48,9 @@ class Model(NamedTuple):
         Raises:
             ValueError: the table does not match the one the model was trained on, or the outputs overflow.
         """
-        problem = configuration.checked(self.config, self.preprocessing)["problem"]
-        handling = {"clip": clip, "fill_missing": fill_missing}
-        outputs = self.outputs(table, **handling)
-        evaluation.warn(self.preprocessing, table, handling)
+        config = configuration.checked(self.config, self.preprocessing)
+        outputs, problem = self._outputs(config, table, clip, fill_missing), config["problem"]
+        evaluation.warn(self.preprocessing, table, {"clip": clip, "fill_missing": fill_missing})
         return outputs if problem is None else PROBLEMS[problem].predictions(self.preprocessing, outputs)
 
     def predict_probabilities(self, table: Any, *, clip: bool = False, fill_missing: bool = False) -> np.ndarray:
@@ -68,13 +67,13 @@ class Model(NamedTuple):
         Raises:
             ValueError: as for `predict`; or the model does not predict classes.
         """
-        problem = configuration.checked(self.config, self.preprocessing)["problem"]
+        config = configuration.checked(self.config, self.preprocessing)
+        problem = config["problem"]
         probabilities = None if problem is None else PROBLEMS[problem].probabilities
         if probabilities is None:
             raise ValueError("The model does not predict classes, so it has no probabilities: use predict.")
-        handling = {"clip": clip, "fill_missing": fill_missing}
-        outputs = self.outputs(table, **handling)
-        evaluation.warn(self.preprocessing, table, handling)
+        outputs = self._outputs(config, table, clip, fill_missing)
+        evaluation.warn(self.preprocessing, table, {"clip": clip, "fill_missing": fill_missing})
         return probabilities(outputs)
 
     def outputs(self, table: Any, *, clip: bool = False, fill_missing: bool = False) -> np.ndarray:
@@ -93,8 +92,11 @@ class Model(NamedTuple):
         Raises:
             ValueError: as for `predict`.
         """
-        config = configuration.checked(self.config, self.preprocessing)
-        configuration.check_params(flatten(self.params), config)
+        return self._outputs(configuration.checked(self.config, self.preprocessing), table, clip, fill_missing)
+
+    def _outputs(self, config: dict[str, Any], table: Any, clip: bool, fill_missing: bool) -> np.ndarray:
+        """`outputs`, for a configuration that has been checked."""
+        configuration.check_params(named(self.params), config)
         handling = {"clip": clip, "fill_missing": fill_missing}
         x = evaluation.inputs_of(table, self.preprocessing, config["sizes"][0], handling)
         x = evaluation.in_dtype(x, self.params[0].w.dtype)

@@ -42,6 +42,14 @@ def flatten(tree: Any) -> Tensors:
     return flat
 
 
+def named(tree: Any) -> dict[str, Any]:
+    """The leaves by their names in `flatten`, as they are: where names and shapes are asked for, and nothing is stored.
+
+    Python numbers become arrays, so that every leaf has a shape and a dtype.
+    """
+    return {name: leaf if hasattr(leaf, "dtype") else np.asarray(leaf) for name, leaf in _named_leaves(tree)[0]}
+
+
 def unflatten(flat: Mapping[str, np.ndarray], like: Any) -> Any:
     """The tree that `flatten` took apart.
 
