@@ -30,5 +30,5 @@ QUESTION = Question(
         Contender("jaxnn run, rows given", "one jit, without the shuffling", single.jaxnn_run_rows_given),
         Contender("optax scan", "one jit; jax.random.permutation, two nested scans", single.optax_scan, "optax"),
     ),
-    rounds=15,
+    rounds=9,
 )

@@ -7,6 +7,7 @@ of `update` for the number of parameters.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,11 +80,12 @@ def jaxnn(problem: Size) -> Callable[[], Layers]:
     return ensembles.fit_ensemble(ensembles.Ensemble(problem.run, problem.members, highest=np.inf))
 
 
-class Alone(NamedTuple):
-    """A single network's run, for many that would take as long each."""
+@dataclass(frozen=True)
+class Alone:
+    """A single network's run, standing for many that take as long each."""
 
     call: Callable[[], Layers]
-    units: float  # steps of all members
+    units: float  # steps, each of all members
 
     def __call__(self) -> Layers:
         """The run."""
@@ -92,8 +94,7 @@ class Alone(NamedTuple):
 
 def torch(threads: int) -> Make:
     def make(problem: Size) -> Callable[[], Any]:
-        call = single.torch_eager(threads)(problem.run)
-        return call if problem.members is None else Alone(call, problem.units / problem.members)
+        return Alone(single.torch_eager(threads)(problem.run), problem.units / (problem.members or 1))
 
     return make
 

@@ -38,9 +38,9 @@ def curves(report: dict[str, Any]) -> dict[str, Curves]:
             raise ValueError(f"The report does not contain {name}. Measure it with python -m benchmarks --only {name}.")
     found: dict[str, Curves] = {}
     for size, problem in zip(scaling.problems(report["quick"]), asked["scaling"]["problems"], strict=True):
-        _add(found.setdefault(f"{scaling.AXES[size.axis]}", {}), size.value, problem)
-    for size, problem in zip(update.problems(report["quick"]), asked["update"]["problems"], strict=True):
-        _add(found.setdefault("parameters, of one Adam update", {}), size.parameters, problem)
+        _add(found.setdefault(scaling.AXES[size.axis], {}), size.value, problem)
+    for of, problem in zip(update.problems(report["quick"]), asked["update"]["problems"], strict=True):
+        _add(found.setdefault("parameters, of one Adam update", {}), of.parameters, problem)
     return found
 
 
