@@ -9,6 +9,7 @@ training rows: where the rows cannot be shared out evenly, some folds leave out 
 Reference: Stone, Cross-validatory choice and assessment of statistical predictions (1974).
 """
 
+import operator
 import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -51,10 +52,11 @@ def folded(source: Source, folds: Any, *, test: float = 0.0, seed: int = 0) -> t
 
     Raises:
         ValueError: there are too few rows, a fold lacks a class, a column cannot be used, or an argument is invalid.
+        TypeError: `folds` is none of these.
         ImportError: scikit-learn is not installed.
     """
-    how = Folds(folds) if isinstance(folds, int) and not isinstance(folds, bool) else folds
-    checks.fraction(test=test)
+    how = _kind(folds)
+    checks.decay(test=test)  # in [0, 1)
     checks.whole(0, seed=seed)
     if source.n_rows < LEAST_ROWS:
         rows = counted(source.n_rows, "row")
@@ -68,11 +70,10 @@ def folded(source: Source, folds: Any, *, test: float = 0.0, seed: int = 0) -> t
         kept, tested = _held_out(source.n_rows, test, seed, target, groups, how.ordered)
         pairs = _pairs(how, kept, target, groups, seed)
         if groups is None and not how.ordered:
-            pairs = _of_equal_length(pairs, seed)
+            pairs = _of_equal_length(pairs, target, seed)
     elif hasattr(how, "split"):
         kept, tested = _held_out(source.n_rows, test, seed, target, None, False)
-        labels = None if target is None else target[kept]
-        pairs = [(kept[train], kept[held]) for train, held in how.split(np.zeros((len(kept), 1)), labels)]
+        pairs = _split_by(how, kept, target)
     else:
         if test:
             raise ValueError(f"test={test:g} cannot be held out of folds given as row numbers: leave it at 0.")
@@ -82,6 +83,19 @@ def folded(source: Source, folds: Any, *, test: float = 0.0, seed: int = 0) -> t
     for i, split in enumerate(splits):
         _check_fold(i, split, target, problem.least_rows)
     return tuple(preprocess(source, split) for split in splits)
+
+
+def _kind(folds: Any) -> Any:
+    """How to make folds: a `Folds`, a splitter, or pairs; TypeError for anything else."""
+    if isinstance(folds, int | np.integer) and not isinstance(folds, bool):
+        return Folds(operator.index(folds))
+    splitter = callable(getattr(folds, "split", None))
+    if isinstance(folds, str | bool) or not (splitter or isinstance(folds, Iterable)):
+        raise TypeError(
+            "folds must be a whole number, a Folds, a splitter of scikit-learn, or pairs (training rows, validation"
+            f" rows), got {folds!r}."
+        )
+    return folds
 
 
 def _held_out(n: int, test: float, seed: int, target: Any, groups: Any, ordered: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -94,10 +108,11 @@ def _held_out(n: int, test: float, seed: int, target: Any, groups: Any, ordered:
     if groups is None:
         split = data.split(n, validation=0.0, test=test, seed=seed, stratify=target)
         return np.sort(split.train), split.test
-    order = np.random.default_rng(seed).permutation(np.unique(groups))
-    sizes = np.cumsum(np.bincount(groups)[order])
-    chosen = order[: max(1, int(np.searchsorted(sizes, count, side="right")))]
-    tested = np.isin(groups, chosen)
+    sizes, chosen = np.bincount(groups), []
+    for group in np.random.default_rng(seed).permutation(len(sizes)).tolist():
+        if sizes[chosen].sum() + sizes[group] <= count:
+            chosen.append(group)
+    tested = np.isin(groups, chosen or [sizes.argmin()])
     if tested.all():
         raise ValueError("All rows are of one group, so no test rows can be held out: leave out --test or --group.")
     return np.flatnonzero(~tested), np.flatnonzero(tested)
@@ -139,21 +154,44 @@ def _pairs(how: Folds, kept: np.ndarray, target: Any, groups: Any, seed: int) ->
     return found
 
 
-def _of_equal_length(pairs: list[tuple[np.ndarray, np.ndarray]], seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The folds with as many training rows as the one that has fewest; those left out are drawn at random."""
+def _split_by(splitter: Any, kept: np.ndarray, target: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The row numbers of each fold, by a splitter of scikit-learn's kind."""
+    labels = None if target is None else target[kept]
+    try:
+        return [(kept[train], kept[held]) for train, held in splitter.split(np.zeros((len(kept), 1)), labels)]
+    except (ValueError, TypeError) as error:
+        hint = " For groups, use experiments.Folds(groups=…)." if "groups" in str(error) else ""
+        what = f"{counted(len(kept), 'row')} whose targets are {'numbers' if labels is None else 'classes'}"
+        raise ValueError(f"{type(splitter).__name__} cannot split {what}: {error}{hint}") from None
+
+
+def _of_equal_length(
+    pairs: list[tuple[np.ndarray, np.ndarray]], target: Any, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The folds with as many training rows as the one that has fewest.
+
+    Those left out are drawn at random, from the most frequent class, so that no fold loses a rare one.
+    """
     count = min(len(train) for train, _ in pairs)
     rng = np.random.default_rng(seed)
-    return [(np.sort(rng.permutation(train)[:count]), held) for train, held in pairs]
+    found = []
+    for train, held in pairs:
+        codes = np.zeros(len(train), int) if target is None else np.unique(target[train], return_inverse=True)[1]
+        frequent = train[codes == np.bincount(codes).argmax()]
+        left_out = rng.choice(frequent, len(train) - count, replace=False)
+        found.append((np.setdiff1d(train, left_out), held))
+    return found
 
 
 def _check_classes(labels: np.ndarray, folds: int) -> None:
     """Raises ValueError if a class has fewer rows than there are folds."""
     names, counts = np.unique(labels, return_counts=True)
     if counts.min() < folds:
-        rare, rows = names[counts.argmin()], counted(int(counts.min()), "row")
+        rare, least = str(names[counts.argmin()]), int(counts.min())
+        fewer = f"use at most {least} folds, or leave out its rows" if least > 1 else "leave it out"
         raise ValueError(
-            f"Class {rare!s} has {rows}, fewer than the {folds} folds, so a fold would have none of it: use at most"
-            f" {max(2, int(counts.min()))} folds, or leave out its rows."
+            f"Class {rare!r} has {counted(least, 'row')}, fewer than the {folds} folds, so a fold would have none of"
+            f" it: {fewer}."
         )
 
 
@@ -161,7 +199,8 @@ def _given(pairs: Iterable[Any], n: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs of row numbers, checked."""
     found = []
     for i, pair in enumerate(pairs):
-        parts = [np.asarray(part) for part in pair]
+        parts = [np.asarray(part) for part in pair] if isinstance(pair, Iterable) else []
+        parts = [part if part.size else part.astype(int) for part in parts]
         if len(parts) != 2 or any(part.ndim != 1 or part.dtype.kind not in "iu" for part in parts):
             raise ValueError(f"Fold {i} must be a pair (training rows, validation rows) of lists of row numbers.")
         if any(len(part) and (part.min() < 0 or part.max() >= n) for part in parts):
@@ -183,7 +222,7 @@ def _check_fold(i: int, split: data.Split, target: Any, least: int) -> None:
     if target is not None:
         lacking = np.setdiff1d(target, target[split.train])
         if len(lacking):
-            raise ValueError(f"Fold {i} has no training row of class {lacking[0]!s}: use fewer or other folds.")
+            raise ValueError(f"Fold {i} has no training row of class {str(lacking[0])!r}: use fewer or other folds.")
 
 
 def _codes(groups: Any, n: int) -> np.ndarray:
