@@ -79,7 +79,8 @@ def cross_validate(
     checks.whole(1, seeds=seeds)
     found = source(rows)
     parts = folded(found, folds, test=test, seed=seed)
-    whole = complete({} if recipe is None else recipe, rows=len(parts[0].split.train), problem=parts[0].problem)
+    most = max(len(part.split.train) for part in parts)  # so that a method's batch is all rows of every fold
+    whole = complete({} if recipe is None else recipe, rows=most, problem=parts[0].problem)
     jobs = [Job(part, whole, seed + i) for part in parts for i in range(seeds)]
     trained = train_many(
         jobs,

@@ -9,7 +9,7 @@ What job i gives is, to rounding, `network.train` of it alone. Learning rates, d
 form is compiled by itself.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from jaxnn import structure, training
 from jaxnn.experiments.network import Network, Trained, followed_metrics, network, trained
 from jaxnn.experiments.recipe import Recipe
 from jaxnn.experiments.rows import Rows
+from jaxnn.training.endings import ending
+from jaxnn.training.inputs import class_weights
 
 Hook = Callable[[dict[int, np.ndarray]], Iterable[int]]
 
@@ -42,6 +44,7 @@ def train_many(
     jobs: Sequence[Job],
     *,
     metric: str | None = None,
+    class_weight: Mapping[int, float] | str | None = None,
     hook: Hook | None = None,
     finished: Callable[[int, Trained], Any] | None = None,
     progress: bool = False,
@@ -52,6 +55,8 @@ def train_many(
     Args:
         jobs: the networks to be trained, all of the same kind of problem.
         metric: as for `network.train`, for all.
+        class_weight: as for `training.fit`, for all; "balanced" counts the classes in the training rows of all jobs,
+            those of several jobs once for each different `Rows`.
         hook: called between two calls of a program with the scores of each network that is running, by the number of
             its job, (epochs,); networks whose numbers it returns end. See `training.fit_ensemble`.
         finished: called with the number of each job whose network has ended, and its result.
@@ -59,21 +64,24 @@ def train_many(
         **settings: further arguments of `training.fit_ensemble`.
 
     Returns:
-        One result for each job. After SIGINT or SIGTERM, networks that had not started are missing at the end of the
-        list.
+        One result for each job, in their order. After SIGINT or SIGTERM, a network that had not started has no epochs
+        and its initial parameters.
 
     Raises:
         ValueError: the metric cannot be computed on some rows; or as `training.fit_ensemble` raises it.
     """
-    followed = () if metric is None else followed_metrics(jobs[0].rows, metric)
-    for rows in {id(job.rows): job.rows for job in jobs}.values():
-        if metric is not None:
-            followed_metrics(rows, metric)  # raises where it is undefined
+    parts = _different(jobs)
+    if not parts:
+        return []
+    followed: tuple[str, ...] = ()
+    if metric is not None:
+        followed, *_ = [followed_metrics(rows, metric) for rows in parts]  # raises where it is undefined
     networks = [network(job.rows, job.recipe, seed=job.seed) for job in jobs]
     forms: dict[Hashable, list[int]] = {}
     for i, (job, made) in enumerate(zip(jobs, networks, strict=True)):
         forms.setdefault(_form(job, made), []).append(i)
     found: dict[int, Trained] = {}
+    interrupted: str | None = None
     for numbers in forms.values():
         some = [jobs[i] for i in numbers]
         fitted = _fit(
@@ -81,6 +89,7 @@ def train_many(
             [networks[i] for i in numbers],
             metrics=followed,
             monitor=None if metric == "loss" else metric,
+            class_weight=balanced(parts, class_weight),
             hook=None if hook is None else _renumbered(hook, numbers),
             finished=None if finished is None else partial(_report, finished, numbers, jobs, networks),
             progress=progress,
@@ -88,9 +97,45 @@ def train_many(
         )
         for i, job, fit in zip(numbers, some, fitted.members, strict=True):
             found[i] = trained(networks[i], job.rows, fit)
-        if fitted.interrupted is not None:
+        interrupted = fitted.interrupted
+        if interrupted is not None:
             break
-    return [found[i] for i in sorted(found)]
+    for i in set(range(len(jobs))) - found.keys():
+        found[i] = trained(networks[i], jobs[i].rows, _not_started(networks[i], jobs[i].rows, followed, interrupted))
+    return [found[i] for i in range(len(jobs))]
+
+
+def balanced(parts: Sequence[Rows], class_weight: Mapping[int, float] | str | None) -> Mapping[int, float] | None:
+    """The weight of each class, by its code; "balanced" counts the classes in the parts' training rows."""
+    return class_weights(np.concatenate([rows.y[rows.split.train] for rows in parts]), class_weight)
+
+
+def _different(jobs: Sequence[Job]) -> list[Rows]:
+    """The different rows of these jobs, in order of appearance."""
+    return list({id(job.rows): job.rows for job in jobs}.values())
+
+
+def _not_started(made: Network, rows: Rows, followed: Sequence[str], signal: str | None) -> training.Fit:
+    """The result of a network that a signal kept from starting."""
+    none = np.empty(0, np.float32)
+    return training.Fit(
+        params=made.params,
+        best_params=made.params,
+        best_epoch=0,
+        state=training.init(made.optimiser, made.params, key=made.key),
+        history=training.History(
+            loss=none,
+            validation_loss=none if len(rows.split.validation) else None,
+            metrics=dict.fromkeys(followed, none),
+            gradient_norm=none,
+            learning_rate=none,
+            seconds=none,
+        ),
+        stop=str(ending("interrupted", signal=signal, epochs=0)),
+        notes=(),
+        interrupted=signal,
+        reason="interrupted",
+    )
 
 
 def _form(job: Job, made: Network) -> Hashable:
@@ -107,7 +152,7 @@ def _form(job: Job, made: Network) -> Hashable:
 
 def _fit(jobs: Sequence[Job], networks: Sequence[Network], **settings: Any) -> training.EnsembleFit:
     """Trains jobs of one form; the data are the rows of all distinct parts, one after the other."""
-    parts = list({id(job.rows): job.rows for job in jobs}.values())
+    parts = _different(jobs)
     starts = dict(zip(map(id, parts), np.cumsum([0, *(len(part.x) for part in parts[:-1])]).tolist(), strict=True))
     batches = [part.batch(np.arange(len(part.x))) for part in parts]
     data = batches[0] if len(parts) == 1 else tuple(np.concatenate(arrays) for arrays in zip(*batches, strict=True))
@@ -140,6 +185,11 @@ def _renumbered(hook: Hook, numbers: Sequence[int]) -> Hook:
     members = {number: member for member, number in enumerate(numbers)}
 
     def of_members(scores: dict[int, np.ndarray]) -> list[int]:
-        return [members[number] for number in hook({numbers[member]: each for member, each in scores.items()})]
+        told = list(hook({numbers[member]: each for member, each in scores.items()}))
+        strangers = [number for number in told if members.get(number) not in scores]
+        if strangers:
+            running = ", ".join(str(numbers[member]) for member in scores)
+            raise ValueError(f"hook returned job {strangers[0]!r}, which is not running; those that are: {running}.")
+        return [members[number] for number in told]
 
     return of_members

@@ -59,8 +59,8 @@ class Task(NamedTuple):
         Raises:
             ValueError: a choice does not exist or does not suit the others.
         """
-        rows = self.rows[0]
-        return complete({**self.fixed, **choices}, rows=len(rows.split.train), problem=rows.problem)
+        most = max(len(rows.split.train) for rows in self.rows)  # so that a method's batch is all rows of every fold
+        return complete({**self.fixed, **choices}, rows=most, problem=self.rows[0].problem)
 
     def jobs(self, choices: Mapping[str, Any]) -> list[Job]:
         """The networks of a trial: for each seed, one on every fold.
