@@ -125,10 +125,13 @@ def recipe(rows: Any, chosen: Any) -> None:
     fact("training", f"{chosen.optimiser}, {settings}, at most {chosen.epochs} epochs{patience}")
 
 
-def members(count: int) -> None:
+def members(rows: Any, count: int) -> None:
     """Prints how many networks are trained, if there are several."""
+    chosen = "the good ones, chosen on the validation rows, are averaged"
+    if not len(rows.split.validation):
+        chosen = "all are averaged, since there are no validation rows to choose by"
     if count:
-        fact("ensemble", f"{count} networks; the good ones, chosen on the validation rows, are averaged")
+        fact("ensemble", f"{count} networks; {chosen}")
 
 
 def gain(outcome: Any) -> None:

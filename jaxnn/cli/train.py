@@ -284,7 +284,7 @@ def carry_out(
         if not quiet:
             report.data(source, rows, options.seed)
             report.recipe(rows, chosen)
-            report.members(settings.get("ensemble", 0))
+            report.members(rows, settings.get("ensemble", 0))
             sys.stdout.flush()
 
     def tested(outcome: Any) -> None:

@@ -2,7 +2,8 @@
 
     member 0         the recipe
     other members    learning rate · 3^u and weight decay · 10^v with u, v uniform in [-1, 1]; seeds of their own
-    mean             of the best quarter by their loss on the validation rows, at least of `LEAST`
+    mean             of the best quarter by their loss on the validation rows, at least of `LEAST`, of those that are
+                     better than a constant
 
 All are one program, since another number compiles nothing; so the pack has one shape, that of the recipe. What the user
 has chosen stays as it is: with both numbers given, the members differ in their seeds alone.
@@ -17,13 +18,14 @@ References:
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn import metrics, training
-from jaxnn.experiments.many import Job, train_many
+from jaxnn import checks, metrics, training
+from jaxnn.experiments.baselines import MODELS
+from jaxnn.experiments.many import Job, balanced, train_many
 from jaxnn.experiments.network import Trained
 from jaxnn.experiments.recipe import Recipe
 from jaxnn.experiments.rows import Rows
@@ -46,6 +48,11 @@ class Pack(NamedTuple):
     trained: tuple[Trained, ...]
     counts: np.ndarray
     best: int
+
+    @property
+    def interrupted(self) -> str | None:
+        """The signal that ended the training of some members, or None."""
+        return next((each.fit.interrupted for each in self.trained if each.fit.interrupted), None)
 
     @property
     def model(self) -> training.Ensemble:
@@ -75,6 +82,8 @@ def train_pack(
     seed: int,
     fixed: Collection[str] = (),
     metric: str = "loss",
+    class_weight: Mapping[int, float] | str | None = None,
+    class_weight_on_validation: bool = True,
     progress: bool = True,
     **settings: Any,
 ) -> Pack:
@@ -87,38 +96,61 @@ def train_pack(
         seed: of the first member, as for `network.train`; the others have seed + 1, seed + 2, … .
         fixed: fields of the recipe that all members share.
         metric: what decides each member's best epoch, and which member is best, as for `network.train`.
+        class_weight: as for `train_many`.
+        class_weight_on_validation: whether class weights also decide the best epochs and the selection.
         progress: whether to print progress on standard error.
         **settings: further arguments of `train_many`.
 
     Raises:
-        ValueError: as `train_many` raises it.
+        ValueError: there are no members; or as `train_many` raises it.
     """
+    checks.whole(1, members=members)
     chosen = recipes(recipe, members, seed=seed, fixed=fixed)
     jobs = [Job(rows, each, seed + i) for i, each in enumerate(chosen)]
-    trained = train_many(jobs, metric=metric, progress=progress, **settings)
-    return Pack(chosen, tuple(trained), selection(rows, trained), best_member(trained, metric))
+    trained = train_many(
+        jobs,
+        metric=metric,
+        class_weight=class_weight,
+        class_weight_on_validation=class_weight_on_validation,
+        progress=progress,
+        **settings,
+    )
+    of_classes = balanced([rows], class_weight if class_weight_on_validation else None)
+    return Pack(chosen, tuple(trained), selection(rows, trained, of_classes), best_member(trained, metric))
 
 
-def selection(rows: Rows, trained: Sequence[Trained]) -> np.ndarray:
+def selection(rows: Rows, trained: Sequence[Trained], class_weight: Mapping[int, float] | None = None) -> np.ndarray:
     """How often each member counts in the mean, 0 or 1: the best of them on the validation rows; all if there are none.
 
-    A member without a finished epoch of finite score is left out, unless none has one.
+    A member without a finished epoch of finite score is left out, unless none has one; so is one that is no better than
+    the best constant (`baselines`), unless none is, because in the mean of a few, one that went astray would count.
     """
     usable = [i for i, each in enumerate(trained) if each.fit.best_epoch] or list(range(len(trained)))
     counts = np.zeros(len(trained), int)
     if len(rows.split.validation):
-        losses = [_loss(rows, trained[i], rows.split.validation) for i in usable]
+        losses, constant = _losses(rows, [trained[i] for i in usable], class_weight)
         best = np.argsort(losses, kind="stable")[: max(LEAST, len(trained) // SHARE)]
-        usable = [usable[i] for i in best]
+        usable = [usable[i] for i in best if losses[i] < constant] or [usable[i] for i in best]
     counts[usable] = 1
     return counts
 
 
-def _loss(rows: Rows, member: Trained, chosen: np.ndarray) -> float:
-    """A member's loss on some rows, by the metric with which the problem selects."""
-    problem, weight = rows.problem, None if rows.weight is None else rows.weight[chosen]
-    said = problem.averaged(None, member.model._replace(preprocessing=None).outputs(rows.x[chosen]))
-    return float(getattr(metrics, problem.selection)(rows.y[chosen], said, weight=weight))
+def _losses(
+    rows: Rows, trained: Sequence[Trained], class_weight: Mapping[int, float] | None
+) -> tuple[list[float], float]:
+    """The loss of each member on the validation rows, by the metric with which the problem selects, and a constant's."""
+    chosen, problem = rows.split.validation, rows.problem
+    weight = None if rows.weight is None else rows.weight[chosen]
+    if class_weight is not None:
+        of_classes = np.array([class_weight.get(code, 1.0) for code in rows.y[chosen].tolist()])
+        weight = of_classes if weight is None else weight * of_classes
+
+    def loss(outputs: np.ndarray) -> float:
+        said = problem.averaged(None, outputs)
+        return float(getattr(metrics, problem.selection)(rows.y[chosen], said, weight=weight))
+
+    members = [loss(each.model._replace(preprocessing=None).outputs(rows.x[chosen])) for each in trained]
+    return members, loss(MODELS[problem.baselines[-1]](rows).outputs[chosen])
 
 
 def best_member(trained: Sequence[Trained], metric: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn import training
+from jaxnn import checks, training
 from jaxnn.experiments.baselines import baselines
 from jaxnn.experiments.network import train
 from jaxnn.experiments.packs import Pack, train_pack
@@ -170,6 +170,9 @@ def run(
         ImportError: a library that the data need is not installed.
     """
     listener = Listener() if listener is None else listener
+    checks.whole(0, ensemble=ensemble)
+    if ensemble and (history_file is not None or listener.epoch is not None):
+        raise ValueError("--history follows the epochs of one network: leave it out, or leave out --ensemble.")
     found = source(rows)
     ready = split_and_preprocess(found, validation=validation, test=test, seed=seed)
     weights: dict[str, Any] = {
@@ -179,19 +182,12 @@ def run(
     whole = complete({} if recipe is None else recipe, rows=len(ready.split.train), problem=ready.problem)
     listener.prepared(ready, whole)
     check_memory(whole, ready)
-    common: dict[str, Any] = {
-        "seed": seed,
-        "metric": metric,
-        "checkpoint": checkpoint,
-        "resume": resume,
-        "progress": progress,
-        **weights,
-    }
+    common: dict[str, Any] = {"seed": seed, "metric": metric, "progress": progress, **weights}
+    if checkpoint is not None or resume:
+        common |= {"checkpoint": checkpoint, "resume": resume}
     pack: Pack | None = None
     model: training.Model | training.Ensemble
     if ensemble:
-        if history_file is not None or listener.epoch is not None:
-            raise ValueError("--history follows the epochs of one network: leave it out, or leave out --ensemble.")
         fixed = () if recipe is None else whole._fields if isinstance(recipe, Recipe) else tuple(recipe)
         pack = train_pack(ready, whole, ensemble, fixed=fixed, **common)
         fit, model = pack.trained[pack.best].fit, pack.model
@@ -199,7 +195,8 @@ def run(
         hooks = () if listener.epoch is None else (listener.epoch,)
         fit, model = train(ready, whole, hooks=hooks, history_file=history_file, **common)
     outputs = np.empty((0, ready.problem.n_outputs(ready.preprocessing)), np.float32)
-    outcome = Outcome(found, ready, whole, seed, fit, model, outputs, {}, {}, fit.interrupted, pack)
+    interrupted = fit.interrupted if pack is None else pack.interrupted
+    outcome = Outcome(found, ready, whole, seed, fit, model, outputs, {}, {}, interrupted, pack)
     if not outcome.learnt:
         return outcome
     listener.trained(fit)
