@@ -1,6 +1,7 @@
 """Folds: which rows train and which validate, what each fold's preprocessing may see, and what is refused."""
 
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_groups_are_never_split(source, seed):
     for split in found:
         parts = [set(GROUPS[part]) for part in split]
         assert all(parts)
-        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+        assert sum(map(len, parts)) == len(set().union(*parts))
     assert (times_validated(found)[np.setdiff1d(np.arange(N), found[0].test)] == 1).all()
 
 
@@ -106,7 +107,7 @@ def test_ordered_rows_are_validated_on_later_ones():
         assert split.train.max() < split.validation.min()
         assert split.validation.max() < split.test.min()
     assert found[0].test.tolist() == [39, 40, 41, 42]
-    assert all(a.validation.max() < b.validation.min() for a, b in zip(found, found[1:], strict=False))
+    assert all(a.validation.max() < b.validation.min() for a, b in pairwise(found))
 
 
 @pytest.mark.parametrize(
@@ -164,8 +165,8 @@ ONE = np.where(np.arange(N) < 1, "one", "many")
 @pytest.mark.parametrize(
     ("source", "folds", "words", "told"),
     [
-        ((X, FEW), 5, {}, "Class 'few' has 3 rows, fewer than the 5 folds, .* use at most 3 folds, or leave out its rows"),
-        ((X, ONE), 2, {}, "Class 'one' has 1 row, fewer than the 2 folds, so a fold would have none of it: leave it out"),
+        ((X, FEW), 5, {}, "Class 'few' has 3 rows, fewer than the 5 folds, .* use at most 3 folds"),
+        ((X, ONE), 2, {}, "Class 'one' has 1 row, fewer than the 2 folds, so .*: leave it out"),
         ((X, X[:, 0]), 1, {}, "folds must be a whole number ≥ 2, got 1"),
         ((X, X[:, 0]), Folds(2, repeats=0), {}, "repeats must be a whole number ≥ 1, got 0"),
         ((X, X[:, 0]), 50, {}, "43 rows cannot be split into 50 folds: "),
@@ -179,8 +180,8 @@ ONE = np.where(np.arange(N) < 1, "one", "many")
         ((X, X[:, 0]), Folds(2, repeats=2, ordered=True), {}, "neither groups nor repeats"),
         ((X, LABELS), Folds(2, groups=LABELS), {}, "Fold 0 has no training row of class '(rare|common)'"),
         ((X, FEW[::-1]), Folds(3, ordered=True), {}, "Fold 0 has no training row of class 'few'"),
-        ((X, X[:, 0]), model_selection.GroupKFold(3), {}, r"GroupKFold cannot split 43 rows .*experiments\.Folds\(groups="),
-        ((X, X[:, 0]), model_selection.StratifiedKFold(3), {}, "StratifiedKFold cannot split 43 rows whose targets are nu"),
+        ((X, X[:, 0]), model_selection.GroupKFold(3), {}, r"GroupKFold cannot split 43 .*experiments\.Folds\(groups="),
+        ((X, X[:, 0]), model_selection.StratifiedKFold(3), {}, "StratifiedKFold cannot .* targets are numbers"),
         ((X, X[:, 0]), [([0, 1, 2], [2, 3])], {}, "Fold 0 is validated on row 2, which also trains it"),
         ((X, X[:, 0]), [([0, 1], [2, 3]), ([0, 1], [2, 43])], {}, "Fold 1 has row numbers beyond 0 to 42"),
         ((X, X[:, 0]), [([0, 1], [-1, 3])], {}, "Fold 0 has row numbers beyond 0 to 42"),

@@ -379,9 +379,7 @@ def test_a_hook_ends_members_and_the_others_go_on_as_without_it(at_once, monkeyp
         return [number for number, own in scores.items() if len(own) == ends.get(number)]
 
     found = fit_ensemble(REGRESSION, rates, params, data, hook=hook, **words)
-    for number in range(
-        COUNT
-    ):  # told after each of its epochs but the last, whenever it begins
+    for number in range(COUNT):  # told after each of its epochs but the last, whenever it begins
         lengths = [len(scores[number]) for scores in told if number in scores]
         assert lengths == list(range(1, 1 + ends.get(number, 8)))
     trained = sum(ends.get(number, 9) for number in range(COUNT))
