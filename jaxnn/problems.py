@@ -33,7 +33,8 @@ class Problem(NamedTuple):
         selection: the name in `metrics.HIGHER_IS_BETTER` by which members of an ensemble are selected, which is one
             that changes with every member.
         gain: the same score by its name in `scores`; lower is better.
-        baselines: the simple models to compare with, by their names in `baselines.MODELS`; the last is the best constant.
+        baselines: the simple models to compare with, by their names in `baselines.MODELS`; the last is
+            the best constant.
         stratified: whether rows are split class by class; if so, classes can have weights.
         least_rows: the least number of validation or test rows for which the metrics are defined.
         hidden_of_few_rows: the default hidden layers for few rows.

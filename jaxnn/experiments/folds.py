@@ -108,7 +108,8 @@ def _held_out(n: int, test: float, seed: int, target: Any, groups: Any, ordered:
     if groups is None:
         split = data.split(n, validation=0.0, test=test, seed=seed, stratify=target)
         return np.sort(split.train), split.test
-    sizes, chosen = np.bincount(groups), []
+    sizes = np.bincount(groups)
+    chosen: list[int] = []
     for group in np.random.default_rng(seed).permutation(len(sizes)).tolist():
         if sizes[chosen].sum() + sizes[group] <= count:
             chosen.append(group)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxnn import structure, training
@@ -166,7 +167,7 @@ def _fit(jobs: Sequence[Job], networks: Sequence[Network], **settings: Any) -> t
         data,
         epochs=[job.recipe.epochs for job in jobs],
         batch_size=recipe.batch_size,
-        key=jax.random.wrap_key_data(jax.numpy.asarray(np.stack([jax.random.key_data(n.key) for n in networks]))),
+        key=jax.random.wrap_key_data(jnp.asarray(np.stack([jax.random.key_data(made.key) for made in networks]))),
         rows=rows,
         validation_rows=validated if len(jobs[0].rows.split.validation) else None,
         patience=recipe.patience or None,

@@ -138,7 +138,7 @@ def selection(rows: Rows, trained: Sequence[Trained], class_weight: Mapping[int,
 def _losses(
     rows: Rows, trained: Sequence[Trained], class_weight: Mapping[int, float] | None
 ) -> tuple[list[float], float]:
-    """The loss of each member on the validation rows, by the metric with which the problem selects, and a constant's."""
+    """The validation loss of each member, by the metric with which the problem selects, and that of a constant."""
     chosen, problem = rows.split.validation, rows.problem
     weight = None if rows.weight is None else rows.weight[chosen]
     if class_weight is not None:

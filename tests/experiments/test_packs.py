@@ -52,37 +52,40 @@ def test_what_is_fixed_stays():
     assert set(packs.recipes(method, 5, seed=0)) == {method}
 
 
-def test_a_member_that_diverges_harms_none_and_is_not_selected():
-    wild = WHOLE._replace(learning_rate=1e30)
-    jobs = [Job(ROWS, WHOLE, 0), Job(ROWS, wild, 1), Job(ROWS, WHOLE, 2)]
+@pytest.mark.parametrize("target", [Y, LABELS], ids=["numbers", "classes"])
+def test_a_member_that_goes_astray_harms_none_and_is_not_selected(target):
+    rows = experiments.folded(experiments.source((X, target)), [(range(50), range(50, 80))])[0]
+    rates = {1: 1e6, 3: 1e30}  # one ends with a finite loss
+    tame = WHOLE._replace(learning_rate=0.03, epochs=10)
+    jobs = [Job(rows, tame._replace(learning_rate=rates.get(i, 0.03)), i) for i in range(4)]
     together = train_many(jobs, metric="loss")
-    assert together[1].fit.reason in ("diverged", "epochs")
-    others = train_many([jobs[0], jobs[2]], metric="loss")
-    for one, other in zip((together[0], together[2]), others, strict=True):
+    alone = train_many([jobs[0], jobs[2]], metric="loss")
+    for one, other in zip((together[0], together[2]), alone, strict=True):
         np.testing.assert_allclose(one.fit.history.loss, other.fit.history.loss, rtol=1e-5)
-    counts = packs.selection(ROWS, together)
-    assert counts.min() >= 0
-    assert counts[1] == 0
-    assert counts.sum() > 0
+    assert packs.selection(rows, together).tolist() == [1, 0, 1, 0]
     assert packs.best_member(together, "loss") in (0, 2)
+    assert packs.selection(rows, [together[1], together[3]]).sum() >= 1  # there must be one
 
 
-def test_selection_is_never_worse_than_the_best_member_on_its_rows():
-    pack = packs.train_pack(ROWS, WHOLE, 4, seed=0, progress=False)
-    assert pack.counts.min() >= 0
-    assert [each.learning_rate for each in pack.recipes] == [
-        each.learning_rate for each in packs.recipes(WHOLE, 4, seed=0)
-    ]
+def test_the_best_quarter_is_selected():
+    pack = packs.train_pack(ROWS, WHOLE, 20, seed=0, progress=False)
+    assert pack.recipes == packs.recipes(WHOLE, 20, seed=0)
     held = ROWS.split.validation
-    losses = [metrics.log_loss(ROWS.y[held], each.model.predict_probabilities(X[held])) for each in pack.trained]
-    mean = metrics.log_loss(ROWS.y[held], pack.model.predict_probabilities(X[held]))
-    assert mean <= min(losses) + 1e-6
-    assert pack.best == int(np.argmin([each.fit.best_score for each in pack.trained]))
-    assert len(pack.model.models) == (pack.counts > 0).sum()
+    losses = np.array(
+        [metrics.log_loss(ROWS.y[held], each.model.predict_probabilities(X[held])) for each in pack.trained]
+    )
+    share = np.mean(ROWS.y[ROWS.split.train])
+    constant = metrics.log_loss(ROWS.y[held], np.tile([1 - share, share], (len(held), 1)))
+    best = [i for i in np.argsort(losses)[:5] if losses[i] < constant]
+    assert len(best) >= 2
+    assert np.flatnonzero(pack.counts).tolist() == sorted(best)
+    assert set(pack.counts.tolist()) == {0, 1}
+    assert pack.best == int(np.argmin([each.fit.best_score for each in pack.trained])) == best[0]
+    assert len(pack.model.models) == len(best)
 
 
 def test_class_weights_count_in_the_selection():
-    """With all the weight on one class, the member is selected that always says it."""
+    """With all the weight on one class, a member that always says the other is worse than a constant."""
     trained = train_many([Job(ROWS, WHOLE, seed) for seed in (0, 1)], metric="loss")
     yes, no = ROWS.preprocessing.class_names.index("yes"), ROWS.preprocessing.class_names.index("no")
 
@@ -122,8 +125,6 @@ def test_a_run_of_an_ensemble(target, tmp_path):
         else:
             assert scores["accuracy"] == np.mean(outcome.model.predict(X[rows]) == target[rows])
             assert alone["accuracy"] == np.mean(best.predict(X[rows]) == target[rows])
-    gain = outcome.rows.problem.gain
-    assert outcome.scores["validation"][gain] <= outcome.best_member["validation, best member"][gain] + 1e-6
     training.save(tmp_path / "m.safetensors", outcome.model)
     loaded = training.load(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(loaded.outputs(X), outcome.outputs)
