@@ -4,14 +4,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-WRITTEN = ("out", "plot", "history", "json")
+WRITTEN = ("out", "plot", "history", "json", "trials")
 
 
 def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
     """Checks that every requested output can be written, and that none would overwrite an input.
 
     Args:
-        options: the command's options; `out`, `plot`, `history`, `json`, `checkpoint` and `resume` are checked.
+        options: the command's options; those in `WRITTEN` are checked, and `resume` where there is a `checkpoint`.
         reads: the files that the command reads, by the names of their arguments.
 
     Raises:
@@ -34,9 +34,11 @@ def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
     if "plot" in given:
         checks.require("matplotlib", extra="plot", purpose="for --plot")
         check_picture(given["plot"])
-    folder = getattr(options, "checkpoint", None)
+    if not hasattr(options, "checkpoint"):
+        return
+    folder = options.checkpoint
     if folder is None:
-        if getattr(options, "resume", False):
+        if options.resume:
             raise ValueError("--resume needs the folder of the run to continue: add --checkpoint FOLDER.")
         return
     if os.path.exists(folder) and not os.path.isdir(folder):
