@@ -48,6 +48,7 @@ def train_many(
     class_weight: Mapping[int, float] | str | None = None,
     hook: Hook | None = None,
     finished: Callable[[int, Trained], Any] | None = None,
+    enough: Callable[[], bool] | None = None,
     progress: bool = False,
     **settings: Any,
 ) -> list[Trained]:
@@ -61,12 +62,13 @@ def train_many(
         hook: called between two calls of a program with the scores of each network that is running, by the number of
             its job, (epochs,); networks whose numbers it returns end. See `training.fit_ensemble`.
         finished: called with the number of each job whose network has ended, and its result.
+        enough: called before each program but the first; True to begin no more.
         progress: whether to print progress on standard error.
         **settings: further arguments of `training.fit_ensemble`.
 
     Returns:
-        One result for each job, in their order. After SIGINT or SIGTERM, a network that had not started has no epochs
-        and its initial parameters.
+        One result for each job, in their order. After SIGINT or SIGTERM, or `enough`, a network that had not started
+        has no epochs and its initial parameters.
 
     Raises:
         ValueError: the metric cannot be computed on some rows; or as `training.fit_ensemble` raises it.
@@ -84,6 +86,8 @@ def train_many(
     found: dict[int, Trained] = {}
     interrupted: str | None = None
     for numbers in forms.values():
+        if found and enough is not None and enough():
+            break
         some = [jobs[i] for i in numbers]
         fitted = _fit(
             some,

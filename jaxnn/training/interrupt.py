@@ -24,12 +24,18 @@ class Interrupt:
 def listening() -> Iterator[Interrupt]:
     """Catches the signals within the block and restores the previous handlers after it.
 
+    A block within another shares its `Interrupt`, so a signal that comes between two runs ends the next one as well.
     Outside the main thread Python delivers no signals, and nothing is caught.
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        outer = getattr(signal.getsignal(number), "interrupt", None)
+        if isinstance(outer, Interrupt):
+            yield outer
+            return
 
     def note(number: int, frame: FrameType | None) -> None:
         del frame
@@ -37,6 +43,7 @@ def listening() -> Iterator[Interrupt]:
             raise KeyboardInterrupt
         interrupt.received = signal.Signals(number).name
 
+    note.interrupt = interrupt  # type: ignore[attr-defined]  # by which a block within this one finds it
     caught = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) not in UNTOUCHED]
     former = {number: signal.signal(number, note) for number in caught}
     try:
