@@ -102,13 +102,16 @@ def task(
         "jaxnn": __version__,
         "kind": kind,
         "data": found.name,
-        "rows": _fingerprint(parts),
         "recipe": fixed,
         "metric": metric,
         "folds": len(parts),
         "seeds": seeds,
         "seed": seed,
+        "validation": validation if folds is None else None,
+        "test": test,
         "class_weight": class_weight if isinstance(class_weight, str | None) else dict(class_weight),
+        "class_weight_on_validation": class_weight_on_validation,
+        "rows_digest": _digest(parts),  # last, so that what made them differ is named first
     }
     settings = {
         "class_weight": weights_of_classes(parts[0], class_weight),
@@ -117,12 +120,18 @@ def task(
     return Task(found, tuple(parts), fixed, metric, seeds, seed, settings, header)
 
 
-def _fingerprint(parts: tuple[Rows, ...]) -> str:
-    """A digest of the rows and of how they are split, the same on every machine that reads the same values."""
-    digest = hashlib.sha256()
+def _digest(parts: tuple[Rows, ...]) -> str:
+    """A digest of how the rows are split, and of what a network sees of them: inputs, targets and weights.
+
+    Inputs to three decimals, because sums, and so scales, are rounded otherwise on other machines.
+    """
+    first = parts[0]
+    fitted = first.preprocessing
+    about = [(column.name, column.kind) for column in fitted.columns], fitted.target_name, fitted.class_names
+    found = hashlib.sha256(repr(about).encode())
     for part in parts:
         for rows in part.split:
-            digest.update(np.ascontiguousarray(rows, np.int64).tobytes() + b"|")
-    digest.update(repr([(column.name, column.kind) for column in parts[0].preprocessing.columns]).encode())
-    digest.update(np.round(np.asarray(parts[0].x, np.float64), 3).tobytes())
-    return digest.hexdigest()[:16]
+            found.update(np.ascontiguousarray(rows, np.int64).tobytes() + b"|")
+    for values in (first.x, first.y, () if first.weight is None else first.weight):
+        found.update(np.round(np.asarray(values, np.float64), 3).tobytes() + b"|")
+    return found.hexdigest()[:16]
