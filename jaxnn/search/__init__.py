@@ -9,7 +9,8 @@ importance   the share of the scores' variance that each hyperparameter explains
 from jaxnn.search.distributions import Choice, LogUniform, Uniform
 from jaxnn.search.halving import promoted, rungs
 from jaxnn.search.importance import Importance, importance
-from jaxnn.search.search import Search, sweep, tune
+from jaxnn.search.result import Search
+from jaxnn.search.search import sweep, tune
 from jaxnn.search.space import around, draw, grid
 from jaxnn.search.trials import Trial
 

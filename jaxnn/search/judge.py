@@ -35,8 +35,12 @@ class Judge:
         self.jobs, self.best = dict(trials), {}
         self.reached |= {number: [] for number in trials}
 
+    def over(self) -> bool:
+        """Whether the time is up, and no trial at work is spared."""
+        return not self.spared & self.jobs.keys() and self.time_is_up()
+
     def note(self, job: int, scores: Any) -> None:
-        """Keeps the scores so far of a network, (epochs,)."""
+        """Keeps the scores so far of a network, (epochs,); of one that diverged there are none."""
         self.best[job] = (
             np.fmin.accumulate(self.sign * np.asarray(scores, float)) if len(scores) else np.full(1, np.nan)
         )
@@ -51,9 +55,8 @@ class Judge:
             if number not in self.spared and not promoted(self.reached[number][rung], others, FACTOR):
                 self.ended.setdefault(number, "halved")
         if self.time_is_up():
-            self.ended |= {
-                number: "interrupted" for number in self.jobs if number not in self.spared | self.ended.keys()
-            }
+            late = [number for number in self.jobs if number not in self.spared | self.ended.keys()]
+            self.ended |= {number: "interrupted" for number in late if not self._done(number, scores)}
         return [job for number in self.jobs if number in self.ended for job in self.jobs[number] if job in scores]
 
     def _arrived(self, number: int, scores: Mapping[int, np.ndarray]) -> list[tuple[int, int]]:
@@ -66,3 +69,7 @@ class Judge:
             found.append((number, len(own)))
             own.append(float(np.mean([self.best[job][:epochs][-1] for job in self.jobs[number]])))
         return found
+
+    def _done(self, number: int, scores: Mapping[int, np.ndarray]) -> bool:
+        """Whether all networks of a trial have ended: they have scores, and none is running."""
+        return all(job in self.best and job not in scores for job in self.jobs[number])

@@ -18,21 +18,20 @@ Report = Callable[[Trial, list[Trained]], Any]
 
 def run_trials(
     task: Task, settings: Mapping[int, Mapping[str, Any]], report: Report, *, judge: Judge | None = None
-) -> str | None:
+) -> None:
     """Trains the networks of all trials as few programs.
 
     Args:
         task: what they have in common.
-        settings: the choices of each trial, by its number.
+        settings: the choices of each trial, by its number; none for no work.
         report: called with each trial that ended, and its networks; not with those that a signal or the time ended.
         judge: ends trials early; None to train all to their end.
-
-    Returns:
-        The signal that ended the run, "SIGINT" or "SIGTERM"; or None.
 
     Raises:
         ValueError: choices do not exist or do not suit each other, or a network needs more memory than there is.
     """
+    if not settings:
+        return
     jobs, numbers = [], []
     for number, choices in settings.items():
         own = task.jobs(choices)
@@ -48,7 +47,7 @@ def run_trials(
         trained[job] = result
         number = numbers[job]
         if judge is not None:
-            judge.note(job, monitored(task, result.fit))
+            judge.note(job, () if diverged(result.fit) else monitored(task, result.fit))
         if all(each in trained for each in jobs_of[number]):
             stop = "finished" if judge is None else judge.ended.get(number, "finished")
             if stop != "interrupted":
@@ -56,8 +55,19 @@ def run_trials(
                 seconds = round(time.monotonic() - began, 3)
                 report(as_trial(task, number, settings[number], own, stop, judge, seconds), own)
 
-    results = train_many(jobs, metric=task.metric, hook=judge, finished=finished, **task.settings)
-    return next((each.fit.interrupted for each in results if each.fit.interrupted), None)
+    train_many(
+        jobs,
+        metric=task.metric,
+        hook=judge,
+        finished=finished,
+        enough=None if judge is None else judge.over,
+        **task.settings,
+    )
+
+
+def diverged(fit: training.Fit) -> bool:
+    """Whether a network diverged for good, or has no epoch with a finite score."""
+    return fit.reason == "diverged" or not fit.best_epoch
 
 
 def monitored(task: Task, fit: training.Fit) -> np.ndarray:
@@ -77,7 +87,6 @@ def as_trial(
 ) -> Trial:
     """What is recorded of a trial."""
     fits = [each.fit for each in trained]
-    diverged = any(fit.reason in ("diverged", "not_finite_at_start") or not fit.best_epoch for fit in fits)
 
     def at_best(name: str) -> float:
         """The mean of a metric over the networks, each at its best epoch."""
@@ -88,10 +97,10 @@ def as_trial(
     return Trial(
         number=number,
         choices=dict(choices),
-        scores=tuple(float(fit.best_score) if fit.best_epoch else float("nan") for fit in fits),
+        scores=tuple(float("nan") if diverged(fit) else float(fit.best_score) for fit in fits),
         epochs=tuple(int(fit.best_epoch) for fit in fits),
         rungs=() if judge is None else tuple(task.sign * score for score in judge.reached[number]),
         metrics={name: at_best(name) for name in fits[0].history.metrics if name != task.metric},
-        stop="diverged" if diverged else stop,
+        stop="diverged" if any(map(diverged, fits)) else stop,
         seconds=seconds,
     )

@@ -42,7 +42,7 @@ class Trial(NamedTuple):
         rungs: the mean score at each rung that the trial reached.
         metrics: the means of further metrics.
         stop: a name in `STOPS`.
-        seconds: that the trial took.
+        seconds: until it ended, since it and those beside it began.
     """
 
     number: int
@@ -90,14 +90,17 @@ def start(path: PathLike, header: Mapping[str, Any], *, resume: bool = False) ->
         files.write(path, _dumped(header) + "\n")
         return ()
     if not resume:
-        raise ValueError(f"{str(path)!r} exists: resume this run, or give another name.")
+        raise ValueError(
+            f"{str(path)!r} exists already: add --resume to continue the search that it records, or give another file "
+            "as --trials."
+        )
     found, trials = read(path)
     wanted = json.loads(_dumped(header))
     for name in {**wanted, **found}:
         if name not in MAY_DIFFER and (name in wanted, wanted.get(name)) != (name in found, found.get(name)):
             raise ValueError(
                 f"{str(path)!r} records another run: its {name} is {_told(found, name)}, but this run's is "
-                f"{_told(wanted, name)}. Resume with the same, or give another file."
+                f"{_told(wanted, name)}. Resume with the same, or give another file as --trials."
             )
     content = path.read_bytes()
     whole = _whole(content)
