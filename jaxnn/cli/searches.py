@@ -51,9 +51,13 @@ def carry_out(options: Any, search: Callable[..., Any], *, folds: Any, **setting
     from jaxnn import experiments, training
     from jaxnn.cli import cache, outputs
     from jaxnn.experiments import Recipe
+    from jaxnn.wording import counted
 
     if folds in (1, None) and (options.repeats > 1 or options.group or options.ordered):
         raise ValueError("--repeats, --group and --ordered say how folds are made: add --folds, such as --folds 5.")
+    train.check_class_weight(options)
+    if options.group is not None and options.data in arguments.DATA_SETS:
+        raise ValueError(f"The data set {options.data!r} has no column to group by: leave out --group.")
     outputs.check(options, reads={"DATA": options.data})
     columns = {name: getattr(options, name) for name in train.COLUMNS}
     if options.group is not None:
@@ -80,9 +84,9 @@ def carry_out(options: Any, search: Callable[..., Any], *, folds: Any, **setting
         **settings,
     )
     if found.interrupted is not None:
+        ended = counted(len(found.trials), "finished trial")
         print(
-            f"jaxnn: interrupted by {found.interrupted}; {options.trials} holds the {len(found.trials)} trials that"
-            " ended: add --resume to go on.",
+            f"jaxnn: interrupted by {found.interrupted}; {options.trials} holds {ended}: add --resume to go on.",
             file=sys.stderr,
         )
         return 128 + getattr(signal, found.interrupted)
@@ -106,9 +110,8 @@ def report(found: Any, options: Any) -> None:
     """Prints the best trials, what mattered, the scores on the test rows, and what was written."""
     from jaxnn.cli import report as reports
     from jaxnn.cli.text import fact, table
-    from jaxnn.wording import counted
 
-    source, rows, metric = found.source, found.rows, found.metric.replace("_", " ")
+    source, rows = found.source, found.rows
     split = rows[0].split
     how = f"{len(rows)} folds" if len(rows) > 1 else f"{len(split.validation):,} rows"
     held_out = f", {len(split.test):,} held out to test" if len(split.test) else ""
@@ -124,20 +127,15 @@ def report(found: Any, options: Any) -> None:
     if all(trial.number for trial in best):  # the defaults, to compare with
         best += [trial for trial in found.trials if trial.number == 0 and not trial.choices]
     further = list(best[0].metrics)
+    error = ("±",) if len(best[0].scores) > 1 else ()  # the standard error, of several networks
     table(
-        (
-            "trial",
-            *(name.replace("_", " ") for name in varied),
-            metric,
-            "±",
-            *(name.replace("_", " ") for name in further),
-        ),
+        ("trial", *(name.replace("_", " ") for name in (*varied, found.metric)), *error, *further),
         [
             (
                 str(trial.number),
                 *(_value(trial.choices.get(name)) for name in varied),
                 f"{trial.score:.4f}",
-                "" if trial.error != trial.error else f"{trial.error:.4f}",
+                *(f"{trial.error:.4f}" for _ in error),
                 *(f"{trial.metrics[name]:.4f}" for name in further),
             )
             for trial in best
@@ -152,13 +150,16 @@ def report(found: Any, options: Any) -> None:
         print()
         reports.scores(found.scores)
     print()
-    networks = counted(len(found.model.models), "network")
+    count = len(found.model.models)
+    networks = (
+        f"the mean of the best trial's {count} networks, as one model" if count > 1 else "the best trial's network"
+    )
     fact("wrote", f"{options.trials} (the trials)")
     if options.out is not None:
-        fact("wrote", f"{options.out} (the mean of the best trial's {networks}, as one model)")
+        fact("wrote", f"{options.out} ({networks})")
         fact("next", f"jaxnn predict {shlex.quote(options.out)} {shlex.quote(options.data)}")
     else:
-        fact("not saved", f"add --out model.safetensors to keep the mean of the best trial's {networks}")
+        fact("not saved", f"add --out model.safetensors to keep {networks}")
     if options.plot is not None:
         fact("wrote", f"{options.plot} (the picture)") if found.importance else fact("no picture", "nothing was varied")
 
@@ -183,8 +184,6 @@ def _column(source: Any, name: str) -> Any:
     from jaxnn.data import Table
     from jaxnn.preprocessing.frames import columns_of
 
-    if source.dataset is not None:
-        raise ValueError(f"The data set {source.name!r} has no column to group by: leave out --group.")
     table = source.rows.columns if isinstance(source.rows, Table) else columns_of(source.rows)
     return checks.one_of(name, table, "group column")
 
@@ -215,4 +214,4 @@ def _value(value: Any) -> str:
         return ""
     if isinstance(value, list | tuple):
         return ",".join(map(str, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

@@ -219,15 +219,20 @@ def class_weight(text: str) -> str | dict[str, float]:
     return weights
 
 
-def run(options: Any) -> int:
-    """Trains, tests, saves and reports; returns the exit status."""
-    from jaxnn.experiments import Recipe
-
+def check_class_weight(options: Any) -> None:
+    """Raises ValueError for an option about class weights where there are none."""
     if options.no_class_weight_on_validation and options.class_weight is None:
         raise ValueError(
             "--no-class-weight-on-validation has no effect without class weights: add them, such as with"
             " --class-weight balanced."
         )
+
+
+def run(options: Any) -> int:
+    """Trains, tests, saves and reports; returns the exit status."""
+    from jaxnn.experiments import Recipe
+
+    check_class_weight(options)
     outcome = carry_out(
         options,
         _picture,

@@ -19,8 +19,8 @@ It takes the time it is given, and as long as the defaults need to be trained, w
   --batch-size       half, once and twice the default
 
 What is given as an option is not searched. Below 10,000 rows, trials are compared on 5 folds, and the
-best trial's 5 networks are averaged. After an epoch in 27, 9 and 3, a trial goes on only if it is in the
-best third of those that came as far (successive halving).
+best trial's 5 networks are averaged. After a 27th, a ninth and a third of all epochs, a trial goes on
+only if it is in the best third of those that came as far (successive halving).
 
 Each trial is recorded as soon as it has ended; a search that was stopped goes on with --resume."""
 EXAMPLE = """\
