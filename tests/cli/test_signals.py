@@ -1,5 +1,6 @@
 """Runs of their own process that are ended from outside, and a compilation cache that others could write to."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from jaxnn import training
 from jaxnn.cli import cache, main
+from jaxnn.search import trials
 
 LONG = ("--hidden", "8", "--epochs", "100000000", "--patience", "0")
 
@@ -224,3 +226,87 @@ def test_handlers_are_put_back_and_other_threads_do_without(run, model):
         signal.signal(signal.SIGTERM, former)
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(main, ["show", str(model)]).result() == 0
+
+
+SWEEP = (
+    "sweep",
+    "iris",
+    "--grid",
+    "hidden=4,5,6,7,8,9",
+    "--batch-size",
+    "16",
+    "--patience",
+    "0",
+    "--validation",
+    "0.3",
+)
+
+
+def trials_in(path):
+    """The numbers of the trials that a file holds; a last line without an end does not count."""
+    lines = path.read_text().split("\n")[1:-1] if path.exists() else []
+    return [json.loads(line)["number"] for line in lines]
+
+
+@pytest.mark.timeout(300)  # as above: 180 s
+@pytest.mark.by_default("2-130")
+@pytest.mark.usefixtures("in_the_foreground")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_sweep_whose_trials_are_kept(start, tmp_path, number, status):
+    path = tmp_path / "sweep.jsonl"
+    endless = (
+        "sweep",
+        "iris",
+        "--grid",
+        "epochs=1,100000000",
+        "--hidden",
+        "4",
+        "--patience",
+        "0",
+        "--batch-size",
+        "16",
+    )
+    process = start(*endless, "--out", "m.safetensors")
+    wait_for(lambda: trials_in(path), process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == status, err
+    assert out == ""
+    name = signal.Signals(number).name
+    last = err.splitlines()[-1]
+    assert last == f"jaxnn: interrupted by {name}; sweep.jsonl holds 1 finished trial: add --resume to go on."
+    assert trials_in(path) == [0]
+    assert path.read_bytes().endswith(b"}\n")
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+@pytest.mark.timeout(900)  # a dozen processes, each of which loads jax
+@pytest.mark.slow
+def test_a_sweep_that_was_killed_and_resumed_has_the_trials_of_one_that_was_not(start, tmp_path):
+    argv = (*SWEEP, "--epochs", "40")
+    whole = start(*argv, "--trials", "whole.jsonl")
+    assert whole.wait(120) == 0, whole.stderr.read()
+    path = tmp_path / "killed.jsonl"
+    known = []
+    for more in (1, 2, 1):  # it is killed when so many further trials have ended
+        process = start(*argv, "--trials", path.name, "--resume")
+        wait_for(lambda known=known, more=more: len(trials_in(path)) >= len(known) + more, process, seconds=120)
+        process.kill()
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+        ended = trials_in(path)
+        assert ended[: len(known)] == known  # none is lost, and none is trained again
+        assert len(set(ended)) == len(ended)
+        known = ended
+    assert len(known) < 6
+    resumed = start(*argv, "--trials", path.name, "--resume")
+    assert resumed.wait(120) == 0, resumed.stderr.read()
+    assert sorted(trials_in(path)) == list(range(6))
+    assert trials_in(path)[: len(known)] == known
+    found, expected = (trials.read(tmp_path / name) for name in ("killed.jsonl", "whole.jsonl"))
+    assert found[0] == expected[0]
+    for one, other in zip(*(sorted(each[1]) for each in (found, expected)), strict=True):
+        # Each form is trained as one program in both, so nothing is added up otherwise.
+        assert one._replace(seconds=0.0) == other._replace(seconds=0.0)
+    told = [process.stdout.read().replace("killed.jsonl", "whole.jsonl") for process in (resumed, whole)]
+    assert told[0] == told[1]

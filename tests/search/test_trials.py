@@ -174,7 +174,7 @@ def test_another_version_or_more_trials_may_continue(path):
 
 def test_a_file_is_never_overwritten(path, tmp_path):
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="exists already: add --resume .* or give another file as --trials"):
+    with pytest.raises(ValueError, match=r"exists already: add --resume .* or give another file as --trials"):
         trials.start(path, HEADER)
     assert path.read_bytes() == before
     assert trials.start(tmp_path / "new.jsonl", HEADER, resume=True) == ()  # nothing to resume yet
