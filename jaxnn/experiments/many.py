@@ -22,7 +22,6 @@ from jaxnn.experiments.network import Network, Trained, followed_metrics, networ
 from jaxnn.experiments.recipe import Recipe
 from jaxnn.experiments.rows import Rows
 from jaxnn.training.endings import ending
-from jaxnn.training.inputs import class_weights
 
 Hook = Callable[[dict[int, np.ndarray]], Iterable[int]]
 
@@ -57,8 +56,7 @@ def train_many(
     Args:
         jobs: the networks to be trained, all of the same kind of problem.
         metric: as for `network.train`, for all.
-        class_weight: as for `training.fit`, for all; "balanced" counts the classes in the training rows of all jobs,
-            those of several jobs once for each different `Rows`.
+        class_weight: as for `training.fit`, for all; "balanced" counts the classes in each job's own training rows.
         hook: called between two calls of a program with the scores of each network that is running, by the number of
             its job, (epochs,); networks whose numbers it returns end. See `training.fit_ensemble`.
         finished: called with the number of each job whose network has ended, and its result.
@@ -94,7 +92,7 @@ def train_many(
             [networks[i] for i in numbers],
             metrics=followed,
             monitor=None if metric == "loss" else metric,
-            class_weight=balanced(parts, class_weight),
+            class_weight=class_weight,
             hook=None if hook is None else _renumbered(hook, numbers),
             finished=None if finished is None else partial(_report, finished, numbers, jobs, networks),
             progress=progress,
@@ -108,11 +106,6 @@ def train_many(
     for i in set(range(len(jobs))) - found.keys():
         found[i] = trained(networks[i], jobs[i].rows, _not_started(networks[i], jobs[i].rows, followed, interrupted))
     return [found[i] for i in range(len(jobs))]
-
-
-def balanced(parts: Sequence[Rows], class_weight: Mapping[int, float] | str | None) -> Mapping[int, float] | None:
-    """The weight of each class, by its code; "balanced" counts the classes in the parts' training rows."""
-    return class_weights(np.concatenate([rows.y[rows.split.train] for rows in parts]), class_weight)
 
 
 def _different(jobs: Sequence[Job]) -> list[Rows]:

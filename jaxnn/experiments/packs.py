@@ -25,10 +25,11 @@ import numpy as np
 
 from jaxnn import checks, metrics, training
 from jaxnn.experiments.baselines import MODELS
-from jaxnn.experiments.many import Job, balanced, train_many
+from jaxnn.experiments.many import Job, train_many
 from jaxnn.experiments.network import Trained
 from jaxnn.experiments.recipe import Recipe
 from jaxnn.experiments.rows import Rows
+from jaxnn.training.inputs import class_weights
 
 SHARE, LEAST = 4, 4  # one in so many members is averaged, and at least so many
 FACTORS = {"learning_rate": 3.0, "weight_decay": 10.0}  # the most by which a member's number differs
@@ -115,7 +116,7 @@ def train_pack(
         progress=progress,
         **settings,
     )
-    of_classes = balanced([rows], class_weight if class_weight_on_validation else None)
+    of_classes = class_weights(rows.y[rows.split.train], class_weight if class_weight_on_validation else None)
     return Pack(chosen, tuple(trained), selection(rows, trained, of_classes), best_member(trained, metric))
 
 

@@ -36,7 +36,7 @@ def whole(**choices):
         (LogUniform(1e-5, 1e-1), scipy.stats.loguniform(1e-5, 1e-1)),
         (LogUniform(1.0, 1.1), scipy.stats.loguniform(1.0, 1.1)),
     ],
-    ids=str,
+    ids=["uniform", "narrow-uniform", "log-uniform", "narrow-log-uniform"],
 )
 def test_draws_have_the_distribution(distribution, witness):
     drawn = [distribution.draw(np.random.default_rng(seed)) for seed in range(2000)]
