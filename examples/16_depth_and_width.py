@@ -52,9 +52,10 @@ for name, table in zip(problems, errors, strict=True):
     for depth, row in zip(DEPTHS, table, strict=True):
         print(f"  depth {depth}", *(f"{share:7.1f}" for share in row))
 
+# In four such sets of eight seeds, the worst had 0.3, 7, 0.3 and 30 where these have 3, 3, 2 and 20.
 assert (moons[:, 1:] < 3).all(), "the easy problem is solved at every depth, one hidden layer included"
-assert (spirals[0] > 5).all(), "the hard one by no width of a single hidden layer in this time"
-assert spirals[1:3, -1].max() < 3, "by two or three wide ones it is"
+assert (spirals[0] > 3).all(), "the hard one by no width of a single hidden layer in this time"
+assert spirals[1:, -1].max() < 2, "by two or three wide ones it is"
 assert (spirals[:, 0] > 20).all(), "two units a layer are a bottleneck that no depth makes up for"
 
 if WANTED:
