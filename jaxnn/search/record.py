@@ -1,7 +1,6 @@
 """The trials of a search as they end: in memory, and in a file if there is one."""
 
 import os
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from jaxnn.experiments.network import Trained
 from jaxnn.search import trials as files
 from jaxnn.search.task import Task
 from jaxnn.search.trials import Trial
+from jaxnn.training import progress
 
 PROGRESS_SECONDS = 2.0  # the least time between lines
 
@@ -79,4 +79,4 @@ class Record:
             self.shown = time.monotonic()
             of = "" if self.wanted is None else f" of {self.wanted}"
             found = "" if best is None else f", best {self.task.metric.replace('_', ' ')} {best.score:.4g}"
-            print(f"{len(self.trials)}{of} trials{found}", file=sys.stderr, flush=True)
+            progress.line(f"{len(self.trials)}{of} trials{found}")

@@ -88,6 +88,11 @@ class Bar:
         self.bar.close()
 
 
+def line(text: str) -> None:
+    """Prints a line on standard error, for runs that are counted in something else than epochs."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def reporter(wanted: bool, epochs: int) -> Progress:
     """A bar if standard error is a terminal and tqdm is installed, otherwise plain lines."""
     if not wanted:

@@ -341,7 +341,8 @@ def test_no_program_begins_once_it_is_enough(swept):
     jobs = [Job(found.rows[0], found.recipes[0]._replace(hidden=(units,)), 0) for units in (4, 5)]
     asked = []
     trained = train_many(jobs, metric="loss", enough=lambda: not asked.append(1))
-    assert [each.model.config["sizes"] for each in trained] == [[3, 4, 2]]
+    assert [len(each.fit.history.loss) > 0 for each in trained] == [True, False]
+    assert [each.model.config["sizes"] for each in trained] == [[3, 4, 2], [3, 5, 2]]
     assert asked == [1]  # not before the first
 
 
