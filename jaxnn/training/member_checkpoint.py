@@ -2,7 +2,7 @@
 member, as JSON in an array, since a header has room for few.
 
 The bits of a member may depend on how many are trained in step, so that number is stored, too, and not on which they
-are: that changes whenever members end.
+are: that changes whenever members end. How many have not begun is stored for the hook, which sees those that have.
 """
 
 import json
@@ -44,6 +44,7 @@ class Resumed(NamedTuple):
 
     carries: list[Carry]  # of each group
     at_once: list[int]  # of each group
+    waiting: list[int]  # how many members of each group, the last ones, have not begun
     books: list[Book]
     endings: list[Ending | None]  # of those that have ended for good
     elapsed: float  # seconds
@@ -102,7 +103,13 @@ def contents(
     }
     steps = sum(int(state[f"carry/{i}/train/step"].sum(dtype=np.int64)) for i, state in enumerate(states))
     return Contents(
-        steps, dict(ChainMap(tensors, *states)), {"elapsed": elapsed, "at_once": [group.at_once for group in groups]}
+        steps,
+        dict(ChainMap(tensors, *states)),
+        {
+            "elapsed": elapsed,
+            "at_once": [group.at_once for group in groups],
+            "waiting": [len(group.waiting) for group in groups],
+        },
     )
 
 
@@ -124,7 +131,7 @@ def load(checkpoints: Checkpoints, groups: Sequence[Group], empty: Sequence[Reco
 def _read(found: Found, groups: Sequence[Group], empty: Sequence[Records], columns: int) -> Resumed:
     """The contents, checked; an error of any of these kinds if no run could have written them."""
     history, retries, texts = (found.tensors[name] for name in FURTHER)
-    elapsed, at_once = found.spec["elapsed"], found.spec["at_once"]
+    elapsed, at_once, waiting = (found.spec[name] for name in ("elapsed", "at_once", "waiting"))
     done = np.zeros(len(empty), int)
     for group, carry in zip(groups, found.state, strict=True):
         done[group.numbers] = carry.epoch
@@ -135,6 +142,7 @@ def _read(found: Found, groups: Sequence[Group], empty: Sequence[Records], colum
         and (retries.shape, retries.dtype) == ((len(empty), 3), np.int64)
         and elapsed >= 0
         and all(type(n) is int and 1 <= n <= len(group.numbers) for n, group in zip(at_once, groups, strict=True))
+        and all(type(n) is int and 0 <= n <= len(group.numbers) for n, group in zip(waiting, groups, strict=True))
         and all(isinstance(note, str) for member in members for note in member["notes"])
     )
     if not whole:
@@ -145,7 +153,7 @@ def _read(found: Found, groups: Sequence[Group], empty: Sequence[Records], colum
         records.restore(table)
         books.append(Book(records, list(member["notes"]), counts[0], counts[1], bool(counts[2])))
         endings.append(None if member["ending"] is None else _ending(**member["ending"]))
-    return Resumed(list(found.state), at_once, books, endings, float(elapsed))
+    return Resumed(list(found.state), at_once, waiting, books, endings, float(elapsed))
 
 
 def _ending(reason: str, facts: dict[str, Any]) -> Ending:

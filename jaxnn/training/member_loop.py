@@ -120,7 +120,7 @@ class Members:
             params = jax.tree.map(lambda leaf, numbers=numbers: leaf[numbers], self.params)
             carry = lockstep.start(self.axes, self.plan(numbers), params, self.keys[numbers])
             at_once = min(self.at_once or _fitting(carry.train, len(numbers)), len(numbers))
-            found.append(Group(numbers, carry, at_once))
+            found.append(Group(numbers, carry, at_once, np.arange(len(numbers))))
         return found
 
     def divide(self, group: Group, places: np.ndarray) -> None:
@@ -149,7 +149,7 @@ class Members:
         if self.checkpoint is not None:
             self.open(self.checkpoint, groups)
         for group in groups:
-            group.waiting = self.going_on(group)
+            self.divide(group, np.setdiff1d(self.going_on(group), group.waiting))
             self.retire(group)
         self.began = time.monotonic()
         count, first = 1, True
@@ -202,13 +202,14 @@ class Members:
         if found is None:
             return
         self.books, self.endings, self.earlier = found.books, found.endings, found.elapsed
-        for group, carry, at_once in zip(groups, found.carries, found.at_once, strict=True):
+        for group, carry, at_once, waiting in zip(groups, found.carries, found.at_once, found.waiting, strict=True):
             if self.at_once is not None and group.at_once != at_once:
                 raise ValueError(
                     f"The checkpoints in {folder} are of members trained {at_once} at a time, whose last bits may"
                     f" depend on that: pass members_at_once={at_once}, or nothing, instead of {self.at_once}."
                 )
             group.carry, group.at_once = with_patience(carry, self.limits.patience), at_once
+            group.waiting = np.arange(len(group.numbers) - waiting, len(group.numbers))
             states = (np.asarray(each).tolist() for each in (group.carry.status, carry.epoch, carry.best_epoch))
             for number, status, epoch, best in zip(group.numbers.tolist(), *states, strict=True):
                 self.endings[number] = self.endings[number] or ended(status, epoch, best, self.limits_of(number))
@@ -222,6 +223,7 @@ class Members:
                 self.progress.say(failure)
                 for book in self.books:
                     book.notes.append(failure)
+                self.fits |= {number: fit._replace(notes=(*fit.notes, failure)) for number, fit in self.fits.items()}
 
     def elapsed(self) -> float:
         """Seconds since the start of the run, including those before it was resumed."""
@@ -322,7 +324,7 @@ class Members:
             records=book.records,
             progress=Silent(),
             monitored=self.ready.monitored,
-            notes=book.notes,
+            notes=list(book.notes),  # what `result` adds is not for a checkpoint: a resumed run would add it again
             retries=book.retries,
             diverged_after=book.diverged_after,
             interrupted=self.interrupted if self.endings[number] is None else None,

@@ -43,7 +43,7 @@ class Group:
     numbers: np.ndarray  # (members,), the number of each
     carry: Carry  # of all, as of when the chunks were made
     at_once: int  # members in a chunk
-    waiting: np.ndarray = field(default_factory=lambda: np.arange(0))  # the places of members that have not begun
+    waiting: np.ndarray  # the places of members that have not begun, which are the last
     chunks: list[Chunk] = field(default_factory=list)
 
     def collect(self) -> None:

@@ -1,5 +1,6 @@
 """An ensemble that was stopped and resumed is what it would be if it had never stopped."""
 
+import contextlib
 import os
 import signal
 from functools import partial
@@ -97,6 +98,52 @@ def test_crashed_in_any_call_and_resumed_the_bits_are_the_same(tmp_path, monkeyp
     assert np.all(np.diff(seconds) > 0)
     assert_equal_bits(run(checkpoint=tmp_path, resume=True), whole)  # all have ended; nothing is left to do
     assert len(checkpoint_files.numbered(tmp_path, "run")) == 2
+
+
+@pytest.mark.rounding
+def test_members_that_wait_begin_when_they_would_have(tmp_path, monkeypatch):
+    """So a hook sees the same scores side by side. Here three have room, and others begin when two have ended."""
+    monkeypatch.setattr("jaxnn.training.workers.count", lambda: 1)
+    words = WORDS | {"epochs": [2, 4, 5, 3, 3], "members_at_once": 3}
+    told, ended = [], []
+    run = partial(
+        training.fit_ensemble, PLAIN, optimisers.adam(1e-2), starts(), table(), **words,
+        hook=lambda scores: told.append({number: own.tolist() for number, own in scores.items()}) or [],
+        finished=lambda number, fit: ended.append(number),
+    )  # fmt: skip
+    whole = run()
+    expected, told[:] = told[:], []
+    in_order, ended[:] = ended[:], []
+    assert [list(each) for each in expected] == [[0, 1, 2], [1, 2], [1, 2], [2], [3, 4], [3, 4]]
+    advance, calls = member_loop.lockstep.advance, []
+
+    def crashing(*arguments):
+        calls.append(None)
+        if len(calls) % 2 == 0:
+            raise Crash
+        return advance(*arguments)
+
+    monkeypatch.setattr(member_loop.lockstep, "advance", crashing)
+    found = None
+    while found is None and len(calls) < 40:
+        with contextlib.suppress(Crash):
+            found = run(checkpoint=tmp_path, resume=True)
+    assert_equal_bits(found, whole)
+    assert told == expected
+    assert ended == in_order
+
+
+@pytest.mark.rounding
+def test_what_is_noted_at_the_end_is_noted_once(tmp_path):
+    never = lambda outputs, targets, weight: np.nan * outputs.sum()
+    never.__name__ = "never"
+    words = WORDS | {"metrics": [never], "monitor": "never", "higher_is_better": True, "epochs": [1, 1, 1, 1, 2]}
+    run = partial(training.fit_ensemble, PLAIN, optimisers.adam(1e-2), starts(), table(), **words)
+    whole = run(checkpoint=tmp_path)
+    assert whole.members[0].notes == (
+        "The score, never, was never a finite number, so best_params are the last parameters.",
+    )
+    assert_equal_bits(run(checkpoint=tmp_path, resume=True), whole)
 
 
 @pytest.mark.usefixtures("in_the_foreground")
@@ -263,6 +310,7 @@ def test_what_no_run_could_have_written_is_refused(tmp_path):
         {"texts": of_all('{"notes": [], "ending": {"reason": "epochs", "facts": {"epochs": 1}}}')},
         {"at_once": [0]},
         {"at_once": "3"},
+        {"waiting": [6]},
         {"elapsed": -1.0},
         {"elapsed": None},
     ):
