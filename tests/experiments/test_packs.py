@@ -55,10 +55,12 @@ def test_what_is_fixed_stays():
 @pytest.mark.parametrize("target", [Y, LABELS], ids=["numbers", "classes"])
 def test_a_member_that_goes_astray_harms_none_and_is_not_selected(target):
     rows = experiments.folded(experiments.source((X, target)), [(range(50), range(50, 80))])[0]
-    rates = {1: 1e6, 3: 1e30}  # one ends with a finite loss
-    tame = WHOLE._replace(learning_rate=0.03, epochs=10)
+    rates = {1: 1e6, 3: 1e30}
+    tame = WHOLE._replace(learning_rate=0.03, weight_decay=0.0, epochs=10)
     jobs = [Job(rows, tame._replace(learning_rate=rates.get(i, 0.03)), i) for i in range(4)]
     together = train_many(jobs, metric="loss")
+    assert together[1].fit.best_epoch  # finite, and worse than a constant
+    assert not together[3].fit.best_epoch
     alone = train_many([jobs[0], jobs[2]], metric="loss")
     for one, other in zip((together[0], together[2]), alone, strict=True):
         np.testing.assert_allclose(one.fit.history.loss, other.fit.history.loss, rtol=1e-5)
@@ -68,16 +70,15 @@ def test_a_member_that_goes_astray_harms_none_and_is_not_selected(target):
 
 
 def test_the_best_quarter_is_selected():
-    pack = packs.train_pack(ROWS, WHOLE, 20, seed=0, progress=False)
-    assert pack.recipes == packs.recipes(WHOLE, 20, seed=0)
+    whole = WHOLE._replace(learning_rate=0.03, weight_decay=0.1, epochs=5)
+    pack = packs.train_pack(ROWS, whole, 20, seed=0, progress=False)
+    assert pack.recipes == packs.recipes(whole, 20, seed=0)
     held = ROWS.split.validation
     losses = np.array(
         [metrics.log_loss(ROWS.y[held], each.model.predict_probabilities(X[held])) for each in pack.trained]
     )
-    share = np.mean(ROWS.y[ROWS.split.train])
-    constant = metrics.log_loss(ROWS.y[held], np.tile([1 - share, share], (len(held), 1)))
-    best = [i for i in np.argsort(losses)[:5] if losses[i] < constant]
-    assert len(best) >= 2
+    best = np.argsort(losses)[:5].tolist()
+    assert losses[best].max() < 0.6  # a constant has 0.66
     assert np.flatnonzero(pack.counts).tolist() == sorted(best)
     assert set(pack.counts.tolist()) == {0, 1}
     assert pack.best == int(np.argmin([each.fit.best_score for each in pack.trained])) == best[0]
