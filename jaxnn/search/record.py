@@ -12,6 +12,7 @@ from jaxnn.search import trials as files
 from jaxnn.search.task import Task
 from jaxnn.search.trials import Trial
 from jaxnn.training import progress
+from jaxnn.wording import counted
 
 PROGRESS_SECONDS = 2.0  # the least time between lines
 
@@ -77,6 +78,10 @@ class Record:
         self.networks = {number: each for number, each in self.networks.items() if number in kept}
         if self.progress and time.monotonic() - self.shown >= PROGRESS_SECONDS:
             self.shown = time.monotonic()
-            of = "" if self.wanted is None else f" of {self.wanted}"
+            ended = (
+                counted(len(self.trials), "trial")
+                if self.wanted is None
+                else f"{len(self.trials)} of {self.wanted} trials"
+            )
             found = "" if best is None else f", best {self.task.metric.replace('_', ' ')} {best.score:.4g}"
-            progress.line(f"{len(self.trials)}{of} trials{found}")
+            progress.line(f"{ended}{found}")

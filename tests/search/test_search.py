@@ -4,7 +4,9 @@ import itertools
 import json
 import math
 import os
+import re
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from jaxnn.experiments.recipe import complete
 from jaxnn.search import LogUniform, Trial, record, task, trials
 from jaxnn.search import search as searches
 
+PAGE = Path(__file__).parents[2] / "docs" / "search.md"
 RNG = np.random.default_rng(0)
 N = 60
 X = RNG.normal(size=(N, 3))
@@ -476,3 +479,13 @@ def test_with_hardly_any_time_the_defaults_are_still_trained(tmp_path):
     assert set(found.scores) == {"test"}
     again = tune({**FIXED, "epochs": 9, "patience": 0}, space=SPACE, seconds=1e-3, file=path, resume=True)
     assert again.trials == found.trials
+
+
+@pytest.mark.slow
+def test_the_snippets_of_the_page_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        exec(compile(code, str(PAGE), "exec"), names)
+    assert [trial.number for trial in names["more"].trials] == list(range(16))
+    assert len(trials.read("iris.jsonl")[1]) == 16
