@@ -50,7 +50,7 @@ class Rows(NamedTuple):
 
 
 def problems(quick: bool) -> Iterable[Rows]:
-    yield Rows(1, 20 if quick else 500)
+    yield Rows(1, 20 if quick else 100)
     yield Rows(2000 if quick else 100_000, 1)
 
 
@@ -230,5 +230,5 @@ QUESTION = Question(
             "keras",
         ),
     ),
-    rounds=15,
+    rounds=9,
 )

@@ -12,7 +12,22 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from benchmarks import ensembles, harness, hessian, machine, newcomers, page, start, table, training, update
+from benchmarks import (
+    ensembles,
+    harness,
+    hessian,
+    large,
+    machine,
+    newcomers,
+    page,
+    prediction,
+    scaling,
+    scaling_picture,
+    start,
+    table,
+    training,
+    update,
+)
 from benchmarks.__main__ import QUESTIONS, joined, main
 from jaxnn import tree
 
@@ -46,7 +61,7 @@ def fake_time(clock):
     return SimpleNamespace(perf_counter=now, process_time=lambda: 2 * clock[0], sleep=lambda seconds: None)
 
 
-DEAR = {"ensembles", "least_squares", "race", "start"}  # a quarter of a minute each, or more
+DEAR = {"ensembles", "epochs", "large", "least_squares", "prediction", "race", "scaling", "start"}  # many seconds each
 UNPUBLISHED: set[str] = set()  # asked, and not yet measured for the page
 
 
@@ -141,6 +156,96 @@ def test_the_copy_moves_the_bytes_of_an_update(monkeypatch):
         assert copied == [problem.bytes_moved] * problem.units
         assert problem.bytes_moved == 7 * problem.arrays()[0].nbytes
         copied.clear()
+
+
+def test_a_thread_for_each_core_copies_and_changes_everything(monkeypatch):
+    one, two = np.zeros(7), np.arange(7.0)
+    machine.repeated(2, 3, np.copyto, one, two)()
+    np.testing.assert_array_equal(one, two)
+    machine.repeated(3, 2, lambda part: np.negative(part, out=part), one)()
+    np.testing.assert_array_equal(one, -two)
+    changed = []
+    monkeypatch.setattr(np, "negative", lambda part, out: changed.append(part.nbytes + out.nbytes))
+    for problem in update.problems(True):
+        machine.in_place(1)(problem)()
+        assert sum(changed) == problem.bytes_moved * problem.units
+        changed.clear()
+
+
+def test_flops_of_a_large_step_are_those_of_its_products():
+    (problem,) = large.problems(False)
+    forwards = [784 * 1024, 1024 * 1024, 1024 * 10]
+    assert problem.flops == 2 * 512 * (sum(forwards) + sum(forwards) + sum(forwards[1:]))
+    (small,) = large.problems(True)
+    objective, _, params, data = training.ours(small.run)
+    batch = tuple(part[: small.run.batch_size] for part in data)
+    counted = jax.jit(jax.grad(objective)).lower(params, batch).as_text().count("dot_general")
+    assert counted == 3 + 3 + 2  # as many products as are counted
+
+
+@pytest.mark.slow
+def test_every_library_predicts_the_same():
+    for problem in prediction.problems(True):
+        for contender in prediction.QUESTION.contenders:
+            if contender.needs in (None, "sklearn"):
+                makers = [contender.make] if callable(contender.make) else contender.make.values()
+                assert all(prediction.error(problem, make(problem)()) < 1e-6 for make in makers)
+
+
+def test_a_wrong_prediction_ends_the_run():
+    *_, problem = prediction.problems(True)
+    outputs = prediction.jitted(problem)()
+    assert prediction.error(problem, prediction.Answer("outputs", outputs)) < 1e-6
+    codes = outputs.argmax(axis=1)
+    assert prediction.error(problem, prediction.Answer("classes", codes)) < 1e-6
+    codes[5] = outputs[5].argmin()
+    for wrong in (prediction.Answer("outputs", outputs + np.eye(10)[3] / 100), prediction.Answer("classes", codes)):
+        with pytest.raises(ValueError, match="did other work"):
+            prediction.error(problem, wrong)
+
+
+def test_one_thing_grows_at_a_time():
+    sizes = list(scaling.problems(False))
+    assert {size.axis for size in sizes} == set(scaling.AXES)
+    for size in sizes:
+        _, *hidden, _ = size.run.sizes
+        assert len(size.run.x) % size.run.batch_size == 0
+        found = {"rows": size.run.batch_size, "width": hidden[0], "depth": len(hidden), "members": size.members}
+        others = {"rows": scaling.BATCH_SIZE, "width": scaling.WIDTH, "depth": 1, "members": None}
+        assert found == others | {size.axis: size.value}
+
+
+def test_the_picture_of_scaling_draws_seconds_of_a_unit(tmp_path, capsys):
+    def asked(name, problems):
+        return {
+            "name": name,
+            "problems": [
+                {
+                    "units": 10,
+                    "contenders": [
+                        {"name": "jaxnn", "seconds": [10.0 * (1 + k), 1e9, 0.0]},
+                        {"name": "torch", "seconds": [30.0], "units": 5},
+                        {"name": "copy", "seconds": [1.0]},
+                    ],
+                }
+                for k, _ in enumerate(problems)
+            ],
+        }
+
+    report = {
+        "quick": True,
+        "questions": [asked(q.name, q.problems(True)) for q in (scaling.QUESTION, update.QUESTION)],
+    }
+    found = scaling_picture.curves(report)
+    assert len(found) == 5
+    assert found["width of the hidden layer"] == {"jaxnn": [(8, 3.0), (16, 4.0)], "torch": [(8, 6.0), (16, 6.0)]}
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report), encoding="utf-8")
+    assert scaling_picture.main([str(path), str(tmp_path / "scaling.png")]) == 0
+    assert (tmp_path / "scaling.png").stat().st_size > 1000
+    path.write_text(json.dumps({**report, "questions": report["questions"][1:]}), encoding="utf-8")
+    assert scaling_picture.main([str(path), str(tmp_path / "scaling.png")]) == 2
+    assert "python -m benchmarks --only scaling" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -404,7 +509,8 @@ def test_a_newcomers_loss_is_that_of_training():
         (["--only", "trainign"], "Did you mean 'training'?"),
         (
             ["--only", "nothing like it"],
-            "Known: diagonal, ensembles, hessian, least_squares, race, start, training, update.",
+            "Known: diagonal, ensembles, epochs, hessian, large, least_squares, prediction, race, scaling, start,"
+            " training, update.",
         ),
         (["--only", "update", "--json", "no/such/folder/report.json"], "no such folder"),
         (["--only", "update", "--into", "no/such/report.json"], "no/such"),

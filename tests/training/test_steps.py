@@ -10,6 +10,7 @@ import pytest
 
 from jaxnn import losses, mlp, optimisers, training, tree
 from jaxnn.objective import Objective
+from jaxnn.training import steps
 
 KEY = jax.random.key(0)
 
@@ -36,6 +37,16 @@ def test_a_step_is_gradient_update_and_sum(dtype):
     np.testing.assert_allclose(info.gradient_norm, optax.tree.norm(grads), rtol=1e-6)
     np.testing.assert_allclose(info.learning_rate, 0.1, rtol=1e-7)
     assert state.step == 1
+
+
+def test_the_norm_of_a_gradient_counts_small_leaves_and_large_ones():
+    rng = np.random.default_rng(0)
+    shapes = {"large": (2, steps.LARGE), "small": (7,), "smaller": (3, 2)}
+    grads = {name: 1e3 * rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    grads["large"] /= 300  # so that each leaf is a visible part of the norm
+    found = float(steps._norm(grads))
+    np.testing.assert_allclose(found, np.sqrt(sum(np.sum(np.float64(g) ** 2) for g in grads.values())), rtol=1e-5)
+    assert float(steps._norm({})) == 0
 
 
 def test_a_state_can_be_written_by_hand():
