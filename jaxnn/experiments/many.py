@@ -114,8 +114,9 @@ def _different(jobs: Sequence[Job]) -> list[Rows]:
 
 
 def _not_started(made: Network, rows: Rows, followed: Sequence[str], signal: str | None) -> training.Fit:
-    """The result of a network that a signal kept from starting."""
+    """The result of a network that did not start, because of a signal or, without one, because of `enough`."""
     none = np.empty(0, np.float32)
+    ended = ending("hook", epochs=0) if signal is None else ending("interrupted", signal=signal, epochs=0)
     return training.Fit(
         params=made.params,
         best_params=made.params,
@@ -129,10 +130,10 @@ def _not_started(made: Network, rows: Rows, followed: Sequence[str], signal: str
             learning_rate=none,
             seconds=none,
         ),
-        stop=str(ending("interrupted", signal=signal, epochs=0)),
+        stop=str(ended),
         notes=(),
         interrupted=signal,
-        reason="interrupted",
+        reason=ended.reason,
     )
 
 

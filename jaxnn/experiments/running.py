@@ -182,9 +182,14 @@ def run(
     whole = complete({} if recipe is None else recipe, rows=len(ready.split.train), problem=ready.problem)
     listener.prepared(ready, whole)
     check_memory(whole, ready)
-    common: dict[str, Any] = {"seed": seed, "metric": metric, "progress": progress, **weights}
-    if checkpoint is not None or resume:
-        common |= {"checkpoint": checkpoint, "resume": resume}
+    common: dict[str, Any] = {
+        "seed": seed,
+        "metric": metric,
+        "checkpoint": checkpoint,
+        "resume": resume,
+        "progress": progress,
+        **weights,
+    }
     pack: Pack | None = None
     model: training.Model | training.Ensemble
     if ensemble:

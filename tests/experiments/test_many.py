@@ -58,11 +58,11 @@ MIXED = [
 @pytest.mark.parametrize(
     "words",
     [
-        {"metric": "loss", "class_weight": {0: 1.0, 1: 4.0}, "class_weight_on_validation": False},
+        {"metric": "loss", "class_weight": "balanced", "class_weight_on_validation": False},
         pytest.param({"metric": "accuracy"}, marks=pytest.mark.slow),
         pytest.param({"metric": None, "class_weight": {0: 2.0}}, marks=pytest.mark.slow),
     ],
-    ids=["class weights", "accuracy", "no metric"],
+    ids=["balanced", "accuracy", "no metric"],
 )
 def test_each_job_gives_what_it_gives_alone(words):
     """Two shapes, two batch sizes, a method, dropout or none, other epochs, three folds, weights."""
@@ -97,6 +97,14 @@ def test_balanced_weights_count_training_rows_only():
     words = {"metric": "loss", "class_weight": "balanced"}
     (many,) = train_many([one], **words)
     check_alike(many, train(rows, one.recipe, seed=0, progress=False, **words))
+
+
+def test_jobs_that_are_not_started_have_a_result_too():
+    jobs = [adamw(FOLDS[0], 0), adamw(FOLDS[1], 1, batch_size=40)]
+    first, second = train_many(jobs, metric="loss", enough=lambda: True)
+    assert (first.fit.reason, len(first.fit.history.loss)) == ("epochs", 3)
+    assert (second.fit.reason, second.fit.stop) == ("hook", "a hook ended the run after 0 epochs")
+    assert second.fit.interrupted is None
 
 
 def test_a_hook_is_told_the_numbers_of_jobs():

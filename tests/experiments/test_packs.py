@@ -139,6 +139,14 @@ def test_what_the_user_has_chosen_is_the_same_in_all_members():
     assert len(set(quick((X, Y), outcome.recipe).pack.recipes)) == 1
 
 
+def test_a_run_of_an_ensemble_is_continued_from_its_checkpoint(tmp_path):
+    first = quick((X, Y), checkpoint=tmp_path)
+    again = quick((X, Y), checkpoint=tmp_path, resume=True)
+    np.testing.assert_array_equal(again.outputs, first.outputs)
+    assert again.scores == first.scores
+    np.testing.assert_array_equal(again.history.seconds, first.history.seconds)  # not trained again
+
+
 def test_a_pack_of_which_all_diverge_is_an_outcome_without_scores():
     outcome = quick((X, Y), {**RECIPE, "learning_rate": 1e30})
     assert not outcome.learnt
