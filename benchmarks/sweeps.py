@@ -56,7 +56,7 @@ class Sweep(NamedTuple):
 
 
 def problems(quick: bool) -> Iterable[Sweep]:
-    return [Sweep(2, 2, 2, 2)] if quick else [Sweep(20, 10, 5, 20), Sweep(20, 10, 5, 100)]
+    return [Sweep(2, 2, 2, 2)] if quick else [Sweep(20, 10, 5, 20), Sweep(20, 10, 5, 50)]
 
 
 def values(rates: int, decays: int) -> tuple[list[float], list[float]]:
@@ -188,7 +188,7 @@ QUESTION = Question(
         Contender("jaxnn search.sweep", "all settings and folds as one program", process("jaxnn")),
         Contender("scikit-learn", "RandomizedSearchCV of MLPClassifier, n_jobs=-1", process("scikit-learn"), "sklearn"),
     ),
-    rounds=3,
+    rounds=2,
     measured=measured,
     scale="s",
 )
