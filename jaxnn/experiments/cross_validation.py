@@ -106,9 +106,13 @@ def cross_validate(
 
 
 def averaged(found: Source, trained: Sequence[Trained], about: Mapping[str, Any]) -> training.Ensemble:
-    """The mean of networks as one model. It reads a table's target as the first does, each its columns by its own."""
+    """The mean of networks as one model, but for those that diverged before an epoch was done.
+
+    It reads a table's target as the first does; each reads the columns by its own preprocessing.
+    """
     notes = {"jaxnn": __version__, "data": found.name, **about}
-    return training.Ensemble(tuple(each.model for each in trained), None, trained[0].model.preprocessing, notes)
+    models = tuple(each.model for each in trained if each.fit.best_epoch) or tuple(each.model for each in trained)
+    return training.Ensemble(models, None, models[0].preprocessing, notes)
 
 
 def as_read_by(fitted: Any, rows: Rows, found: Source) -> Rows:
