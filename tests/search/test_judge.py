@@ -68,6 +68,7 @@ def test_at_the_last_rung_nobody_is_judged():
     race = Race(constant(1, 2, 3), rungs=(18,))
     assert race.run() == {0: [18], 1: [18], 2: [18]}
     assert race.judge.reached == {0: [], 1: [], 2: []}
+    assert Race(constant(1, 2, 3, epochs=30), rungs=(18,)).run() == {0: [30], 1: [30], 2: [30]}
     assert Race(constant(1, 2, 3), rungs=()).run() == {0: [18], 1: [18], 2: [18]}
 
 
@@ -105,7 +106,7 @@ def test_a_trial_that_has_ended_by_itself_is_not_judged_but_its_rungs_count():
 
 
 def test_a_trial_is_judged_when_its_last_network_arrives():
-    race = Race({0: [[9.0] * 18, [9.0] * 18], 1: [[1.0] * 18], 2: [[1.0] * 18]})
+    race = Race({0: [[9.0] * 2 + [0.0] * 16, [9.0] * 18], 1: [[1.0] * 18], 2: [[1.0] * 18]})
     for _ in range(5):  # the second network of trial 0 waits for room
         assert race.step(starting=[0, 2, 3]) == []
     assert race.judge.reached == {0: [], 1: [1.0], 2: [1.0]}
