@@ -282,8 +282,11 @@ class Members:
         for place, number in enumerate(chunk.numbers.tolist()):
             stop = self.endings[number]
             if stop is not None and number not in self.fits:
-                # Only a score that was the mean over an epoch's batches is measured again, on a member's own rows.
-                run = self.run(number, lockstep.taken(chunk.carry, place), own_data=self.ready.column == LOSS)
+                carry = lockstep.taken(chunk.carry, place)
+                # A score is measured again, on a member's own rows, only if it was the mean over an epoch's batches or
+                # if there is none, because no epoch was finished or had a finite one.
+                measured_again = self.ready.column == LOSS or not int(carry.best_epoch)
+                run = self.run(number, carry, own_data=measured_again)
                 self.fits[number] = result(run, stop)
                 if self.finished is not None:
                     self.finished(number, self.fits[number])

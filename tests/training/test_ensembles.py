@@ -194,6 +194,19 @@ def test_second_order_hyperparameters_of_each_with_float32_parameters(x64):
         assert_same(found.members[i], alone)
 
 
+def test_a_member_that_never_finished_an_epoch_has_the_score_of_its_own_fold():
+    params, data = starts(), table()
+    folds = np.array_split(np.random.default_rng(0).permutation(ROWS), COUNT)
+    rest = [np.setdiff1d(np.arange(ROWS), fold) for fold in folds]
+    rule = optimisers.sgd(1e7)
+    found = fit_ensemble(REGRESSION, rule, params, data, rows=rest, validation_rows=folds, **WORDS)
+    for i, (fold, others) in enumerate(zip(folds, rest, strict=True)):
+        own, held_out = (tuple(part[rows] for part in data) for rows in (others, fold))
+        alone = fit(REGRESSION, rule, member(params, i), own, key=KEYS[i], validation=held_out, **WORDS)
+        assert (found.members[i].best_epoch, found.members[i].reason) == (0, "diverged")
+        assert_same(found.members[i], alone)
+
+
 def test_bootstrap_samples_and_weights_of_each():
     params, data = starts(), table()
     random = np.random.default_rng(5)
