@@ -127,11 +127,14 @@ def _pairs(how: Folds, kept: np.ndarray, target: Any, groups: Any, seed: int) ->
     if how.ordered and (groups is not None or how.repeats > 1):
         raise ValueError("Rows in the order of time have neither groups nor repeats: leave out --ordered, or these.")
     labels = None if target is None else target[kept]
-    if labels is not None and not how.ordered:
-        _check_classes(labels, how.number)
+    if len(kept) < how.number + how.ordered:  # in the order of time, the first part is only trained on
+        raise ValueError(f"{counted(len(kept), 'row')} cannot be split into {how.number} folds: use fewer folds.")
+    if target is not None and not how.ordered:
+        _check_classes(target, kept, how.number)
     if groups is not None and (n_groups := len(np.unique(groups[kept]))) < how.number:
         raise ValueError(
-            f"{counted(n_groups, 'group')} cannot be shared out among {how.number} folds: use fewer folds."
+            f"{counted(n_groups, 'group')}{_besides_test(kept, groups)} cannot be shared out among {how.number} folds:"
+            " use fewer folds."
         )
     found = []
     for repeat in range(how.repeats):
@@ -184,16 +187,21 @@ def _of_equal_length(
     return found
 
 
-def _check_classes(labels: np.ndarray, folds: int) -> None:
-    """Raises ValueError if a class has fewer rows than there are folds."""
-    names, counts = np.unique(labels, return_counts=True)
+def _check_classes(target: np.ndarray, kept: np.ndarray, folds: int) -> None:
+    """Raises ValueError if a class has fewer of these rows than there are folds."""
+    names, counts = np.unique(target[kept], return_counts=True)
     if counts.min() < folds:
         rare, least = str(names[counts.argmin()]), int(counts.min())
         fewer = f"use at most {least} folds, or leave out its rows" if least > 1 else "leave it out"
         raise ValueError(
-            f"Class {rare!r} has {counted(least, 'row')}, fewer than the {folds} folds, so a fold would have none of"
-            f" it: {fewer}."
+            f"Class {rare!r} has {counted(least, 'row')}{_besides_test(kept, target)}, fewer than the {folds} folds, so"
+            f" a fold would have none of it: {fewer}."
         )
+
+
+def _besides_test(kept: np.ndarray, column: np.ndarray) -> str:
+    """Says that rows are held out for the test, if there are any."""
+    return " besides the test rows" if len(kept) < len(column) else ""
 
 
 def _given(pairs: Iterable[Any], n: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -80,7 +80,7 @@ def test_wrong_arguments_are_told_in_one_line(refused, argv, told):
         ((*GRID, "--ordered", "--folds", "1"), "add --folds, such as --folds 5"),
         ((*GRID, "--group", "id"), "add --folds, such as --folds 5"),
         ((*GRID, "--group", "idd", "--folds", "3"), "Unknown group column 'idd'. Did you mean 'id'?"),
-        ((*GRID, "--folds", "20"), "Class ill has 19 rows, fewer than the 20 folds"),
+        ((*GRID, "--folds", "20"), "Class 'ill' has 19 rows besides the test rows, fewer than the 20 folds"),
         ((*GRID, "--ordered", "--repeats", "2", "--folds", "3"), "leave out --ordered, or these"),
         ((*GRID, "--validation", "0"), "--validation must be above 0, or add --folds"),
         ((*GRID, "--metric", "rmse"), "--metric rmse does not apply to classes"),
