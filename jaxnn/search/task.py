@@ -17,6 +17,7 @@ from jaxnn.experiments.network import followed_metrics
 from jaxnn.experiments.recipe import Recipe, check_memory, complete, weights_of_classes
 from jaxnn.experiments.rows import Rows, split_and_preprocess
 from jaxnn.experiments.sources import Source, source
+from jaxnn.search.trials import ROWS
 from jaxnn.version import __version__
 
 
@@ -111,7 +112,7 @@ def task(
         "test": test,
         "class_weight": class_weight if isinstance(class_weight, str | None) else dict(class_weight),
         "class_weight_on_validation": class_weight_on_validation,
-        "rows_digest": _digest(parts),  # last, so that what made them differ is named first
+        ROWS: _digest(parts),  # last, so that what made them differ is named first
     }
     settings = {
         "class_weight": weights_of_classes(parts[0], class_weight),

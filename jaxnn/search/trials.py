@@ -28,7 +28,8 @@ STOPS = {
     "diverged": "its loss was not finite",
     "interrupted": "ended by a signal",
 }
-MAY_DIFFER = ("jaxnn", "trials")  # in the header of a resumed run: the version, and how many trials are wanted
+MAY_DIFFER = "jaxnn"  # in the header of a resumed run: the version
+ROWS = "rows_digest"  # in the header: a digest of the rows, which says nothing to a reader
 
 
 class Trial(NamedTuple):
@@ -97,7 +98,12 @@ def start(path: PathLike, header: Mapping[str, Any], *, resume: bool = False) ->
     found, trials = read(path)
     wanted = json.loads(_dumped(header))
     for name in {**wanted, **found}:
-        if name not in MAY_DIFFER and (name in wanted, wanted.get(name)) != (name in found, found.get(name)):
+        if name != MAY_DIFFER and (name in wanted, wanted.get(name)) != (name in found, found.get(name)):
+            if name == ROWS:
+                raise ValueError(
+                    f"{str(path)!r} records another run: its rows, their columns, weights or split are not those of"
+                    " this run. Resume with the same table and options, or give another file as --trials."
+                )
             raise ValueError(
                 f"{str(path)!r} records another run: its {name} is {_told(found, name)}, but this run's is "
                 f"{_told(wanted, name)}. Resume with the same, or give another file as --trials."

@@ -275,8 +275,8 @@ HEAVIER = experiments.source({**TABLE, "w": [1.0] * 30 + [2.0] * 30}, target="il
             {"rows": experiments.source(TABLE, name="other", target="ill")},
             'data is "table", but this run\'s is "other"',
         ),
-        ({"rows": OTHER}, "rows_digest is "),  # the same inputs
-        ({"rows": HEAVIER}, "rows_digest is "),
+        ({"rows": OTHER}, "rows, their columns, weights or split are not those of this run"),  # the same inputs
+        ({"rows": HEAVIER}, "rows, their columns, weights or split are not those of this run"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
