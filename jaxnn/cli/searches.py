@@ -51,6 +51,7 @@ def carry_out(options: Any, search: Callable[..., Any], *, folds: Any, **setting
     from jaxnn import experiments, training
     from jaxnn.cli import cache, outputs
     from jaxnn.experiments import Recipe
+    from jaxnn.search.search import FOLDS_BELOW
     from jaxnn.wording import counted
 
     if folds in (1, None) and (options.repeats > 1 or options.group or options.ordered):
@@ -58,11 +59,20 @@ def carry_out(options: Any, search: Callable[..., Any], *, folds: Any, **setting
     train.check_class_weight(options)
     if options.group is not None and options.data in arguments.DATA_SETS:
         raise ValueError(f"The data set {options.data!r} has no column to group by: leave out --group.")
+    for name in ("target", "weight"):
+        if options.group is not None and options.group == getattr(options, name):
+            raise ValueError(f"--group and --{name} are the same column, {options.group!r}: choose another.")
     outputs.check(options, reads={"DATA": options.data})
     columns = {name: getattr(options, name) for name in train.COLUMNS}
     if options.group is not None:
         columns["drop"] = [*columns["drop"], options.group]
     source = experiments.source(options.data, **columns)
+    on_folds = source.n_rows < FOLDS_BELOW if folds == "auto" else folds not in (1, None)
+    if on_folds and options.validation != options.parser.get_default("validation"):
+        raise ValueError(
+            "--validation has no effect with folds, each of which is validated on in turn: leave it out, or add"
+            " --folds 1."
+        )
     if isinstance(folds, int):
         groups = None if options.group is None else _column(source, options.group)
         folds = None if folds == 1 else experiments.Folds(folds, options.repeats, groups, options.ordered)
@@ -190,7 +200,7 @@ def _column(source: Any, name: str) -> Any:
 
 def _remedy(found: Any) -> str:
     """What to do if no trial was trained to its end."""
-    if any(trial.stop == "diverged" for trial in found.trials):
+    if found.trials and all(trial.stop == "diverged" for trial in found.trials):
         return "all diverged: lower --learning-rate, and look at the columns of the table."
     return "give more --seconds."
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,6 +81,9 @@ def test_wrong_arguments_are_told_in_one_line(refused, argv, told):
         ((*GRID, "--ordered", "--folds", "1"), "add --folds, such as --folds 5"),
         ((*GRID, "--group", "id"), "add --folds, such as --folds 5"),
         ((*GRID, "--group", "idd", "--folds", "3"), "Unknown group column 'idd'. Did you mean 'id'?"),
+        ((*GRID, "--group", "stroke", "--folds", "3"), "--group and --target are the same column, 'stroke'"),
+        ((*GRID, "--group", "pressure", "--weight", "pressure", "--folds", "3"), "--group and --weight are the same"),
+        ((*GRID, "--folds", "3", "--validation", "0.3"), "--validation has no effect with folds"),
         ((*GRID, "--folds", "20"), "Class 'ill' has 19 rows besides the test rows, fewer than the 20 folds"),
         ((*GRID, "--ordered", "--repeats", "2", "--folds", "3"), "leave out --ordered, or these"),
         ((*GRID, "--validation", "0"), "--validation must be above 0, or add --folds"),
@@ -215,6 +219,19 @@ def test_where_all_diverge_the_remedy_is_told(run, patients, tmp_path):
     assert result.status == 1
     assert "no trial was trained to its end, see sweep.jsonl: all diverged: lower --learning-rate" in result.err
     assert not (tmp_path / "m.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("stops", "remedy"),
+    [
+        (("diverged", "diverged"), "all diverged: lower --learning-rate"),
+        (("diverged", "halved"), "give more --seconds"),
+        ((), "give more --seconds"),
+    ],
+)
+def test_all_are_said_to_have_diverged_only_if_all_have(stops, remedy):
+    found = SimpleNamespace(trials=[SimpleNamespace(stop=stop) for stop in stops])
+    assert searches._remedy(found).startswith(remedy)
 
 
 # Groups and time
