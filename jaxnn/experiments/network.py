@@ -146,7 +146,7 @@ def followed_metrics(rows: Rows, metric: str) -> tuple[str, ...]:
         if len(absent):
             raise ValueError(
                 f"--metric roc_auc needs validation rows of every class, and {names[absent[0]]!r} has none: choose"
-                f" log_loss, or increase --validation."
+                " log_loss, or validate on more rows."
             )
     return (known[0],) if metric in ("loss", known[0]) else (known[0], metric)
 

@@ -161,5 +161,5 @@ def test_a_metric_that_a_part_cannot_have_is_refused():
         (np.setdiff1d(np.arange(60), one_class[:9]), one_class[:9]),
     ]
     jobs = [adamw(rows, 0) for rows in experiments.folded(experiments.source((X, LABELS)), pairs)]
-    with pytest.raises(ValueError, match="roc_auc needs validation rows of every class, and 'yes' has none"):
+    with pytest.raises(ValueError, match=r"roc_auc needs validation rows .* 'yes' has none: .* on more rows"):
         train_many(jobs, metric="roc_auc")
