@@ -184,6 +184,7 @@ def test_a_sweep_is_told_and_written(run, patients, tmp_path):
     assert "its seeds is 2, but this run's is 1" in run(*argv, "--seeds", "1", "--resume").err
 
 
+@pytest.mark.slow
 def test_a_search_is_told_and_written(run, patients, tmp_path):
     options = ("--seconds", "1000", "--at-most", "4", "--folds", "2", "--weight-decay", "0.1", "--metric", "accuracy")
     result = run("tune", patients, *COLUMNS, *options, *FAST, "--plot", "p.svg")
@@ -213,6 +214,7 @@ def test_a_single_network_has_no_standard_error(run, patients):
     assert "no picture     nothing was varied" in result.out
 
 
+@pytest.mark.slow
 def test_where_all_diverge_the_remedy_is_told(run, patients, tmp_path):
     argv = ("sweep", patients, *COLUMNS, "--grid", "learning_rate=1e30,1e31", "--optimiser", "sgd", *FAST)
     result = run(*argv, "--out", "m.safetensors")
@@ -237,6 +239,7 @@ def test_all_are_said_to_have_diverged_only_if_all_have(stops, remedy):
 # Groups and time
 
 
+@pytest.mark.by_default("tune")
 @pytest.mark.parametrize("command", [("sweep", *GRID), ("tune", *TUNE)], ids=lambda command: command[0])
 def test_rows_of_a_group_stay_together(run, visits, caught, command):
     name, *options = command
@@ -252,6 +255,7 @@ def test_rows_of_a_group_stay_together(run, visits, caught, command):
         assert "id" not in [column.name for column in rows.preprocessing.columns]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [("sweep", *GRID, "--folds", "2"), ("tune", *TUNE, "--folds", "2")], ids=lambda command: command[0]
 )

@@ -33,6 +33,7 @@ def fold_of(found, fit):
     return found.rows[fit // 2]
 
 
+@pytest.mark.by_default("classes")
 def test_a_row_is_answered_by_the_networks_that_did_not_see_it(found):
     """By hand, in the target's own units or in probabilities: the mean over two repeats and two seeds."""
     said = found.model.member_outputs(X)
@@ -49,6 +50,7 @@ def test_a_row_is_answered_by_the_networks_that_did_not_see_it(found):
         np.testing.assert_allclose(own[0], said[unseen, row].mean(axis=0), rtol=1e-5)
 
 
+@pytest.mark.by_default("classes")
 def test_the_scores_are_those_by_hand(found):
     known = np.setdiff1d(np.arange(60), found.rows[0].split.test)
     target = np.asarray(found.source.target)
@@ -70,6 +72,7 @@ def test_the_scores_are_those_by_hand(found):
     assert found.out_of_fold[name] == pytest.approx(score, rel=1e-5)
 
 
+@pytest.mark.by_default("classes")
 def test_the_model_is_the_mean_of_all(found, tmp_path):
     said = found.model.member_outputs(X).mean(axis=0)
     own = found.rows[0].problem.averaged(found.model.preprocessing, found.model.outputs(X))
@@ -80,12 +83,14 @@ def test_the_model_is_the_mean_of_all(found, tmp_path):
     assert loaded.about["recipe"]["hidden"] == [4]
 
 
+@pytest.mark.by_default("classes")
 def test_each_network_is_that_of_its_fold_and_seed(found):
     """The third is the second fold's, with the first seed."""
     alone = train(found.rows[1], found.recipe, seed=0, metric="loss", progress=False)
     np.testing.assert_allclose(found.fits[2].history.loss, alone.fit.history.loss, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_noise_is_not_predicted_out_of_fold():
     """A network that has learnt its training rows by heart knows nothing of the others."""
     noise = np.random.default_rng(2).normal(size=60)
@@ -98,6 +103,7 @@ def test_noise_is_not_predicted_out_of_fold():
     assert found.out_of_fold["R²"] <= 0.1
 
 
+@pytest.mark.slow
 def test_a_method_takes_all_rows_of_a_fold_in_every_step():
     """The folds of a time series have more and more training rows."""
     recipe = {"hidden": (), "optimiser": "lbfgs", "epochs": 2}

@@ -76,6 +76,7 @@ def test_each_job_gives_what_it_gives_alone(words):
         assert result.fit is results[number].fit
 
 
+@pytest.mark.slow
 def test_rows_without_validation_and_numbers():
     """A part with fewer training rows than another, and one without validation rows, among jobs of one list."""
     short = experiments.folded(experiments.source((X, X[:, 0] ** 2)), [(range(30), range(40, 60))])[0]
@@ -107,6 +108,7 @@ def test_jobs_that_are_not_started_have_a_result_too():
     assert second.fit.interrupted is None
 
 
+@pytest.mark.slow
 def test_a_hook_is_told_the_numbers_of_jobs():
     jobs = [
         adamw(FOLDS[0], 0),

@@ -52,6 +52,7 @@ def test_what_is_fixed_stays():
     assert set(packs.recipes(method, 5, seed=0)) == {method}
 
 
+@pytest.mark.by_default("classes")
 @pytest.mark.parametrize("target", [Y, LABELS], ids=["numbers", "classes"])
 def test_a_member_that_goes_astray_harms_none_and_is_not_selected(target):
     rows = experiments.folded(experiments.source((X, target)), [(range(50), range(50, 80))])[0]
@@ -107,6 +108,7 @@ def test_without_validation_rows_all_members_count_alike():
     assert list(outcome.best_member) == ["training, best member"]
 
 
+@pytest.mark.by_default("classes")
 @pytest.mark.parametrize("target", [Y, LABELS], ids=["numbers", "classes"])
 def test_a_run_of_an_ensemble(target, tmp_path):
     outcome = quick((X, target))
@@ -139,6 +141,7 @@ def test_what_the_user_has_chosen_is_the_same_in_all_members():
     assert len(set(quick((X, Y), outcome.recipe).pack.recipes)) == 1
 
 
+@pytest.mark.slow
 def test_a_run_of_an_ensemble_is_continued_from_its_checkpoint(tmp_path):
     first = quick((X, Y), checkpoint=tmp_path)
     again = quick((X, Y), checkpoint=tmp_path, resume=True)

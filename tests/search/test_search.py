@@ -157,6 +157,7 @@ TASK = {
 }
 
 
+@pytest.mark.slow
 def test_one_that_diverges_is_recorded_and_harms_no_other(tmp_path):
     path, fixed = tmp_path / "trials.jsonl", {**FIXED, "optimiser": "sgd"}
     found = sweep({"learning_rate": [1e30, 0.1, 0.01]}, recipe=fixed, file=path)
@@ -174,12 +175,14 @@ def test_one_that_diverges_is_recorded_and_harms_no_other(tmp_path):
     assert_allclose([trial.score for trial in found.trials[1:]], others, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_if_all_diverge_there_is_no_model():
     found = sweep({"learning_rate": [1e30, 1e31, 1e32]}, recipe={**FIXED, "optimiser": "sgd"})
     assert (found.best, found.model, found.scores) == (None, None, {})
     assert [each.share for each in found.importance] == [0.0]
 
 
+@pytest.mark.slow
 def test_rules_and_second_order_methods_share_a_grid():
     found = sweep({"optimiser": ["adamw", "lbfgs"]}, recipe={"hidden": (4,), "epochs": 3})
     assert [recipe.follows_curvature for recipe in found.recipes] == [False, True]
@@ -237,6 +240,7 @@ def test_what_the_file_holds_is_not_trained_again(planted, recorded):
     assert trained["choices"] == whole["choices"]
 
 
+@pytest.mark.slow
 def test_the_networks_of_a_best_trial_of_an_earlier_run_are_trained_again(planted):
     found = sweep(file=planted, resume=True)
     alone = network.train(found.rows[0], found.recipes[0], seed=0, metric="loss", progress=False)
@@ -294,6 +298,7 @@ def test_a_file_is_not_begun_twice_and_tune_does_not_continue_a_sweep(recorded):
         search.tune(SOURCE, FIXED, seconds=1.0, folds=None, file=recorded, resume=True, **SPLIT)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_the_search_and_resumed_it_is_as_if_nothing_had_been(tmp_path, monkeypatch, name):
@@ -339,6 +344,7 @@ def test_a_signal_while_the_best_is_trained_again_ends_the_search_without_a_mode
     assert len(found.trials) == 2
 
 
+@pytest.mark.slow
 def test_no_program_begins_once_it_is_enough(swept):
     found, _ = swept
     jobs = [Job(found.rows[0], found.recipes[0]._replace(hidden=(units,)), 0) for units in (4, 5)]
@@ -455,6 +461,7 @@ def tuned():
     return tune({**FIXED, "epochs": 9, "patience": 0}, space={"learning_rate": LogUniform(1e-5, 1.0)}, max_trials=10)
 
 
+@pytest.mark.slow
 def test_the_defaults_are_trained_to_their_end_and_the_worse_trials_are_not(tuned):
     first, *others = tuned.trials
     assert (first.number, first.choices, first.stop) == (0, {}, "finished")
