@@ -1,5 +1,6 @@
 """Which trials to end early: ASHA's rule, applied to the mean score of a trial's networks at each rung of epochs."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ class Judge:
         spared: the numbers of trials that are never ended.
         reached: the scores of each trial at the rungs that it has reached, by its number; lower is better.
         ended: the numbers of trials that were ended and why, as in `trials.STOPS`.
+        waited: seconds from the latest beginning to the first scores: what compiling takes, mostly.
     """
 
     def __init__(
@@ -29,10 +31,11 @@ class Judge:
         self.ended: dict[int, str] = {}
         self.jobs: dict[int, Sequence[int]] = {}  # of each trial at work
         self.best: dict[int, np.ndarray] = {}  # of each of these jobs, its best score up to each epoch
+        self.began, self.waited = time.monotonic(), 0.0
 
     def begin(self, trials: Mapping[int, Sequence[int]]) -> None:
         """Begins to judge these trials: by number, the numbers of their networks."""
-        self.jobs, self.best = dict(trials), {}
+        self.jobs, self.best, self.began = dict(trials), {}, time.monotonic()
         self.reached |= {number: [] for number in trials}
 
     def over(self) -> bool:
@@ -47,6 +50,8 @@ class Judge:
 
     def __call__(self, scores: Mapping[int, np.ndarray]) -> list[int]:
         """The networks to end now, of those that are running."""
+        if not self.best:
+            self.waited = time.monotonic() - self.began
         for job, own in scores.items():
             self.note(job, own)
         rungs = [arrived for number in self.jobs for arrived in self._arrived(number, scores)]

@@ -141,6 +141,7 @@ def tune(
     if max_trials is not None:
         checks.whole(1, max_trials=max_trials)
     began = time.monotonic()
+    left = lambda: seconds - (time.monotonic() - began)
     if isinstance(folds, str):
         checks.one_of(folds, {"auto": None}, "folds")
         rows = source(rows)
@@ -164,7 +165,7 @@ def tune(
         halving.rungs(max(1, defaults.epochs // FIRST_RUNG), defaults.epochs),
         work.sign,
         spared=[0],
-        time_is_up=lambda: time.monotonic() - began >= seconds,
+        time_is_up=lambda: left() <= 0,
     )
     header = {"space": {name: repr(each) for name, each in searched.items()}}
     record = Record(work, header, file=file, resume=resume, progress=progress)
@@ -172,8 +173,8 @@ def tune(
         judge.reached[trial.number] = [work.sign * value for value in trial.rungs]
     with listening() as interrupt:
         for block in _blocks(max_trials):
-            if interrupt.received is not None or (block.start > 0 and judge.time_is_up()):
-                break
+            if interrupt.received is not None or (block.start > 0 and left() <= judge.waited):
+                break  # the next would hardly be compiled by then
             choices = {number: spaces.draw(searched, seed, number) for number in block}
             run_trials(work, record.missing(choices), record.add, judge=judge)
         return concluded(record, interrupt.received)

@@ -26,7 +26,7 @@ STOPS = {
     "finished": "trained to its end",
     "halved": "not among the best at a rung",
     "diverged": "its loss was not finite",
-    "interrupted": "ended by a signal",
+    "interrupted": "ended by a signal, or by the time that was given",
 }
 MAY_DIFFER = "jaxnn"  # in the header of a resumed run: the version
 ROWS = "rows_digest"  # in the header: a digest of the rows, which says nothing to a reader
