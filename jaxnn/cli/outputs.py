@@ -36,16 +36,16 @@ def check(options: Any, *, reads: Mapping[str, str] | None = None) -> None:
         check_picture(given["plot"])
     if not hasattr(options, "checkpoint"):
         return
-    folder = options.checkpoint
+    folder, resume = options.checkpoint, getattr(options, "resume", False)
     if folder is None:
-        if options.resume:
+        if resume:
             raise ValueError("--resume needs the folder of the run to continue: add --checkpoint FOLDER.")
         return
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ValueError(f"--checkpoint must be a folder, and {folder!r} is a file: give another name.")
     os.makedirs(folder, exist_ok=True)
     files.check_writable(os.path.join(folder, f"{checkpoint.STEM}-00000000.ckpt"))
-    if not options.resume and checkpoint_files.numbered(folder, checkpoint.STEM):
+    if not resume and checkpoint_files.numbered(folder, checkpoint.STEM):
         raise ValueError(
             f"--checkpoint {folder!r} already contains the checkpoints of a run: add --resume to continue it, or choose"
             " another folder."
