@@ -36,8 +36,7 @@ def around(recipe: Recipe, *, fixed: Collection[str] = ()) -> dict[str, Distribu
     """The default space: what matters for most small networks, around the default that suits the rows.
 
         learning_rate    LogUniform(rate/10, 10 rate)
-        weight_decay     LogUniform(decay/30, 10 decay); where the default is 0, (1e-6, 1e-2), or (1e-3, 1) if the
-                         learning rate multiplies it
+        weight_decay     LogUniform(decay/30, 10 decay); around 0, (1e-6, 1e-2), or (1e-3, 1) if the rate multiplies it
         dropout          Uniform(0, 0.5)
         hidden           half, once and twice the default widths, in one to three layers
         activation       relu, silu or tanh
