@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnn import checks, data
-from jaxnn.experiments.rows import LEAST_ROWS, Rows, preprocess
+from jaxnn.experiments.rows import Rows, check_count, preprocess
 from jaxnn.experiments.sources import Source
 from jaxnn.problems import PROBLEMS
 from jaxnn.wording import counted
@@ -58,9 +58,7 @@ def folded(source: Source, folds: Any, *, test: float = 0.0, seed: int = 0) -> t
     how = _kind(folds)
     checks.decay(test=test)  # in [0, 1)
     checks.whole(0, seed=seed)
-    if source.n_rows < LEAST_ROWS:
-        rows = counted(source.n_rows, "row")
-        raise ValueError(f"{source.name!r} has {rows}: at least {LEAST_ROWS} are needed to train and test a network.")
+    check_count(source)
     problem = PROBLEMS[source.problem]
     target = np.array([str(label) for label in np.asarray(source.target).tolist()]) if problem.stratified else None
     if isinstance(how, Folds):

@@ -67,9 +67,7 @@ def split_and_preprocess(source: Source, *, validation: float, test: float, seed
     Raises:
         ValueError: a column does not exist or cannot be used, or there are too few rows.
     """
-    if source.n_rows < LEAST_ROWS:
-        rows = counted(source.n_rows, "row")
-        raise ValueError(f"{source.name!r} has {rows}: at least {LEAST_ROWS} are needed to train and test a network.")
+    check_count(source)
     problem = PROBLEMS[source.problem]
     split = data.split(
         source.n_rows,
@@ -80,6 +78,13 @@ def split_and_preprocess(source: Source, *, validation: float, test: float, seed
     )
     _refuse_small_parts(split, problem, validation, test)
     return preprocess(source, split)
+
+
+def check_count(source: Source) -> None:
+    """Raises ValueError if there are too few rows."""
+    if source.n_rows < LEAST_ROWS:
+        rows = counted(source.n_rows, "row")
+        raise ValueError(f"{source.name!r} has {rows}: at least {LEAST_ROWS} are needed to train and test a network.")
 
 
 def preprocess(source: Source, split: data.Split) -> Rows:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxnn import training
-from jaxnn.experiments.many import train_many
+from jaxnn.experiments.many import Job, train_many
 from jaxnn.experiments.network import Trained
 from jaxnn.search.judge import Judge
 from jaxnn.search.task import Task
@@ -32,12 +32,14 @@ def run_trials(
     """
     if not settings:
         return
-    jobs, numbers = [], []
+    jobs: list[Job] = []
+    numbers: list[int] = []  # the trial of each job
+    jobs_of: dict[int, range] = {}
     for number, choices in settings.items():
         own = task.jobs(choices)
+        jobs_of[number] = range(len(jobs), len(jobs) + len(own))
         jobs += own
         numbers += [number] * len(own)
-    jobs_of = {number: [job for job, owner in enumerate(numbers) if owner == number] for number in settings}
     trained: dict[int, Trained] = {}
     began = time.monotonic()
     if judge is not None:

@@ -120,8 +120,7 @@ def fit_ensemble(
             kept while others go on. Not called for those that a signal ended, or that had ended before this run.
         checkpoint: as for `fit`, of all members.
         resume: as for `fit`. Members that have ended stay so, unless it was by a limit that is now larger. A hook must
-            depend on the scores alone for the bits to be those of a run that never stopped. `finished` is not called
-            again for members that had ended.
+            depend on the scores alone for the bits to be those of a run that never stopped.
         progress: whether to print progress on standard error.
 
     Returns:
