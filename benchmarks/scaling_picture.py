@@ -3,12 +3,13 @@
 python -m benchmarks --only scaling --into docs/performance.json
 python -m benchmarks.scaling_picture docs/performance.json docs/scaling.png
 
-Five panels: rows, width, depth and networks from the question `scaling`, parameters from `update`. A dashed line has
+Five panels: rows, width, depth and networks from the question `scaling`, parameters from `update`. A dotted line has
 slope 1: along it, twice as much costs twice as much.
 """
 
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 DRAWN = ("jaxnn", "torch")
+WIDEST = 14  # letters of a line below a panel
 Curves = dict[str, list[tuple[float, float]]]  # of each contender, (size, seconds of a unit)
 
 
@@ -62,7 +64,7 @@ def drawn(report: dict[str, Any], *, theme: str = "light") -> "matplotlib.figure
     panels = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
     for axes, (title, panel) in zip(panels, found.items(), strict=True):
         label = "seconds of a step" if axes is panels[0] else ""
-        style.dress(axes, colours, title="", x_label=title, y_label=label)
+        style.dress(axes, colours, title="", x_label=textwrap.fill(title, WIDEST), y_label=label)
         draw_panel(axes, colours, panel)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(

@@ -193,7 +193,7 @@ def _weights(given: Any, members: int) -> np.ndarray:
 def _metric(metric: str | Callable[..., Any], higher_is_better: bool | None) -> tuple[Callable[..., Any], float]:
     if isinstance(metric, str):
         checks.one_of(metric, metrics.HIGHER_IS_BETTER, "metric")
-        return getattr(metrics, metric), -1.0 if metrics.HIGHER_IS_BETTER[metric] else 1.0
+        return getattr(metrics, metric), metrics.sign(metric)
     if higher_is_better is None:
         raise ValueError("It is unknown whether a higher value of this metric is better: pass higher_is_better.")
     return metric, -1.0 if higher_is_better else 1.0

@@ -43,6 +43,11 @@ HIGHER_IS_BETTER: dict[str, bool] = {
 }
 
 
+def sign(name: str) -> float:
+    """What a score is multiplied by so that lower is better: -1 for metrics of which higher values are, else 1."""
+    return -1.0 if HIGHER_IS_BETTER.get(name, False) else 1.0
+
+
 def accuracy(targets: Any, predictions: Any, *, weight: Any = None) -> Any:
     """The fraction of labels that are correct.
 

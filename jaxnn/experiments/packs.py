@@ -156,6 +156,5 @@ def _losses(
 
 def best_member(trained: Sequence[Trained], metric: str) -> int:
     """The number of the member with the best score; of equal ones, or if none has a score, the first."""
-    sign = -1.0 if metrics.HIGHER_IS_BETTER.get(metric, False) else 1.0
-    scores = [sign * each.fit.best_score if each.fit.best_epoch else math.inf for each in trained]
+    scores = [metrics.sign(metric) * each.fit.best_score if each.fit.best_epoch else math.inf for each in trained]
     return int(np.argmin(np.where(np.isfinite(scores), scores, math.inf)))

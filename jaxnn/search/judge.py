@@ -8,6 +8,8 @@ import numpy as np
 
 from jaxnn.search.halving import FACTOR, promoted
 
+OUT_OF_TIME = "out of time"  # why a trial was ended that leaves no record
+
 
 class Judge:
     """Judges trials while they are trained: the hook of `experiments.train_many`.
@@ -19,7 +21,7 @@ class Judge:
         sign: -1 if a higher score is better, else 1.
         spared: the numbers of trials that are never ended.
         reached: the scores of each trial at the rungs that it has reached, by its number; lower is better.
-        ended: the numbers of trials that were ended and why, as in `trials.STOPS`.
+        ended: the numbers of trials that were ended and why: "halved" as in `trials.STOPS`, or `OUT_OF_TIME`.
         waited: seconds from the latest beginning to the first scores: what compiling takes, mostly.
     """
 
@@ -61,7 +63,7 @@ class Judge:
                 self.ended.setdefault(number, "halved")
         if self.time_is_up():
             late = [number for number in self.jobs if number not in self.spared | self.ended.keys()]
-            self.ended |= {number: "interrupted" for number in late if not self._done(number, scores)}
+            self.ended |= {number: OUT_OF_TIME for number in late if not self._done(number, scores)}
         return [job for number in self.jobs if number in self.ended for job in self.jobs[number] if job in scores]
 
     def _arrived(self, number: int, scores: Mapping[int, np.ndarray]) -> list[tuple[int, int]]:

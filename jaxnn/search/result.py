@@ -48,7 +48,7 @@ class Search(NamedTuple):
     @property
     def higher_is_better(self) -> bool:
         """Whether a higher score is better."""
-        return metrics.HIGHER_IS_BETTER.get(self.metric, False)
+        return metrics.sign(self.metric) < 0
 
 
 def concluded(record: Record, interrupted: str | None) -> Search:
@@ -85,7 +85,7 @@ def concluded(record: Record, interrupted: str | None) -> Search:
         recipes=recipes,
         model=means.get("test"),
         scores={name: _scores(task, mean) for name, mean in means.items()} if len(task.rows[0].split.test) else {},
-        importance=importance([each._asdict() for each in recipes], ranked, higher_is_better=task.higher_is_better),
+        importance=importance([each._asdict() for each in recipes], ranked, higher_is_better=task.sign < 0),
         interrupted=interrupted,
     )
 

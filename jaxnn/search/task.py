@@ -45,14 +45,9 @@ class Task(NamedTuple):
     header: dict[str, Any]
 
     @property
-    def higher_is_better(self) -> bool:
-        """Whether a higher score is better."""
-        return metrics.HIGHER_IS_BETTER.get(self.metric, False)
-
-    @property
     def sign(self) -> float:
         """What makes a lower score better: -1 where a higher one is."""
-        return -1.0 if self.higher_is_better else 1.0
+        return metrics.sign(self.metric)
 
     def recipe(self, choices: Mapping[str, Any]) -> Recipe:
         """The whole recipe of a trial.

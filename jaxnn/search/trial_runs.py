@@ -9,7 +9,7 @@ import numpy as np
 from jaxnn import training
 from jaxnn.experiments.many import Job, train_many
 from jaxnn.experiments.network import Trained
-from jaxnn.search.judge import Judge
+from jaxnn.search.judge import OUT_OF_TIME, Judge
 from jaxnn.search.task import Task
 from jaxnn.search.trials import Trial
 
@@ -52,7 +52,7 @@ def run_trials(
             judge.note(job, () if diverged(result.fit) else monitored(task, result.fit))
         if all(each in trained for each in jobs_of[number]):
             stop = "finished" if judge is None else judge.ended.get(number, "finished")
-            if stop != "interrupted":
+            if stop != OUT_OF_TIME:
                 own = [trained[each] for each in jobs_of[number]]
                 seconds = round(time.monotonic() - began, 3)
                 report(as_trial(task, number, settings[number], own, stop, judge, seconds), own)

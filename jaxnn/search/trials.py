@@ -26,7 +26,6 @@ STOPS = {
     "finished": "trained to its end",
     "halved": "not among the best at a rung",
     "diverged": "its loss was not finite",
-    "interrupted": "ended by a signal, or by the time that was given",
 }
 MAY_DIFFER = "jaxnn"  # in the header of a resumed run: the version
 ROWS = "rows_digest"  # in the header: a digest of the rows, which says nothing to a reader
@@ -129,7 +128,7 @@ def append(path: PathLike, trial: Trial) -> None:
 def read(path: PathLike) -> tuple[dict[str, Any], tuple[Trial, ...]]:
     """The header and the trials of a file, in the order in which they were done. The file stays as it is.
 
-    A torn last line is left out. A trial that was interrupted may occur again; what counts is its last line.
+    A torn last line is left out.
 
     Raises:
         ValueError: the file has no header, or another line than a torn last one is no trial; the message numbers it.
@@ -142,7 +141,7 @@ def read(path: PathLike) -> tuple[dict[str, Any], tuple[Trial, ...]]:
     trials: dict[int, Trial] = {}
     for place, line in enumerate(lines[1:], start=2):
         trial = _trial(path, place, line)
-        if trial.number in trials and trials.pop(trial.number).stop != "interrupted":
+        if trial.number in trials:
             raise ValueError(
                 f"Line {place} of {str(path)!r} is trial {trial.number}, which is there already: remove one."
             )

@@ -102,5 +102,5 @@ def monitored(
             raise ValueError(
                 f"It is unknown whether a higher {monitor!r} is better: pass higher_is_better=True or False."
             )
-        higher = named.HIGHER_IS_BETTER.get(monitor, False)
+        return column, named.sign(monitor)
     return column, -1.0 if higher else 1.0

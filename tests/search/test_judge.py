@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from jaxnn.search.judge import Judge
+from jaxnn.search.judge import OUT_OF_TIME, Judge
 
 RUNGS = (2, 6, 18)
 
@@ -141,7 +141,7 @@ def test_a_spared_trial_is_never_ended_and_counts():
     race = Race(constant(9, 1, 2, 3), spared=[0], time_is_up=lambda: next(late))
     assert race.run() == {0: [18], 1: [4], 2: [2], 3: [2]}
     assert race.judge.reached[0] == [9.0, 9.0]
-    assert race.judge.ended == {1: "interrupted", 2: "halved", 3: "halved"}
+    assert race.judge.ended == {1: OUT_OF_TIME, 2: "halved", 3: "halved"}
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -170,7 +170,7 @@ def test_when_the_time_is_up_what_runs_or_waits_is_interrupted_and_what_is_done_
     race = Race({0: [[1.0]], 1: [[1.0], [1.0] * 18], 2: [[1.0] * 18], 3: [[1.0] * 18]}, time_is_up=lambda: next(up))
     assert race.step(starting=[0, 1, 2, 3]) == []  # trial 3 waits; trial 0 and the first network of 1 are done
     assert race.step(starting=[2, 3]) == [2, 3]
-    assert race.judge.ended == {1: "interrupted", 2: "interrupted", 3: "interrupted"}
+    assert race.judge.ended == {1: OUT_OF_TIME, 2: OUT_OF_TIME, 3: OUT_OF_TIME}
     race.running = {4}
     assert race.step() == [4]  # as soon as it begins
 
@@ -178,7 +178,7 @@ def test_when_the_time_is_up_what_runs_or_waits_is_interrupted_and_what_is_done_
 def test_a_trial_that_was_halved_stays_so_when_the_time_is_up():
     race = Race(constant(1, 2, 3), time_is_up=lambda: True, rungs=(1, 18))
     assert race.step() == [0, 1, 2]
-    assert race.judge.ended == {0: "interrupted", 1: "halved", 2: "halved"}
+    assert race.judge.ended == {0: OUT_OF_TIME, 1: "halved", 2: "halved"}
 
 
 def test_no_program_begins_after_the_time_unless_a_trial_is_spared():

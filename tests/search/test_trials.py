@@ -141,15 +141,6 @@ def test_a_file_of_trials_alone_has_no_header(path):
         trials.read(path)
 
 
-def test_an_interrupted_trial_may_be_done_again(path):
-    trials.append(path, trial(3, stop="interrupted"))
-    trials.append(path, trial(4))
-    trials.append(path, trial(3, scores=(1.0,)))
-    found = trials.read(path)[1]
-    assert [each.number for each in found] == [0, 1, 2, 4, 3]
-    assert found[-1].scores == (1.0,)
-
-
 # Resuming
 
 
