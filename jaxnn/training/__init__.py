@@ -19,15 +19,17 @@ from jaxnn.training.epochs import Carry
 from jaxnn.training.fitting import Fit, fit
 from jaxnn.training.history import History
 from jaxnn.training.host_loop import Epoch
-from jaxnn.training.minimise import Solution, Trajectory, minimise
+from jaxnn.training.minimise import minimise
 from jaxnn.training.model import Model
 from jaxnn.training.model_files import load, save
 from jaxnn.training.named_arrays import flatten, unflatten
 from jaxnn.training.ordering import batches, order
 from jaxnn.training.range_test import RangeTest, learning_rate_range_test
+from jaxnn.training.solution import Solution, Trajectory
 from jaxnn.training.statistics import LayerStatistics, Watch, layer_statistics
 from jaxnn.training.steps import Info, TrainState, init, run, step
 from jaxnn.training.stopping import Stop
+from jaxnn.training.tensorboard import TensorBoard
 
 __all__ = [
     "Carry",
@@ -44,6 +46,7 @@ __all__ = [
     "RangeTest",
     "Solution",
     "Stop",
+    "TensorBoard",
     "TrainState",
     "Trajectory",
     "Watch",

@@ -21,12 +21,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxnn import html
 from jaxnn.preprocessing import Preprocessing
 from jaxnn.problems import PROBLEMS, Problem
 from jaxnn.training import configuration, evaluation
 from jaxnn.training.model import Model
 from jaxnn.training.named_arrays import flatten
 from jaxnn.types import Params
+from jaxnn.wording import counted
 
 
 class Ensemble(NamedTuple):
@@ -62,6 +64,16 @@ class Ensemble(NamedTuple):
             f"An ensemble of {len(self.models)} networks has no parameters of its own: use those of one of its models,"
             " such as ensemble.models[0].params."
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the networks and their shares in the mean."""
+        whole = checked(self)
+        rows = [
+            (k + 1, "-".join(map(str, config["sizes"])), f"{share:.4f}")
+            for k, (config, share) in enumerate(zip(whole.configs, whole.shares.tolist(), strict=True))
+        ]
+        heading = f"Ensemble of {counted(len(rows), 'network')}"
+        return html.page(heading, html.table(("network", "layers", "share"), rows))
 
     def predict(self, table: Any, *, clip: bool = False, fill_missing: bool = False) -> np.ndarray:
         """Predictions for the rows of a table; a UserWarning says what makes them doubtful (`preprocessing.remarks`).

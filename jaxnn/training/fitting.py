@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxnn import structure
+from jaxnn import html, structure
 from jaxnn.files import check_writable
 from jaxnn.training.checkpoint import check_resume
 from jaxnn.training.endings import Ending
@@ -25,6 +25,7 @@ from jaxnn.training.progress import reporter
 from jaxnn.training.run_checkpoint import checkpoints_of
 from jaxnn.training.steps import TrainState
 from jaxnn.types import OptimiserLike, Params
+from jaxnn.wording import counted
 
 
 class Fit(NamedTuple):
@@ -40,6 +41,21 @@ class Fit(NamedTuple):
     interrupted: str | None = None  # the signal that ended the run, "SIGINT" or "SIGTERM"
     best_score: float = math.nan  # of best_params: the validation loss, J of the training set, or monitored metric
     reason: str = ""  # why the run ended, as a word: a key of `training.endings.SENTENCES`
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how the run ended, its best and last epochs, and its curve."""
+        rows = self.history.rows()
+        numbers = sorted({1, self.best_epoch, len(rows)} & {row["epoch"] for row in rows})
+        shown = [rows[number - 1] for number in numbers]
+        best = f"epoch {self.best_epoch}, score {self.best_score:.5g}" if self.best_epoch else None
+        loss = "loss" if self.history.validation_loss is None else "validation_loss"
+        return html.page(
+            f"Fit of {counted(len(rows), 'epoch')}",
+            html.facts({"best": best, "ended": self.stop, "seconds": rows[-1]["seconds"] if rows else None}),
+            html.listing(self.notes),
+            html.table(list(shown[0]), [list(row.values()) for row in shown]) if shown else "",
+            html.curve(loss, [math.nan if row[loss] is None else row[loss] for row in rows]),
+        )
 
 
 def fit(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn import files
+from jaxnn import checks, files
 
 COLUMNS = ("loss", "gradient_norm", "learning_rate", "validation_loss", "training_loss")
 
@@ -41,6 +41,15 @@ class History(NamedTuple):
             {"epoch": epoch + 1, **{name: _json(values[epoch]) for name, values in present.items()}}
             for epoch in range(len(self.loss))
         ]
+
+    def frame(self) -> Any:
+        """A pandas DataFrame with the columns of `rows`, `epoch` as its index; non-finite values are NaN.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        pandas = checks.require("pandas", extra="tables", purpose="for a DataFrame")
+        return pandas.DataFrame.from_records(self.rows(), index="epoch").astype(float)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes one JSON object per line and epoch; raises OSError if the file can't be written."""

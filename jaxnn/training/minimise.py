@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array
 
 from jaxnn import checks, structure, tree
 from jaxnn.derivatives import rounding
@@ -29,40 +29,13 @@ from jaxnn.optimisers.second_order import promise
 from jaxnn.training import inputs, stopping
 from jaxnn.training.chunked_objective import Chunked
 from jaxnn.training.nested_states import report
+from jaxnn.training.solution import Solution, Trajectory
 from jaxnn.training.stopping import Stop
 from jaxnn.types import Batch, OptimiserLike, OptState, Params
 
 DEFAULT = newton(method="trust_region")
 UNBOUNDED = 1e-6  # in units of the largest number: a J that far below 0 is unbounded below
 ROWS_COMPARED = 3  # to check that predict works row by row
-
-
-class Trajectory(NamedTuple):
-    """The history of a minimisation: arrays of shape (steps + 1,), the start first; nan where a value is undefined.
-
-    Under jit or vmap they have shape (max_steps + 1,), with nan after the last step.
-    """
-
-    value: Float[Array, "*steps"]  # J
-    gradient_norm: Float[Array, "*steps"]  # ‖∇J‖₂
-    damping: Float[Array, "*steps"]  # λ, σ or trust radius after the step
-    gain_ratio: Float[Array, "*steps"]  # of the step that led here
-    predicted_reduction: Float[Array, "*steps"]  # of the step that led here
-    evaluations: Float[Array, "*steps"]  # of J, gradients and products in that step, besides one value and gradient
-
-
-class Solution(NamedTuple):
-    """The result of `minimise`."""
-
-    params: Params
-    value: Float[Array, "*starts"]  # J there
-    gradient_norm: Float[Array, "*starts"]  # ‖∇J‖₂ there
-    steps: Int[Array, "*starts"]  # taken
-    stop: Any  # why it ended: a sentence; under jit and vmap a `Stop`, whose `words()` returns it afterwards
-    history: Trajectory
-    value_error: Float[Array, "*starts"]  # change of J if every parameter changes by a rounding error
-    gradient_error: Float[Array, "*starts"]  # norm of the change of ∇J; smaller gradients are indistinguishable from 0
-    state: OptState  # the optimiser's state
 
 
 class _Run(NamedTuple):

@@ -1,15 +1,18 @@
 """A trained network with everything needed to use it: one value in memory, and by `training.save` one file on disk."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxnn import html
 from jaxnn.preprocessing import Preprocessing
 from jaxnn.problems import PROBLEMS
 from jaxnn.training import configuration, evaluation
 from jaxnn.training.named_arrays import named
 from jaxnn.types import Params
+from jaxnn.wording import listed
 
 
 class Model(NamedTuple):
@@ -31,6 +34,26 @@ class Model(NamedTuple):
     config: Mapping[str, Any]
     preprocessing: Preprocessing | None = None
     state: Any = None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the network, layer by layer, and what it predicts from what."""
+        config = configuration.checked(self.config, self.preprocessing)
+        sizes, names = config["sizes"], (*configuration.activation_names(config), "none")
+        layers = [
+            (f"{k + 1}", name, n_in, n_out, (n_in + config["bias"]) * n_out)
+            for k, (name, (n_in, n_out)) in enumerate(zip(names, pairwise(sizes), strict=True))
+        ]
+        fitted = self.preprocessing
+        return html.page(
+            f"Model {'-'.join(map(str, sizes))}, {sum(layer[-1] for layer in layers):,} parameters",
+            html.facts(
+                {
+                    "predicts": config["problem"] if fitted is None else f"{fitted.target_name} ({fitted.problem})",
+                    "from": None if fitted is None else listed([column.name for column in fitted.columns], 12),
+                }
+            ),
+            html.table(("layer", "activation", "inputs", "outputs", "parameters"), layers),
+        )
 
     def predict(self, table: Any, *, clip: bool = False, fill_missing: bool = False) -> np.ndarray:
         """Predictions for the rows of a table; a UserWarning says what makes them doubtful (`preprocessing.remarks`).

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from jaxnn import files
+from jaxnn import files, html
 
 EQUAL = "equal"  # within rounding
 UNEQUAL = "unequal"  # two conventions, which differ by what the table says
@@ -77,6 +77,17 @@ class Table:
 
     def __str__(self) -> str:
         return "\n".join(_lines(self, shutil.get_terminal_size((100, 24)).columns))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: every row, failures first, and the versions."""
+        rows = sorted(self.rows, key=lambda row: row.verdict != FAILED)
+        names = ("group", "rule", "reference", "mapping", "worst", "expected", "verdict", "why")
+        return html.page(
+            ", ".join(f"{count:,} {verdict}" for verdict, count in self.counts.items()) or "No rows",
+            html.facts(self.versions),
+            html.listing(self.remarks),
+            html.table(names, [[getattr(row, name) for name in names] for row in rows]),
+        )
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The table as JSON text, also written to `path` if one is given.

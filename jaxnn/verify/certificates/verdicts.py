@@ -27,7 +27,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnn import checks
+from jaxnn import checks, html
 from jaxnn.types import Params, Scalar
 from jaxnn.verify.certificates import probes, spectra
 from jaxnn.verify.certificates.neighbourhood import Neighbourhood, Rounding
@@ -67,6 +67,25 @@ class Certificate:
     size: int  # the number of parameters
     dtype: str  # what it was computed in
     method: str  # "dense", or "lanczos" if only the extreme eigenvalues are known
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, its reason, and the numbers behind it."""
+        return html.page(
+            f"{self.verdict}: {self.reason}",
+            html.facts(
+                {
+                    "J": self.value,
+                    "gradient norm": f"{self.gradient_norm:.2g}, 0 to within {self.gradient_bound:.2g}",
+                    "Newton decrement": f"{self.newton_decrement:.2g}, with a step of length {self.distance:.2g}",
+                    "eigenvalues": f"{self.min_eigenvalue:.6g} to {self.max_eigenvalue:.6g},"
+                    f" each to within {self.eigenvalue_bound:.2g}",
+                    "condition": f"{self.condition:.2g}",
+                    "rank": self.rank,
+                    "parameters": self.size,
+                    "computed in": f"{self.dtype}, {self.method}",
+                }
+            ),
+        )
 
     def __str__(self) -> str:
         known = "" if self.rank is None else f", rank {self.rank}"
