@@ -9,6 +9,7 @@ What job i gives is, to rounding, `network.train` of it alone. Learning rates, d
 form is compiled by itself.
 """
 
+import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -48,6 +49,7 @@ def train_many(
     hook: Hook | None = None,
     finished: Callable[[int, Trained], Any] | None = None,
     enough: Callable[[], bool] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **settings: Any,
 ) -> list[Trained]:
@@ -61,6 +63,8 @@ def train_many(
             its job, (epochs,); networks whose numbers it returns end. See `training.fit_ensemble`.
         finished: called with the number of each job whose network has ended, and its result.
         enough: called before each program but the first; True to begin no more.
+        checkpoint: a folder in which each program has a folder of its own, `program_1`, `program_2`, …, for its
+            checkpoints; with `resume=True` the same jobs in the same order continue from them.
         progress: whether to print progress on standard error.
         **settings: further arguments of `training.fit_ensemble`.
 
@@ -83,7 +87,7 @@ def train_many(
         forms.setdefault(_form(job, made), []).append(i)
     found: dict[int, Trained] = {}
     interrupted: str | None = None
-    for numbers in forms.values():
+    for place, numbers in enumerate(forms.values(), start=1):
         if found and enough is not None and enough():
             break
         some = [jobs[i] for i in numbers]
@@ -95,6 +99,7 @@ def train_many(
             class_weight=class_weight,
             hook=None if hook is None else _renumbered(hook, numbers),
             finished=None if finished is None else partial(_report, finished, numbers, jobs, networks),
+            checkpoint=None if checkpoint is None else os.path.join(checkpoint, f"program_{place}"),
             progress=progress,
             **settings,
         )

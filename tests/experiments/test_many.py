@@ -165,3 +165,15 @@ def test_a_metric_that_a_part_cannot_have_is_refused():
     jobs = [adamw(rows, 0) for rows in experiments.folded(experiments.source((X, LABELS)), pairs)]
     with pytest.raises(ValueError, match=r"roc_auc needs validation rows .* 'yes' has none: .* on more rows"):
         train_many(jobs, metric="roc_auc")
+
+
+def test_each_program_has_its_own_checkpoints(tmp_path):
+    jobs = [adamw(FOLDS[0], 0), adamw(FOLDS[0], 0, hidden=(3,))]
+    first = train_many(jobs, checkpoint=tmp_path / "runs")
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["program_1", "program_2"]
+    told = []
+    resumed = train_many(jobs, checkpoint=tmp_path / "runs", resume=True, hook=lambda scores: told.append(scores) or ())
+    assert told == []  # no epoch was left to train
+    for one, other in zip(first, resumed, strict=True):
+        for a, b in zip(*map(jax.tree.leaves, (one.fit.params, other.fit.params)), strict=True):
+            np.testing.assert_array_equal(a, b)
