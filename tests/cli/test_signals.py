@@ -280,7 +280,7 @@ def test_a_signal_ends_a_sweep_whose_trials_are_kept(start, tmp_path, number, st
     assert not (tmp_path / "m.safetensors").exists()
 
 
-@pytest.mark.timeout(900)  # a dozen processes, each of which loads jax
+@pytest.mark.timeout(900)  # several processes, each of which loads jax
 @pytest.mark.slow
 def test_a_sweep_that_was_killed_and_resumed_has_the_trials_of_one_that_was_not(start, tmp_path):
     argv = (*SWEEP, "--epochs", "40")
@@ -288,7 +288,7 @@ def test_a_sweep_that_was_killed_and_resumed_has_the_trials_of_one_that_was_not(
     assert whole.wait(120) == 0, whole.stderr.read()
     path = tmp_path / "killed.jsonl"
     known = []
-    for more in (1, 2, 1):  # it is killed when so many further trials have ended
+    for more in (1, 2):  # it is killed when so many further trials have ended
         process = start(*argv, "--trials", path.name, "--resume")
         wait_for(lambda known=known, more=more: len(trials_in(path)) >= len(known) + more, process, seconds=120)
         process.kill()

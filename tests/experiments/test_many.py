@@ -59,10 +59,9 @@ MIXED = [
     "words",
     [
         {"metric": "loss", "class_weight": "balanced", "class_weight_on_validation": False},
-        pytest.param({"metric": "accuracy"}, marks=pytest.mark.slow),
-        pytest.param({"metric": None, "class_weight": {0: 2.0}}, marks=pytest.mark.slow),
+        pytest.param({"metric": "accuracy", "class_weight": {0: 2.0}}, marks=pytest.mark.slow),
     ],
-    ids=["balanced", "accuracy", "no metric"],
+    ids=["balanced", "accuracy"],
 )
 def test_each_job_gives_what_it_gives_alone(words):
     """Two shapes, two batch sizes, a method, dropout or none, other epochs, three folds, weights."""
