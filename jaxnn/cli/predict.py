@@ -82,6 +82,7 @@ def _remarks(rows: Any, fitted: Any, raw: Any, handling: dict[str, bool]) -> Ite
     from jaxnn.cli import report
     from jaxnn.wording import listed
 
+    yield from rows.remarks
     if rows.dataset is None:
         for name, values in fitted.unknown_categories(rows.rows).items():
             yield f"column {name!r} has values not seen in training, which are treated as no category: {listed(values)}"

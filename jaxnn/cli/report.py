@@ -94,6 +94,8 @@ def data(source: Any, rows: Any, seed: int) -> None:
     """Prints the rows, how they were split, what is predicted, and the inputs."""
     described = "" if source.dataset is None else f": {source.dataset.description}"
     fact("data", f"{source.name}{described}")
+    for remark in source.remarks:
+        fact("note", remark)
     split = rows.split
     held_out = "".join(
         f", {len(getattr(split, name)):,} {word}"

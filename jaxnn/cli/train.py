@@ -12,7 +12,7 @@ HELP = "train a network on a table"
 DESCRIPTION = """\
 Trains a network on a table, keeps the epoch that does best on validation rows, and tests it on other rows.
 
-DATA is a file (CSV, TSV or other delimited text with a header line; Parquet) or a data set:
+DATA is a file (CSV, TSV or other delimited text with a header line, .gz of it, .xlsx, Parquet) or a data set:
 {}.
 The target column decides the problem: text, or a few distinct whole numbers, means classes; other numbers,
 even if written like 45% or $120, mean numbers. Columns with a single value and columns that only identify

@@ -4,6 +4,7 @@ from jaxnn.data.dataset import Dataset
 from jaxnn.data.named import NAMES, load
 from jaxnn.data.nist import NIST, Nist, read_nist
 from jaxnn.data.splits import Split, split
-from jaxnn.data.tables import Table, read_table
+from jaxnn.data.table import Table
+from jaxnn.data.tables import read_table
 
 __all__ = ["NAMES", "NIST", "Dataset", "Nist", "Split", "Table", "load", "read_nist", "read_table", "split"]

@@ -70,8 +70,8 @@ class Outcome(NamedTuple):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Decisions about columns where another choice was possible, and notes from training."""
-        return (*self.rows.preprocessing.notes, *self.fit.notes)
+        """Decisions about the file and its columns where another choice was possible, and notes from training."""
+        return (*self.source.remarks, *self.rows.preprocessing.notes, *self.fit.notes)
 
     @property
     def about(self) -> dict[str, Any]:

@@ -65,6 +65,11 @@ class Source(NamedTuple):
     problem: str = ""
     reason: str = "stated by the data set"
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was decided in reading the file, one sentence each."""
+        return self.rows.remarks if isinstance(self.rows, data.Table) else ()
+
 
 def source(
     rows: Any,
@@ -181,7 +186,9 @@ def _opened(path: str | os.PathLike[str], columns: Columns, **reading: Any) -> S
             f" Data sets: {', '.join(data.NAMES)}."
         )
     if os.path.isdir(name):
-        raise ValueError(f"{name!r} is a folder: give a file (CSV, TSV, Parquet) or a data set ({listed(data.NAMES)}).")
+        raise ValueError(
+            f"{name!r} is a folder: give a file (CSV, TSV, .xlsx, Parquet) or a data set ({listed(data.NAMES)})."
+        )
     table = data.read_table(name, **reading)
     return Source(name, table, len(table))
 

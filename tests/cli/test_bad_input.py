@@ -43,9 +43,9 @@ def test_data_that_is_not_there(refused, data, told):
         ("pressure,stroke\n1,2\n", "has 1 row: at least 10"),
         ("1.5,2\n3,4\n", "line of names"),
         ("\x00\x01\x02", "binary"),
-        ("a,a\n1,2\n", "two columns"),
+        (",,\n1,2,3\n", "no column has a name"),
     ],
-    ids=["empty", "header only", "ragged", "one row", "no names", "binary", "same name"],
+    ids=["empty", "header only", "ragged", "one row", "no names", "binary", "blank names"],
 )
 def test_files_that_are_no_tables(refused, tmp_path, content, told):
     path = tmp_path / "table.csv"

@@ -79,7 +79,7 @@ def test_decimal_commas_need_another_delimiter(write):
 
 @pytest.mark.parametrize(("first", "later"), [("1,5", "1.5"), ("1.5", "1,5")])
 def test_points_and_commas_do_not_mix_however_far_apart(first, later, write, monkeypatch):
-    monkeypatch.setattr("jaxnn.data.tables.LINES_AT_ONCE", 2)
+    monkeypatch.setattr("jaxnn.data.delimited.LINES_AT_ONCE", 2)
     table = data.read_table(write(f"a;b\n{first};1,5\n2;2\n{later};3\n"))
     assert table["a"].tolist() == [first, "2", later]
     assert table["b"].tolist() == [1.5, 2.0, 3.0]
@@ -103,7 +103,7 @@ def test_what_is_missing_can_be_told(write):
 
 
 def test_a_column_that_turns_to_text_late_keeps_its_first_cells(write, monkeypatch):
-    monkeypatch.setattr("jaxnn.data.tables.LINES_AT_ONCE", 2)
+    monkeypatch.setattr("jaxnn.data.delimited.LINES_AT_ONCE", 2)
     text = "a,b,c,d\n01,,1,true\n02,,2,true\n03,true,3,\n04,false,4,x\nx,,5,false\n"
     table = data.read_table(write(text))
     assert table["a"].tolist() == ["01", "02", "03", "04", "x"]
@@ -119,25 +119,43 @@ REFUSED = {
     "too few": (b"a,b\n1,2\n3\n", "line 3: 1 field, but the first line names 2"),
     "too many": (b"a,b\n1,2\n\n3,4,5\n", "line 4: 3 fields"),
     "too many after a quoted break": (b'a,b\n"1\n2",3\n1,2,3\n', "line 4: 3 fields"),
-    "twice": (b"a,b,a\n1,2,3\n", "two columns are called 'a'"),
-    "nameless": (b",a\n0,1\n", "column 1 has no name"),
+    "no names": (b",,\n0,1,2\n", "line 1: no column has a name"),
+    "a title": (b"Sales,,\nx,y,z\n0,1,2\n", "2 columns that hold values have no name in the first line"),
+    "a name less in one row": (b"a,b\n1,2,3\n4,5\n", "line 2: 3 fields, but the first line names 2"),
+    "a name less, labels twice": (b"a,b\nr,2,3\nr,5,6\n", "line 2: 3 fields, but the first line names 2"),
     "no header": (b"5.1,3.5\n4.9,3.0\n", "add a line of names"),
     "quotes": (b'a,b\n"1,2\n', "line 2: unclosed quote"),
     "quotes far below": (b"a,b,c\n" + b"1,2,3\n" * 40 + b'1,"2,3\n' + b"1,2,3\n" * 9, "line 42: unclosed quote"),
     "quotes that others follow": (b'a,b,c\n1,"2,3\n1,2,3\n1,"2",3\n', "line 2: unclosed quote"),
     "a field beyond csv's limit": (b'a,b,c\n1,"2,3\n' + b"1,2,3\n" * 40_000, "line 2: unclosed quote"),
-    "latin": ("a,b\nü,1\n".encode("latin-1"), "save it as CSV UTF-8"),
+    "Cyrillic": ("a,b\nмужчина,1\n".encode("cp1251"), "save it as CSV UTF-8"),
+    "Japanese": ("a,b\n東京都,1\n".encode("shift-jis"), "save it as CSV UTF-8"),
+    "Chinese": ("a,b\n中国上海,1\n".encode("gbk"), "save it as CSV UTF-8"),
+    "damaged UTF-8": ("a,b\nüöä,1\n".encode() + b"\xe4,1\n", "save it as CSV UTF-8"),
+    "damaged UTF-16": ("a,b\nü,1\n".encode("utf-16")[:-1], "is not UTF-16 text"),
+    "a line without end": (b"a,b\n" + b"x" * 2**13, "line 2: more than 8,192 characters"),
     "binary": (bytes(range(256)), "is binary"),
-    "gzip": (gzip.compress(b"a,b\n1,2\n"), "gunzip"),
-    "spreadsheet": (b"PK\x03\x04rubbish", "save the table as CSV"),
+    "compressed twice": (gzip.compress(gzip.compress(b"a,b\n1,2\n")), "compressed twice"),
+    "compressed Parquet": (gzip.compress(b"PAR1 and more"), "compressed parquet file: unpack it first"),
+    "compressed and cut off": (gzip.compress(b"a,b\n1,2\n" * 9)[:-4], "damaged gzip file"),
+    "compressed and damaged": (gzip.compress(b"a,b\n1,2\n")[:12] + b"\xff" * 20, "damaged gzip file"),
+    "compressed nothing": (gzip.compress(b""), "is empty"),
+    "compressed beyond measure": (gzip.compress(b"a,b\n" + b"1,2\n" * 5_000), "unpacks to more than 16,384 bytes"),
+    "archive": (b"table.csv".ljust(257, b"\0") + b"ustar" + b"\0" * 250, "is an archive"),
+    "damaged spreadsheet": (b"PK\x03\x04rubbish", "damaged spreadsheet or zip archive"),
+    "old spreadsheet": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .xlsx or CSV"),
     "parquet": (b"PAR1 and no more", "cannot be read as Parquet|damaged Parquet"),
     "endless cell": (b"a,b\n" + b"x" * 200_000 + b",1\n", "line 2: field larger"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refuses(case, write):
+def test_refuses(case, write, monkeypatch):
     content, told = REFUSED[case]
+    if case == "a line without end":
+        monkeypatch.setattr("jaxnn.data.opening.LONGEST_LINE", 2**13)
+    if case == "compressed beyond measure":
+        monkeypatch.setattr("jaxnn.data.opening.MOST_UNPACKED", 2**14)
     with pytest.raises(ValueError, match=told) as caught:
         data.read_table(write(content))
     assert type(caught.value) is ValueError
@@ -168,10 +186,11 @@ def test_unknown_column_and_delimiter(write):
 @pytest.mark.parametrize("seed", range(20))
 def test_random_bytes_raise_nothing_else(seed, write):
     rng = np.random.default_rng(seed)
-    alphabet = np.frombuffer(b'a1,;\t|"\n\r.\xc3\xa9-\x00?' if seed % 2 else bytes(range(256)), np.uint8)
+    alphabet = np.frombuffer(b'a1,;\t|" #\n\r.\xc3\xa9-\x00?' if seed % 2 else bytes(range(256)), np.uint8)
     raised = set()
     for _ in range(50):
-        path = write(rng.choice(alphabet, rng.integers(1, 60)).tobytes())
+        content = rng.choice(alphabet, rng.integers(1, 60)).tobytes()
+        path = write(gzip.compress(content) if seed % 4 == 3 else content)
         try:
             table = data.read_table(path)
         except Exception as error:
@@ -266,5 +285,5 @@ def test_commas_that_may_stand_between_thousands_are_no_decimal_commas(write):
 
 
 def test_codes_are_seen_however_late(write, monkeypatch):
-    monkeypatch.setattr("jaxnn.data.tables.LINES_AT_ONCE", 2)
+    monkeypatch.setattr("jaxnn.data.delimited.LINES_AT_ONCE", 2)
     assert data.read_table(write("zip\n10001\n94105\n00501\n"))["zip"].tolist() == ["10001", "94105", "00501"]
