@@ -7,6 +7,7 @@ With weights wᵢ (1 by default) and Σ over the rows:
     log_loss          -Σ w log p_y / Σ w
     brier             Σ w Σⱼ (pⱼ - [y = j])² / Σ w, halved for two classes
     roc_auc           P(score of a positive > score of a negative) + ½ P(equal); the mean over classes if several
+    macro_f1          the mean over the classes of 2 Cⱼⱼ / (Σᵢ Cᵢⱼ + Σᵢ Cⱼᵢ), C being the confusion matrix
     confusion_matrix  Cᵢⱼ = Σ w [y = i] [ŷ = j]
     rmse, mae         √(Σ w (y - ŷ)² / Σ w),  Σ w |y - ŷ| / Σ w
     r2                1 - Σ w (y - ŷ)² / Σ w (y - ȳ)²; for a constant y, 1 if predicted exactly, else 0
@@ -37,6 +38,7 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "log_loss": False,
     "brier": False,
     "roc_auc": True,
+    "macro_f1": True,
     "rmse": False,
     "mae": False,
     "r2": True,
@@ -185,6 +187,21 @@ def confusion_matrix(targets: Any, predictions: Any, *, n_classes: int | None = 
     return xp.bincount(t * n_classes + p, weights=weights, **size).reshape(n_classes, n_classes)
 
 
+def macro_f1(targets: Any, predictions: Any, *, n_classes: int | None = None, weight: Any = None) -> Any:
+    """The mean over the classes of F1, the harmonic mean of recall and precision; 0 for a class never met.
+
+    Arguments as for `confusion_matrix`. Classes that occur neither in the targets nor in the predictions do not count.
+
+    van Rijsbergen, Information retrieval (1979).
+    """
+    matrix = confusion_matrix(targets, predictions, n_classes=n_classes, weight=weight)
+    rows = _rows(targets, predictions, weight, labels=True)
+    xp, met = rows.xp, matrix.diagonal()
+    occurs = matrix.sum(axis=0) + matrix.sum(axis=1)
+    f1 = xp.where(occurs > 0, 2 * met / xp.where(occurs > 0, occurs, 1), 0.0)
+    return _result(rows, f1.sum() / (occurs > 0).sum())
+
+
 def rmse(targets: Any, predictions: Any, *, weight: Any = None) -> Any:
     """The root of the mean squared error, in the targets' units; for several outputs, the mean of their roots.
 
@@ -294,6 +311,12 @@ def _roc_auc_of(outputs: jax.Array, targets: jax.Array, *, weight: Any) -> Any:
     return roc_auc(_codes(outputs, targets), scores, weight=weight)
 
 
+def _macro_f1_of(outputs: jax.Array, targets: jax.Array, *, weight: Any) -> Any:
+    predictions = (outputs > 0).astype(int) if outputs.ndim == 1 else outputs.argmax(axis=1)
+    n_classes = 2 if outputs.ndim == 1 else outputs.shape[1]
+    return macro_f1(_codes(outputs, targets), predictions, n_classes=n_classes, weight=weight)
+
+
 def _of_numbers(metric: Callable[..., Any]) -> Callable[..., Any]:
     return lambda outputs, targets, *, weight: metric(targets, outputs, weight=weight)
 
@@ -304,6 +327,7 @@ OF_OUTPUTS: dict[str, Callable[..., Any]] = {
     "log_loss": _log_loss_of,
     "brier": _brier_of,
     "roc_auc": _roc_auc_of,
+    "macro_f1": _macro_f1_of,
     "rmse": _of_numbers(rmse),
     "mae": _of_numbers(mae),
     "r2": _of_numbers(r2),

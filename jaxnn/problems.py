@@ -17,6 +17,8 @@ from jaxnn import losses, metrics
 from jaxnn.preprocessing import Preprocessing
 from jaxnn.wording import listed
 
+MOST_AREAS = 100  # classes for which areas under the ROC curve are computed: each sorts all rows
+
 Part: TypeAlias = tuple[float, Preprocessing | None, np.ndarray]  # of an ensemble: share, preprocessing, raw outputs
 
 
@@ -52,8 +54,12 @@ class Problem(NamedTuple):
             or None and its raw outputs (n, n_out) -> the raw outputs, float64 (n, n_out), that mean the weighted mean
             of what is averaged.
         probabilities: raw outputs -> probabilities (n, n_out), float64; None where there are none.
-        scores: preprocessing, raw outputs, targets, weights or None -> metrics by name. Metrics of numbers are in the
-            target's own units. Diverged outputs have metrics of inf and nan, which are reported as such.
+        scores: preprocessing, raw outputs, targets, weights or None, and the name of a metric that is to be among them,
+            or "loss" -> metrics by their printed names. Metrics of numbers are in the target's own units. Diverged
+            outputs have metrics of inf and nan, which are reported as such; a metric that the rows do not define, such
+            as the area under the curve of a single class, is not there.
+        by_class: preprocessing, raw outputs, targets, weights or None -> for each class by name its recall, its
+            precision (nan if it is never predicted) and its number of rows, or sum of weights; None without classes.
         compared: preprocessing, raw outputs, targets -> predictions and targets as `plots.training_report` takes them.
     """
 
@@ -79,7 +85,8 @@ class Problem(NamedTuple):
     averaged: Callable[[Preprocessing | None, np.ndarray], np.ndarray]
     mixture: Callable[[Preprocessing | None, Iterable[Part]], np.ndarray]
     probabilities: Callable[[np.ndarray], np.ndarray] | None
-    scores: Callable[[Preprocessing, Any, np.ndarray, np.ndarray | None], dict[str, float]]
+    scores: Callable[..., dict[str, float]]
+    by_class: Callable[[Preprocessing, Any, np.ndarray, np.ndarray | None], dict[str, dict[str, float]]] | None
     compared: Callable[[Preprocessing, np.ndarray, np.ndarray], dict[str, Any]]
 
 
@@ -117,16 +124,54 @@ def _classes_described(fitted: Preprocessing) -> str:
 
 
 def _scores_of_classes(
-    fitted: Preprocessing, outputs: Any, codes: np.ndarray, weight: np.ndarray | None
+    fitted: Preprocessing, outputs: Any, codes: np.ndarray, weight: np.ndarray | None, metric: str = "loss"
 ) -> dict[str, float]:
     del fitted
     outputs = np.asarray(outputs, np.float64)
+    predicted, n_classes = outputs.argmax(axis=1), outputs.shape[1]
     with np.errstate(all="ignore"):
         probabilities = softmax(outputs)
-        return {
-            "accuracy": metrics.accuracy(codes, outputs.argmax(axis=1), weight=weight),
+        scores = {
+            "accuracy": metrics.accuracy(codes, predicted, weight=weight),
             "log loss": metrics.log_loss(codes, probabilities, weight=weight),
+            "ROC AUC": _area_of_classes(outputs, codes, weight),
+            "macro F1": metrics.macro_f1(codes, predicted, n_classes=n_classes, weight=weight),
         }
+        if metric == "brier":
+            scores["Brier score"] = metrics.brier(codes, probabilities, weight=weight)
+        if metric == "top_k_accuracy":
+            scores["top-2 accuracy"] = metrics.top_k_accuracy(codes, outputs, weight=weight)
+    return {name: value for name, value in scores.items() if value is not None}
+
+
+def _area_of_classes(outputs: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> float | None:
+    """The mean area under the ROC curve of each class against the others, of those classes that have rows.
+
+    None where all rows are of one class, or there are more than `MOST_AREAS` classes. Two classes are ranked by the
+    difference of their outputs, since probabilities of the confident ones round to ties.
+    """
+    present = np.flatnonzero(np.bincount(codes, weight, minlength=outputs.shape[1]))
+    if len(present) < 2 or outputs.shape[1] > MOST_AREAS:
+        return None
+    if outputs.shape[1] == 2:
+        return metrics.roc_auc(codes, outputs[:, 1] - outputs[:, 0], weight=weight)
+    ranks = log_softmax(outputs)
+    return float(np.mean([metrics.roc_auc(codes == j, ranks[:, j], weight=weight) for j in present.tolist()]))
+
+
+def _scores_by_class(
+    fitted: Preprocessing, outputs: Any, codes: np.ndarray, weight: np.ndarray | None
+) -> dict[str, dict[str, float]]:
+    names = fitted.class_names
+    predicted = np.asarray(outputs).argmax(axis=1)
+    matrix = metrics.confusion_matrix(codes, predicted, n_classes=len(names), weight=weight)
+    rows, predictions, met = matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
+    with np.errstate(invalid="ignore"):
+        recall, precision = met / rows, met / predictions
+    return {
+        name: {"recall": float(recall[j]), "precision": float(precision[j]), "rows": float(rows[j])}
+        for j, name in enumerate(names)
+    }
 
 
 def _classes_compared(fitted: Preprocessing, outputs: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
@@ -141,7 +186,7 @@ CLASSES = Problem(
     loss=losses.softmax_cross_entropy,
     loss_name="softmax cross-entropy",
     output_activation="softmax",
-    metrics=("accuracy", "brier", "log_loss", "roc_auc", "top_k_accuracy"),
+    metrics=("accuracy", "brier", "log_loss", "macro_f1", "roc_auc", "top_k_accuracy"),
     selection="log_loss",
     gain="log loss",
     baselines=("logistic regression", "most frequent class"),
@@ -159,6 +204,7 @@ CLASSES = Problem(
     mixture=_mixture_of_classes,
     probabilities=softmax,
     scores=_scores_of_classes,
+    by_class=_scores_by_class,
     compared=_classes_compared,
 )
 
@@ -188,8 +234,9 @@ def _number_described(fitted: Preprocessing) -> str:
 
 
 def _scores_of_numbers(
-    fitted: Preprocessing, outputs: Any, targets: np.ndarray, weight: np.ndarray | None
+    fitted: Preprocessing, outputs: Any, targets: np.ndarray, weight: np.ndarray | None, metric: str = "loss"
 ) -> dict[str, float]:
+    del metric  # all of them are there
     with np.errstate(all="ignore"):
         predictions, truth = fitted.numbers(np.asarray(outputs, np.float64)), fitted.numbers(targets)
         return {
@@ -231,6 +278,7 @@ NUMBERS = Problem(
     mixture=_mixture_of_numbers,
     probabilities=None,
     scores=_scores_of_numbers,
+    by_class=None,
     compared=_numbers_compared,
 )
 

@@ -1,6 +1,7 @@
 """Metrics against scikit-learn, on numpy arrays and inside jit; bad input; metrics of raw outputs."""
 
 import warnings
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +58,10 @@ def brier_of_classes(t, p, sample_weight=None):
     return peer.brier_score_loss(t, p, sample_weight=sample_weight, labels=range(p.shape[1]))
 
 
+def macro_f1(t, p, sample_weight=None):
+    return peer.f1_score(t, p, average="macro", sample_weight=sample_weight, zero_division=0)
+
+
 two, five = probabilities(2)[:, 1], probabilities(5)
 CASES = {
     "accuracy": (metrics.accuracy, peer.accuracy_score, codes(4), np.where(rng(7).random(N) < 0.6, codes(4), 1)),
@@ -73,6 +78,8 @@ CASES = {
     "roc auc all tied": (metrics.roc_auc, peer.roc_auc_score, codes(2), np.zeros(N)),
     "roc auc of five": (metrics.roc_auc, multiclass_auc, codes(5), five),
     "roc auc of five with ties": (metrics.roc_auc, multiclass_auc, codes(5), probabilities(5, ties=True)),
+    "macro f1": (partial(metrics.macro_f1, n_classes=5), macro_f1, codes(5), np.minimum(codes(5), 3)),
+    "macro f1 of two": (partial(metrics.macro_f1, n_classes=2), macro_f1, codes(2), np.zeros(N, int)),
     "rmse": (metrics.rmse, peer.root_mean_squared_error, *numbers()),
     "rmse of three": (metrics.rmse, peer.root_mean_squared_error, *numbers(3)),
     "mae": (metrics.mae, peer.mean_absolute_error, *numbers()),
@@ -93,6 +100,13 @@ def test_equals_scikit_learn(case, weight):
     assert type(result) is float
     # A few roundings of sums over 211 rows in float64.
     np.testing.assert_allclose(result, theirs(targets, predictions, sample_weight=w), rtol=4e-15, atol=1e-15)
+
+
+def test_macro_f1_of_labels_counts_the_classes_that_occur():
+    truth, said = np.array(["a", "b", "b", "c"]), np.array(["a", "b", "c", "b"])
+    assert metrics.macro_f1(truth, said) == pytest.approx(macro_f1(truth, said), rel=1e-15)
+    coded = np.array([0, 5, 5, 7]), np.array([0, 5, 7, 5])
+    assert metrics.macro_f1(*coded, n_classes=9) == metrics.macro_f1(truth, said)
 
 
 @pytest.mark.by_default("float32-*-random")

@@ -38,7 +38,7 @@ DATA_SETS = (
     "wine",
     "xor",
 )
-METRICS = ("accuracy", "top_k_accuracy", "log_loss", "brier", "roc_auc", "rmse", "mae", "r2")
+METRICS = ("accuracy", "top_k_accuracy", "log_loss", "brier", "roc_auc", "macro_f1", "rmse", "mae", "r2")
 OPTIMISERS = (
     "sgd",
     "momentum",

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -11,11 +12,13 @@ from jaxnn.cli.text import printable
 
 HELP = "predict the rows of a table with a saved model"
 DESCRIPTION = """\
-Reads a raw table and writes one line of CSV per row: the prediction and, with --probabilities, the
-probability of each class. If the table has the target column, metrics are printed on standard error."""
+Reads a raw table and writes one line of CSV per row: the prediction, after the columns named by --id and,
+with --probabilities, before the probability of each class. If the table has the target column, metrics are
+printed on standard error."""
 EXAMPLE = """\
 examples:
   jaxnn predict stroke.safetensors patients.csv > predictions.csv
+  jaxnn predict stroke.safetensors patients.csv --id name ward --out predictions.csv
   jaxnn predict digits.safetensors digits --probabilities --out predictions.csv"""
 
 
@@ -27,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE", help="file or data set to predict")
     parser.add_argument("--out", metavar="FILE", help="write here instead of to standard output")
     parser.add_argument("--probabilities", action="store_true", help="also write the probability of each class")
+    parser.add_argument(
+        "--id", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns of the table to copy, in front"
+    )
     parser.add_argument(
         "--clip", action="store_true", help="limit numbers to the range of their column in the training rows"
     )
@@ -55,11 +61,12 @@ def run(options: Any) -> int:
         raise ValueError(
             f"{options.model} predicts numbers, not classes, so it has no probabilities: leave out --probabilities."
         )
-    rows = experiments.source_for(options.table, fitted)
+    rows = experiments.source_for(options.table, fitted, copied=options.id)
+    copied = {name: _copied(rows, name) for name in options.id}
     cache.enable()
     handling = {"clip": options.clip, "fill_missing": options.fill_missing}
     raw = model.outputs(rows.rows, **handling)
-    header, columns = ["prediction"], [problem.answers(fitted, raw)]
+    header, columns = [*copied, "prediction"], [*copied.values(), problem.answers(fitted, raw)]
     if options.probabilities and problem.probabilities is not None:
         header += [f"probability of {name}" for name in fitted.class_names]
         columns += [[repr(p) for p in each] for each in problem.probabilities(raw).T.tolist()]
@@ -71,17 +78,41 @@ def run(options: Any) -> int:
         sys.stdout.write(text.getvalue())
     else:
         files.write(options.out, text.getvalue())
-    for line in _remarks(rows, fitted, raw, handling):
+    for line in _remarks(rows, model, raw, handling):
         print(printable(line), file=sys.stderr)
     return 0
 
 
-def _remarks(rows: Any, fitted: Any, raw: Any, handling: dict[str, bool]) -> Iterator[str]:
+def _copied(rows: Any, name: str) -> list[str]:
+    """A column as text: numbers without a needless point, nothing for a missing value.
+
+    Raises:
+        ValueError: there is no such column.
+    """
+    from jaxnn import checks
+
+    if rows.dataset is None:
+        values = checks.one_of(name, rows.rows.columns, "column")
+    else:
+        names = rows.dataset.feature_names
+        values = rows.dataset.x[:, names.index(checks.one_of(name, dict(zip(names, names, strict=True)), "column"))]
+    return [_text(value) for value in values.tolist()]
+
+
+def _text(value: Any) -> str:
+    """A value as it would stand in a file."""
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else str(value)
+
+
+def _remarks(rows: Any, model: Any, raw: Any, handling: dict[str, bool]) -> Iterator[str]:
     """What the reader of the predictions should know: values not seen in training, and the metrics."""
     from jaxnn import experiments, preprocessing
     from jaxnn.cli import report
     from jaxnn.wording import listed
 
+    fitted = model.preprocessing
     yield from rows.remarks
     if rows.dataset is None:
         for name, values in fitted.unknown_categories(rows.rows).items():
@@ -97,3 +128,18 @@ def _remarks(rows: Any, fitted: Any, raw: Any, handling: dict[str, bool]) -> Ite
         return
     described = ", ".join(f"{name} {report.number(name, value)}" for name, value in measured.items())
     yield f"{rows.n_rows:,} rows: {described}"
+    trained = _trained_on(model, rows)
+    if trained:
+        yield f"these rows seem to include the {trained:,} that the model was trained on: on new rows it is worse"
+
+
+def _trained_on(model: Any, rows: Any) -> int:
+    """How many of the rows the model was trained on, to judge by the name of the data and the number of rows; or 0."""
+    about = model.config.get("about")
+    if not isinstance(about, dict) or not isinstance(about.get("rows"), dict):
+        return 0
+    counts = about["rows"].values()
+    if not all(isinstance(count, int) for count in counts) or sum(counts) != rows.n_rows:
+        return 0
+    same = os.path.basename(str(about.get("data"))) == os.path.basename(rows.name)
+    return about["rows"].get("train", 0) if same else 0

@@ -1,6 +1,7 @@
 """Prints data, networks and results."""
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -12,6 +13,8 @@ from jaxnn.cli.text import fact, printable, table
 from jaxnn.experiments.recipe import layer_sizes
 from jaxnn.problems import PROBLEMS
 from jaxnn.wording import counted, listed
+
+MOST_CLASSES = 10  # of which each is printed with its scores
 
 
 def network(sizes: Sequence[int], activation: Sequence[str], problem: str | None, *, bias: bool = True) -> None:
@@ -53,9 +56,29 @@ def ensemble(model: Any) -> None:
 
 
 def scores(rows: Mapping[str, Mapping[str, float]]) -> None:
-    """Prints metrics, one line per part or model."""
-    names = list(next(iter(rows.values())))
-    table(("", *names), [(who, *(number(name, values[name]) for name in names)) for who, values in rows.items()])
+    """Prints metrics, one line per part or model; a dash where a part does not define a metric."""
+    names = list(dict.fromkeys(name for values in rows.values() for name in values))
+    cells = {
+        who: [number(name, values[name]) if name in values else "–" for name in names] for who, values in rows.items()
+    }
+    table(("", *names), [(who, *row) for who, row in cells.items()])
+
+
+def classes(by_class: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Prints the recall, precision and rows of each class, if there are few; a dash where a score is not defined."""
+    for part, classes_of_part in by_class.items():
+        if len(classes_of_part) > MOST_CLASSES:
+            return
+        print()
+        rows = [
+            (
+                name,
+                *("–" if math.isnan(found[each]) else f"{found[each]:.4f}" for each in ("recall", "precision")),
+                f"{found['rows']:,.6g}",
+            )
+            for name, found in classes_of_part.items()
+        ]
+        table((f"{part}, by class", "recall", "precision", "rows"), rows)
 
 
 def number(name: str, value: float) -> str:
@@ -185,7 +208,12 @@ def written(options: Any, interrupted: str | None) -> None:
     elif interrupted is None:
         fact("not saved", "add --out model.safetensors to keep the network")
     if options.out is not None:
-        fact("next", f"jaxnn predict {shlex.quote(options.out)} {shlex.quote(options.data)}")
+        next_command(options.out)
+
+
+def next_command(model: str) -> None:
+    """Prints how to predict, with a name that stands for a new table: predictions of training rows flatter a model."""
+    fact("next", f"jaxnn predict {shlex.quote(model)} new_rows.csv (a table of rows not trained on)")
 
 
 def _is_there(path: str | None) -> bool:

@@ -1,7 +1,6 @@
 """What `jaxnn sweep` and `jaxnn tune` share: the options of the rows and of their folds, the table and the picture."""
 
 import argparse
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -167,7 +166,7 @@ def report(found: Any, options: Any) -> None:
     fact("wrote", f"{options.trials} (the trials)")
     if options.out is not None:
         fact("wrote", f"{options.out} ({networks})")
-        fact("next", f"jaxnn predict {shlex.quote(options.out)} {shlex.quote(options.data)}")
+        reports.next_command(options.out)
     else:
         fact("not saved", f"add --out model.safetensors to keep {networks}")
     if options.plot is not None:

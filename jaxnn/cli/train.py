@@ -308,6 +308,7 @@ def carry_out(
         return outcome
     if not quiet:
         report.scores({**outcome.scores, **outcome.best_member, **outcome.baselines})
+        report.classes(outcome.by_class)
         report.gain(outcome)
     if options.plot is not None:
         plots.save(picture(outcome), options.plot)

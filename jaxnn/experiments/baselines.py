@@ -39,17 +39,20 @@ class Answers(NamedTuple):
     interrupted: str | None = None
 
 
-def baselines(rows: Rows, *, seed: int, **settings: Any) -> tuple[dict[str, dict[str, float]], str | None]:
+def baselines(
+    rows: Rows, *, seed: int, metric: str = "loss", **settings: Any
+) -> tuple[dict[str, dict[str, float]], str | None]:
     """Returns the simple models' metrics on the test (or else validation) rows, and the signal that ended one, if any.
 
     Args:
         rows: the rows.
         seed: decides the order of the rows.
+        metric: what is to be among the metrics, as for `score`.
         **settings: further arguments of `training.fit`: the weights of classes.
     """
     answers = {name: MODELS[name](rows, seed=seed, **settings) for name in rows.problem.baselines}
     last, scored = list(rows.scored.items())[-1]
-    found = {f"{last}, {name}": score(rows, each.outputs, scored) for name, each in answers.items()}
+    found = {f"{last}, {name}": score(rows, each.outputs, scored, metric) for name, each in answers.items()}
     return found, next((each.interrupted for each in answers.values() if each.interrupted), None)
 
 

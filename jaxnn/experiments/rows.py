@@ -107,6 +107,7 @@ def preprocess(source: Source, split: data.Split) -> Rows:
             decimal=columns.decimal,
             missing=columns.missing,
         )
+        fitted = _in_words_of_the_file(fitted, source)
     else:
         fitted = preprocessing.fit_arrays(
             dataset.x,
@@ -121,6 +122,14 @@ def preprocess(source: Source, split: data.Split) -> Rows:
     y = problem.as_targets(fitted.targets(source.target), np.float32)
     x = fitted.inputs(source.rows).astype(np.float32)
     return Rows(fitted, problem, source.reason, x, y, weight, split)
+
+
+def _in_words_of_the_file(fitted: preprocessing.Preprocessing, source: Source) -> preprocessing.Preprocessing:
+    """Calls classes that are true or false as the file spells them, such as TRUE and FALSE, so predictions do too."""
+    if not isinstance(source.rows, data.Table) or fitted.target.classes != (False, True):
+        return fitted
+    words = source.rows.words.get(fitted.target_name, fitted.class_names)
+    return fitted._replace(target=fitted.target._replace(class_names=words))
 
 
 def _refuse_small_parts(split: data.Split, problem: Problem, validation: float, test: float) -> None:

@@ -13,7 +13,7 @@ from jaxnn.experiments.network import train
 from jaxnn.experiments.packs import Pack, train_pack
 from jaxnn.experiments.recipe import Recipe, check_memory, complete, weights_of_classes
 from jaxnn.experiments.rows import Rows, split_and_preprocess
-from jaxnn.experiments.scores import scores
+from jaxnn.experiments.scores import by_class, scores
 from jaxnn.experiments.sources import Source, source
 from jaxnn.version import __version__
 
@@ -72,6 +72,11 @@ class Outcome(NamedTuple):
     def notes(self) -> tuple[str, ...]:
         """Decisions about the file and its columns where another choice was possible, and notes from training."""
         return (*self.source.remarks, *self.rows.preprocessing.notes, *self.fit.notes)
+
+    @property
+    def by_class(self) -> dict[str, dict[str, dict[str, float]]]:
+        """For the last part held out, the recall, precision and rows of each class; empty for numbers."""
+        return by_class(self.rows, self.outputs) if len(self.outputs) else {}
 
     @property
     def about(self) -> dict[str, Any]:
@@ -207,14 +212,14 @@ def run(
     listener.trained(fit)
     # Computed by the model that is saved, from the raw rows, not from the arrays it was trained on.
     outputs = model.outputs(found.rows)
-    outcome = outcome._replace(outputs=outputs, scores=scores(ready, outputs))
+    outcome = outcome._replace(outputs=outputs, scores=scores(ready, outputs, metric))
     if pack is not None:
-        alone = scores(ready, pack.trained[pack.best].model.outputs(found.rows))
+        alone = scores(ready, pack.trained[pack.best].model.outputs(found.rows), metric)
         outcome = outcome._replace(best_member={f"{part}, best member": each for part, each in alone.items()})
     outcome = outcome._replace(model=_with_notes(outcome.model, outcome.about))
     listener.tested(outcome)
     if compare and outcome.interrupted is None:
-        compared, interrupted = baselines(ready, seed=seed, **weights)
+        compared, interrupted = baselines(ready, seed=seed, metric=metric, **weights)
         outcome = outcome._replace(baselines=compared, interrupted=interrupted)
     return outcome
 

@@ -146,18 +146,23 @@ def source(
     )
 
 
-def source_for(name: str, fitted: preprocessing.Preprocessing) -> Source:
+def source_for(name: str, fitted: preprocessing.Preprocessing, *, copied: Sequence[str] = ()) -> Source:
     """The rows of a data set or a file, read in the same way as the training rows of a model.
 
     Args:
         name: the data set or the file.
         fitted: the model's preprocessing.
+        copied: columns that are to be read as they are written, as text, unless the model uses them.
 
     Raises:
         ValueError, OSError, ImportError: as `source` raises them.
     """
     numbers = [each.name for each in fitted.columns if each.kind == "number"]
-    reading: dict[str, Any] = {"text": fitted.as_text, "number": [*numbers, fitted.target_name]}
+    used = {fitted.target_name} | {each.name for each in fitted.columns if each.needed}
+    reading: dict[str, Any] = {
+        "text": (*fitted.as_text, *(each for each in copied if each not in used)),
+        "number": [*numbers, fitted.target_name],
+    }
     found = _opened(name, Columns(), **reading | ({"missing": fitted.missing} if fitted.missing else {}))
     found = found._replace(problem=fitted.problem, reason="stated by the model")
     if found.dataset is None:

@@ -125,3 +125,54 @@ def test_show_tells_what_an_ensemble_is(run, ensemble):
     assert f"total {int(first.split()[-1]) + int(second.split()[-1])}" in told
     assert "problem classes: stroke is one of 2: ill, well" in told
     assert told[-2:] == ["folds 2", "seed 0"]
+
+
+@pytest.mark.parametrize(("no", "yes"), [("FALSE", "TRUE"), ("False", "True"), ("No", "Yes")])
+def test_predictions_are_in_the_words_of_the_table(run, tmp_path, no, yes):
+    """Also the words of --class-weight, of the scores of each class, and of the columns of probabilities."""
+    rows = rows_of_patients()
+    rows["stroke"] = [yes if value == "ill" else no for value in rows["stroke"]]
+    (tmp_path / "table.csv").write_text(as_csv(rows))
+    argv = ("--target", "stroke", "--drop", "id", "cost", "--class-weight", f"{yes}=2", "--out", "m", *FAST)
+    result = run("train", "table.csv", *argv)
+    assert result.status == 0, result.err
+    assert f"\n{yes} " in result.out
+    result = run("predict", "m", "table.csv", "--probabilities")
+    header, answers = read_csv(result.out)
+    assert header == ["prediction", f"probability of {no}", f"probability of {yes}"]
+    assert {answer[0] for answer in answers} <= {no, yes}
+    right = np.mean([answer[0] == truth for answer, truth in zip(answers, rows["stroke"], strict=True)])
+    assert result.err.startswith(f"60 rows: accuracy {right:.4f}, ")
+
+
+def test_columns_are_copied_as_they_are_written(run, model, tmp_path):
+    rows = rows_of_patients(4)
+    rows |= {"number": ["007", "1.50", "", "9007199254740993"], "name": ["Ann", '"Lee, Bo"', "", "Zoë"]}
+    (tmp_path / "new.csv").write_text(as_csv(rows), encoding="utf-8")
+    result = run("predict", model, "new.csv", "--id", "number", "name", "pressure", "--probabilities")
+    header, answers = read_csv(result.out)
+    assert header[:4] == ["number", "name", "pressure", "prediction"]
+    assert [answer[0] for answer in answers] == ["007", "1.50", "", "9007199254740993"]
+    assert [answer[1] for answer in answers] == ["Ann", "Lee, Bo", "", "Zoë"]
+    assert [float(answer[2]) for answer in answers] == rows["pressure"]
+    plain = read_csv(run("predict", model, "new.csv", "--probabilities").out)
+    assert [answer[3:] for answer in answers] == plain[1]
+
+
+def test_a_column_to_copy_that_is_not_there(refused, model, patients):
+    assert "Did you mean 'pressure'?" in refused("predict", model, patients, "--id", "presure")
+    assert "Unknown column 'x'" in refused("predict", model, "iris", "--id", "x")
+
+
+def test_predictions_of_training_rows_are_said_to_be_such(run, model, patients, tmp_path):
+    told = "include the 36 that the model was trained on"
+    assert told in run("predict", model, patients).err
+    (tmp_path / "other.csv").write_bytes(patients.read_bytes())
+    assert told not in run("predict", model, "other.csv").err
+    (tmp_path / "patients.csv").write_text(as_csv(rows_of_patients(59)))
+    assert told not in run("predict", model, "patients.csv").err
+
+
+def test_the_command_that_is_suggested_does_not_predict_the_training_rows(run, patients):
+    told = run("train", patients, "--target", "stroke", "--drop", "id", "cost", "--out", "m", *FAST).out
+    assert "next           jaxnn predict m new_rows.csv (a table of rows not trained on)" in told.splitlines()
