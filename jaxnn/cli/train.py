@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jaxnn.cli import arguments
+from jaxnn.cli import arguments, folds
 
 HELP = "train a network on a table"
 DESCRIPTION = """\
@@ -64,6 +64,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="train N networks that differ in seed, learning rate and weight decay, where these are not given, and "
         "average the good ones, chosen on the validation rows",
+    )
+    parser.add_argument(
+        "--folds",
+        type=arguments.whole(2, 1000),
+        default=0,
+        metavar="K",
+        help="first cross-validate: train on every K - 1 of K parts of the rows, and print the mean and spread of the "
+        "scores on the others",
     )
     arguments.add_seed(parser)
     add = parser.add_argument_group("output").add_argument
@@ -230,25 +238,42 @@ def check_class_weight(options: Any) -> None:
 
 def run(options: Any) -> int:
     """Trains, tests, saves and reports; returns the exit status."""
-    from jaxnn.experiments import Recipe
+    from jaxnn import experiments
+    from jaxnn.cli import cache, outputs
 
     check_class_weight(options)
+    folds.check(options)
+    recipe = {name: getattr(options, name) for name in experiments.Recipe._fields}
+    columns = {name: getattr(options, name) for name in COLUMNS}
+    settings: dict[str, Any] = {
+        "recipe": {name: value for name, value in recipe.items() if value is not None},
+        "metric": options.metric,
+        "class_weight": options.class_weight,
+        "class_weight_on_validation": not options.no_class_weight_on_validation,
+    }
+    source = None
+    if options.folds:
+        outputs.check(options, reads={"DATA": options.data})
+        source = experiments.source(options.data, **columns)
+        cache.enable()
+        interrupted = folds.cross_validated(source, options.folds, seed=options.seed, quiet=options.quiet, **settings)
+        if interrupted is not None:
+            print(f"jaxnn: interrupted by {interrupted} in the folds; nothing was saved.", file=sys.stderr)
+            return 128 + getattr(signal, interrupted)
     outcome = carry_out(
         options,
         _picture,
         reads={"DATA": options.data},
-        columns={name: getattr(options, name) for name in COLUMNS},
-        recipe={name: getattr(options, name) for name in Recipe._fields if getattr(options, name) is not None},
+        columns=columns,
+        source=source,
         quiet=options.quiet,
         validation=options.validation,
         test=options.test,
-        metric=options.metric,
-        class_weight=options.class_weight,
-        class_weight_on_validation=not options.no_class_weight_on_validation,
         ensemble=options.ensemble,
         checkpoint=options.checkpoint,
         resume=options.resume,
         history_file=options.history,
+        **settings,
     )
     if outcome.learnt:
         last, scores = list(outcome.scores.items())[-1]
@@ -263,6 +288,7 @@ def carry_out(
     *,
     reads: Mapping[str, str] | None = None,
     columns: Mapping[str, Any] | None = None,
+    source: Any = None,
     quiet: bool = False,
     remark: tuple[str, str] | None = None,
     **settings: Any,
@@ -274,6 +300,7 @@ def carry_out(
         picture: an outcome -> the figure for `options.plot`.
         reads: the input files, which must not be overwritten, by the names of their arguments.
         columns: how to read the columns of `options.data`, as `experiments.source` takes it.
+        source: the `experiments.Source` of these, if it has been read.
         quiet: whether to print nothing but problems.
         remark: a fact to print at the end, (name, text).
         **settings: further arguments of `experiments.run`.
@@ -297,7 +324,7 @@ def carry_out(
             training.save(options.out, outcome.model)
 
     outputs.check(options, reads=reads)
-    source = experiments.source(options.data, **columns or {})
+    source = experiments.source(options.data, **columns or {}) if source is None else source
     cache.enable()
     listener = experiments.Listener(prepared, trained=report.notes if quiet else report.stop, tested=tested)
     outcome = experiments.run(

@@ -90,7 +90,7 @@ def cross_validate(
         class_weight_on_validation=class_weight_on_validation,
     )
     model = averaged(found, trained, {"recipe": whole._asdict(), "seed": seed})
-    outputs, by_fit = out_of_fold(model, jobs, trained)
+    outputs, by_fit = out_of_fold(model, jobs, trained, metric)
     known = np.flatnonzero(np.isfinite(outputs).all(axis=1))
     return CrossValidation(
         source=found,
@@ -100,7 +100,7 @@ def cross_validate(
         scores=by_fit,
         model=model,
         outputs=outputs,
-        out_of_fold=score(as_read_by(model.preprocessing, parts[0], found), outputs, known),
+        out_of_fold=score(as_read_by(model.preprocessing, parts[0], found), outputs, known, metric),
         interrupted=next((each.fit.interrupted for each in trained if each.fit.interrupted), None),
     )
 
@@ -122,7 +122,7 @@ def as_read_by(fitted: Any, rows: Rows, found: Source) -> Rows:
 
 
 def out_of_fold(
-    model: training.Ensemble, jobs: Sequence[Job], trained: Sequence[Trained]
+    model: training.Ensemble, jobs: Sequence[Job], trained: Sequence[Trained], metric: str = "loss"
 ) -> tuple[np.ndarray, tuple[dict[str, float], ...]]:
     """Raw outputs (n, n_out) of each row by the networks whose fold validates it, and each network's own scores.
 
@@ -134,7 +134,7 @@ def out_of_fold(
     for job, each in zip(jobs, trained, strict=True):
         rows = job.rows.split.validation
         outputs = each.model._replace(preprocessing=None).outputs(job.rows.x)
-        scores.append(score(job.rows, outputs, rows))
+        scores.append(score(job.rows, outputs, rows, metric))
         in_common = problem.mixture(fitted, [(1.0, job.rows.preprocessing, outputs[rows])])
         for row, o in zip(rows.tolist(), in_common, strict=True):
             said[row].append(o)
