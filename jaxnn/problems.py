@@ -17,6 +17,18 @@ from jaxnn import losses, metrics
 from jaxnn.preprocessing import Preprocessing
 from jaxnn.wording import listed
 
+# Metrics as they are printed, in `Problem.scores` too.
+PRINTED: Mapping[str, str] = {
+    "accuracy": "accuracy",
+    "log_loss": "log loss",
+    "roc_auc": "ROC AUC",
+    "macro_f1": "macro F1",
+    "brier": "Brier score",
+    "top_k_accuracy": "top-2 accuracy",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+}
 MOST_AREAS = 100  # classes for which areas under the ROC curve are computed: each sorts all rows
 
 Part: TypeAlias = tuple[float, Preprocessing | None, np.ndarray]  # of an ensemble: share, preprocessing, raw outputs

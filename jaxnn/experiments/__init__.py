@@ -3,6 +3,7 @@
 source      a file, a data set, a table or arrays, and how to read the columns
 run         split, read columns, train, keep the best epoch, score it, compare it with simple models
 cross_validate  train a recipe on every fold, score it on rows it did not see, average the networks
+permutation_importance  how much worse a model gets if a column is shuffled
 learning_rates  the range test, which suggests a learning rate
 Recipe      every choice of network and training; defaults depend on the number of rows
 Outcome     the model, its scores and those of simple models, the history, and what was done with rows and columns
@@ -14,6 +15,7 @@ PROBLEMS    the kinds of problems: a table of everything that differs between cl
 
 from jaxnn.experiments.cross_validation import CrossValidation, cross_validate
 from jaxnn.experiments.folds import Folds, folded
+from jaxnn.experiments.importance import Importance, permutation_importance
 from jaxnn.experiments.many import Job, train_many
 from jaxnn.experiments.rates import Rates, learning_rates
 from jaxnn.experiments.recipe import Recipe
@@ -27,6 +29,7 @@ __all__ = [
     "Columns",
     "CrossValidation",
     "Folds",
+    "Importance",
     "Job",
     "Listener",
     "Outcome",
@@ -38,6 +41,7 @@ __all__ = [
     "cross_validate",
     "folded",
     "learning_rates",
+    "permutation_importance",
     "run",
     "source",
     "source_for",

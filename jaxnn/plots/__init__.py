@@ -9,6 +9,7 @@ from jaxnn.plots.composed import demo, training_report
 from jaxnn.plots.confusion import confusion
 from jaxnn.plots.curves import learning_curves
 from jaxnn.plots.examples import examples
+from jaxnn.plots.importance import importance
 from jaxnn.plots.landscape import curvature_report, landscape, landscape_line
 from jaxnn.plots.rates import learning_rates
 from jaxnn.plots.regression import regression
@@ -25,6 +26,7 @@ __all__ = [
     "demo",
     "examples",
     "first_layer",
+    "importance",
     "landscape",
     "landscape_line",
     "learning_curves",
