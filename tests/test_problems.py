@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn import metrics, mlp, plots, preprocessing
+from jaxnn import metrics, mlp, plots, preprocessing, problems
 from jaxnn.experiments import PROBLEMS
 from jaxnn.experiments.baselines import MODELS
 from jaxnn.preprocessing.transform import Problem as Stored
@@ -40,6 +40,17 @@ def test_it_has_every_kind_that_preprocessing_decides_on():
 def test_metrics_and_baselines_go_by_their_names(problem):
     assert set(problem.metrics) <= set(metrics.HIGHER_IS_BETTER)
     assert set(problem.baselines) <= set(MODELS)
+
+
+def test_every_metric_that_is_asked_for_is_among_the_scores(problem, fitted):
+    targets = problem.as_targets(fitted.targets(TARGETS[problem.name]), np.float32)
+    outputs = perfect(problem, targets)
+    for name in problem.metrics:
+        scores = problem.scores(fitted, outputs, targets, None, name)
+        measured = float(metrics.from_outputs(name)(jnp.asarray(outputs), jnp.asarray(targets)))
+        if problem.name == "classes" or name == "r2":  # other metrics of numbers are in the target's own units
+            assert scores[problems.PRINTED[name]] == pytest.approx(measured, abs=1e-5)
+        assert problems.PRINTED[name] in scores
 
 
 def test_every_metric_and_every_baseline_is_somebodys():
