@@ -134,7 +134,7 @@ def _shuffled(members: list[Member], column: str, order: np.ndarray) -> Iterator
         start = 0
         for one in each.fitted.columns:
             stop = start + len(one.input_names)
-            if one.name == column and id(each.x) not in changed:
+            if one.name == column:
                 changed[id(each.x)] = (each.x, slice(start, stop), each.x[:, start:stop].copy())
             start = stop
     for x, block, values in changed.values():

@@ -134,6 +134,15 @@ def test_a_sheet_that_unpacks_to_too_much_is_refused(book, monkeypatch):
         data.read_table(path)
 
 
+@pytest.mark.parametrize("stated", ["A1", "A1:XFD1048576"])
+def test_the_size_that_a_sheet_states_need_not_be_true(book, stated):
+    rows = '<row r="1"><c r="A1" t="str"><v>a</v></c><c r="B1" t="str"><v>b</v></c></row>'
+    rows += '<row r="2"><c r="A2"><v>1</v></c><c r="B2"><v>2</v></c></row>'
+    sheet = f'<worksheet xmlns="{SHEET}"><dimension ref="{stated}"/><sheetData>{rows}</sheetData></worksheet>'
+    table = data.read_table(replaced(book([["a"], [1]]), "xl/worksheets/sheet1.xml", sheet.encode()))
+    assert {name: table[name].tolist() for name in table.names} == {"a": [1.0], "b": [2.0]}
+
+
 def test_few_cells_far_out_do_not_fill_the_memory(book, monkeypatch):
     monkeypatch.setattr("jaxnn.data.spreadsheet.MOST_CELLS", 100_000)
     rows = "".join(f'<row r="{i}"><c r="XFD{i}"><v>1</v></c></row>' for i in range(1, 50))

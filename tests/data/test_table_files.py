@@ -76,6 +76,7 @@ def test_columns_without_a_name_are_called_by_their_place(read):
     table = read("a,,column 2,,b\n1,5,2,,3\n4,6,5,,6\n")
     assert table.names == ("a", "column 2 (unnamed)", "column 2", "b")
     assert table["column 2 (unnamed)"].tolist() == [5, 6]
+    assert read("a,,b\n1,,3\n", text=["column 2"])["column 2"].tolist() == [None]  # a model was trained with it
 
 
 def test_two_columns_of_one_name(read):
