@@ -66,7 +66,7 @@ def rows(file: Opened, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     lines: Iterator[str] = file.lines()
     if delimiter == SPACES:  # a space at the end of a line would be an empty field
         lines = (f"{line.expandtabs(1).strip()}\n" for line in lines)
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter == SPACES, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)  # `1, "a"` is quoted too
     while True:
         first = reader.line_num + 1
         try:

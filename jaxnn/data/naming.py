@@ -53,10 +53,11 @@ def named(header: Sequence[str], where: str) -> Names:
     given = tuple(each for each in cells if each)
     if not given:
         raise ValueError(f"{where} no column has a name: add a line of names at the top.")
-    if not all(each.isdecimal() for each in given) and numbers(given, frozenset()) is not None:
+    counted = all(each.isdecimal() for each in given) and len(set(given)) == len(given)  # 0, 1, 2: pandas' own names
+    if not counted and numbers(given, frozenset()) is not None:
         raise ValueError(f"{where} numbers where the names of the columns should be: add a line of names at the top.")
     names: list[str] = []
-    remarks: list[str] = []
+    repeated: list[str] = []
     written, seen = set(cells), set()
     for each in cells:
         name, count = each, 1
@@ -64,10 +65,11 @@ def named(header: Sequence[str], where: str) -> Names:
             count += 1
             name = f"{each} ({count})"
         if name != each:
-            remarks.append(f"Two columns are called {each!r}: the later one is read as {name!r}.")
+            repeated.append(name)
         names.append(name)
         seen.add(name)
-    return _with_places(names, cells, seen, tuple(remarks))
+    told = f"Columns of a name that has occurred before are read as {listed(list(map(repr, repeated)))}."
+    return _with_places(names, cells, seen, (told,) if repeated else ())
 
 
 def _with_places(names: list[str], cells: Sequence[str], taken: Collection[str], remarks: tuple[str, ...]) -> Names:

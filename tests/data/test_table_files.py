@@ -82,7 +82,7 @@ def test_columns_without_a_name_are_called_by_their_place(read):
 def test_two_columns_of_one_name(read):
     table = read("a,b,a,a (2),a\n1,2,3,4,5\n")
     assert {name: table[name][0] for name in table.names} == {"a": 1, "b": 2, "a (3)": 3, "a (2)": 4, "a (4)": 5}
-    assert table.remarks[0] == "Two columns are called 'a': the later one is read as 'a (3)'."
+    assert table.remarks[0] == "Columns of a name that has occurred before are read as 'a (3)', 'a (4)'."
 
 
 def test_many_columns_of_one_name_are_named_in_time(read):
@@ -135,6 +135,10 @@ def test_runs_of_spaces_separate(read):
     assert table["y"].tolist() == [2, 3, 4]
     assert read('a b\n"x y" 1\n"z" 2\n')["a"].tolist() == ["x y", "z"]
     assert read("a b\nx 1\n", delimiter=" ").names == ("a", "b")
+
+
+def test_a_quote_may_stand_behind_a_space(read):
+    assert read('name,  x\n"Ann", "a, b"\n"Bo",   "c"\n')["x"].tolist() == ["a, b", "c"]
 
 
 def test_words_with_spaces_are_one_column(read):

@@ -123,6 +123,7 @@ REFUSED = {
     "a title": (b"Sales,,\nx,y,z\n0,1,2\n", "2 columns that hold values have no name in the first line"),
     "a name less in one row": (b"a,b\n1,2,3\n4,5\n", "line 2: 3 fields, but the first line names 2"),
     "a name less, labels twice": (b"a,b\nr,2,3\nr,5,6\n", "line 2: 3 fields, but the first line names 2"),
+    "no header, whole numbers": (b"0,7,0\n1,8,0\n", "add a line of names"),
     "no header": (b"5.1,3.5\n4.9,3.0\n", "add a line of names"),
     "quotes": (b'a,b\n"1,2\n', "line 2: unclosed quote"),
     "quotes far below": (b"a,b,c\n" + b"1,2,3\n" * 40 + b'1,"2,3\n' + b"1,2,3\n" * 9, "line 42: unclosed quote"),
