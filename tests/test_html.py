@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn import Objective, html, losses, mlp, optimisers, preprocessing, training, verify
+from jaxnn import Objective, data, html, losses, mlp, optimisers, preprocessing, training, verify
 
 
 class Reader(HTMLParser):
@@ -151,6 +151,15 @@ def test_an_ensemble_shows_the_shares_of_its_networks():
     whole = training.Ensemble((model(), model(activation="relu")), (1, 3), model().preprocessing)
     rows = Reader(whole._repr_html_()).rows
     assert rows[1:] == [["1", "2-3-2", "0.2500"], ["2", "2-3-2", "0.7500"]]
+
+
+def test_a_table_shows_its_first_rows(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,<b>\n" + "".join(f"{i},word {i}\n" for i in range(12)), encoding="utf-8")
+    shown = Reader(data.read_table(path)._repr_html_())
+    assert shown.words[0] == "Table of 12 rows, 2 columns"
+    assert shown.rows[0] == ["a", "<b>"]
+    assert shown.rows[1:] == [[str(i), f"word {i}"] for i in range(10)]
 
 
 def test_a_certificate_and_a_table_show_their_verdicts():

@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from jaxnn import checks
+from jaxnn import checks, html
+from jaxnn.wording import counted
+
+MOST_SHOWN = 10  # rows and columns in a notebook
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,15 @@ class Table:
     def names(self) -> tuple[str, ...]:
         """The names of the columns, in the file's order."""
         return tuple(self.columns)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first rows and columns, and what was decided in reading."""
+        shown = self.names[:MOST_SHOWN]
+        rows = zip(*(self.columns[name][:MOST_SHOWN].tolist() for name in shown), strict=True)
+        size = f"{counted(self.n_rows, 'row')}, {counted(len(self.names), 'column')}"
+        more = len(self.names) - len(shown)
+        rest = [f"and {counted(more, 'more column')}"] if more else []
+        return html.page(f"Table of {size}", html.table(shown, rows), html.listing([*rest, *self.remarks]))
 
     def __len__(self) -> int:
         return self.n_rows
