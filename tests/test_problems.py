@@ -10,7 +10,7 @@ import pytest
 from jaxnn import metrics, mlp, plots, preprocessing, problems
 from jaxnn.experiments import PROBLEMS
 from jaxnn.experiments.baselines import MODELS
-from jaxnn.preprocessing.transform import Problem as Stored
+from jaxnn.preprocessing.learnt import Problem as Stored
 from jaxnn.training import Model
 
 N = 12

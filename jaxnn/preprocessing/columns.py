@@ -1,35 +1,18 @@
 """Learning one column of inputs from its training rows."""
 
-from typing import NamedTuple
-
 import numpy as np
 
-from jaxnn.preprocessing import deciding, written
+from jaxnn.preprocessing import dates, deciding
+from jaxnn.preprocessing.categories import fit_category
 from jaxnn.preprocessing.deciding import ColumnOptions, Decided
+from jaxnn.preprocessing.fitted import Fitted, constant, without_values
 from jaxnn.preprocessing.identifiers import role
-from jaxnn.preprocessing.notes import DECIMAL_COMMAS, Note
+from jaxnn.preprocessing.learnt import Column, Missing
+from jaxnn.preprocessing.notes import DECIMAL_COMMAS, Note, option
 from jaxnn.preprocessing.raw import Values, refuse_infinite
-from jaxnn.preprocessing.scales import is_constant, mean_and_scale, refuse_large, refuse_long
-from jaxnn.preprocessing.stored import MAX_CATEGORIES
-from jaxnn.preprocessing.transform import Column, Missing
+from jaxnn.preprocessing.scales import is_constant, mean_and_scale, refuse_large
 from jaxnn.preprocessing.written import Notation
-
-CONSTANT = "left out, because the training rows hold a single value"
-CONSTANT_OR_MISSING = "holds one value or none, so the only input is whether it is missing"
-
-
-class Fitted(NamedTuple):
-    """A column that was learnt, and the notes on it.
-
-    Attributes:
-        column: the column.
-        notes: what the user should know.
-        identifier: why it seems to name the rows, if it does.
-    """
-
-    column: Column
-    notes: tuple[Note, ...] = ()
-    identifier: str = ""
+from jaxnn.wording import listed
 
 
 def fit_column(name: str, read: Values, rows: np.ndarray, options: ColumnOptions | None = None) -> Fitted:
@@ -46,22 +29,18 @@ def fit_column(name: str, read: Values, rows: np.ndarray, options: ColumnOptions
     """
     given = options or ColumnOptions()
     wanted = given.kind(name)
-    advice = f"leave it out (drop {name!r}; --drop on the command line)"
-    if read.kind == "date" and wanted != "category":
-        raise ValueError(
-            f"Column {name!r} holds dates, which cannot be inputs by themselves: {advice},"
-            " replace it by numbers such as an age or a month, or declare it a category"
-            f" {deciding.option('category', name)}."
-        )
-    decided = deciding.decide(name, read, wanted, given.decimal)
+    decided = deciding.decide(name, read, wanted, given.decimal, plainly=options is None)
     missing = decided.read.missing[rows]
     if missing.all():
-        raise ValueError(f"Column {name!r} has no values in the training rows: {advice}.")
+        return without_values(name)
     policy: Missing = "marked" if missing.any() else "filled" if decided.read.missing.any() else "refused"
     if decided.read.kind == "category":
-        return _fit_category(name, decided, rows, policy, "" if wanted == "category" else advice)
+        return fit_category(name, decided, rows, policy, declared=wanted == "category")
+    if decided.read.kind == "date":
+        return _fit_dates(name, decided, rows, policy)
     fitted = _fit_numbers(name, decided, rows, policy)
-    if options is None or wanted or fitted.column.kind != "number":
+    plain = decided.notation is None or decided.notation.plain  # nobody numbers rows in dollars, or as 1,045
+    if options is None or wanted or fitted.column.kind != "number" or not plain:
         return fitted
     return _noted_if_all_different(name, decided.read, fitted)
 
@@ -73,12 +52,12 @@ def _fit_numbers(name: str, decided: Decided, rows: np.ndarray, policy: Missing)
     refuse_large(read.what, read.values)
     present = read.values[rows][~read.missing[rows]]
     if len(rows) > 1 and is_constant(present, read.precision):
-        return _constant(name, f"{present[0]:g}", policy)
+        return constant(name, f"{present[0]:g}", policy)
     if read.kind == "boolean":
         return Fitted(Column(name, "boolean", mean=float(present.mean()), missing=policy))
     mean, scale = mean_and_scale(present)
     least, most = float(present.min()), float(present.max())
-    column = Column(name, "number", mean, scale, (), policy, least, most, decided.notation)
+    column = Column(name, "number", mean, scale, (), policy, least, most, decided.notation, absent=decided.absent)
     return Fitted(column, decided.notes)
 
 
@@ -90,42 +69,34 @@ def with_decimal_commas(fitted: Fitted) -> Fitted:
     return fitted._replace(column=fitted.column._replace(notation=Notation(",")), notes=(*fitted.notes, note))
 
 
-def _fit_category(name: str, decided: Decided, rows: np.ndarray, policy: Missing, advice: str) -> Fitted:
-    """Learns one column of categories; without `advice` the caller declared it one, however many there are."""
+def _fit_dates(name: str, decided: Decided, rows: np.ndarray, policy: Missing) -> Fitted:
+    """Learns a column of dates: the mean and the scale of days, and which cyclic parts vary."""
     read = decided.read
-    texts = [read.values[row] for row in rows[~read.missing[rows]].tolist()]
-    categories = sorted(set(texts))
-    refuse_long(read.what, categories)
-    everywhere = [text for text in read.values if text is not None]
-    different = len(set(everywhere))
-    identifier = bool(advice) and different > 20 and different > 0.9 * len(everywhere)
-    if len(categories) > MAX_CATEGORIES or identifier:
-        text = f"{read.what} has {different} different texts in {len(everywhere)} rows, such as {categories[0]!r}"
-        number = (
-            f", or declare it a number {deciding.option('number', name)}"
-            if written.is_code(categories[0]) or written.is_number(categories[0])
-            else ""
-        )
-        raise ValueError(
-            f"{text}, which looks like an identifier, not a category: {advice}{number}."
-            if advice
-            else (
-                f"{text}, more than the {MAX_CATEGORIES} that are accepted:"
-                " group the rare ones, or leave the column out."
-            )
-        )
-    if len(categories) == 1 and len(rows) > 1:
-        return _constant(name, repr(categories[0]), policy)
-    return Fitted(Column(name, "category", categories=tuple(categories), missing=policy), decided.notes)
+    form = (read.dated or dates.Dated()).form
+    days = dates.days_of(read.values, form)
+    present = days[rows][~read.missing[rows]]
+    if len(rows) > 1 and is_constant(present, read.precision):
+        return constant(name, dates.written(float(present[0]), form), policy)
+    mean, scale = mean_and_scale(present)
+    least, most, parts = float(present.min()), float(present.max()), dates.varying(present)
+    column = Column(name, "date", mean, scale, (), policy, least, most, form=form, parts=parts, absent=decided.absent)
+    return Fitted(column, (*decided.notes, _note_of_dates(name, decided, days, column)))
 
 
-def _constant(name: str, value: str, policy: Missing) -> Fitted:
-    """A column that carries no information, except perhaps where it is missing."""
-    marked = policy == "marked"
-    about = CONSTANT_OR_MISSING if marked else CONSTANT
-    return Fitted(
-        Column(name, "unused", missing="marked" if marked else "filled"), (Note(about, f"{name!r} ({value})"),)
-    )
+def _note_of_dates(name: str, decided: Decided, days: np.ndarray, column: Column) -> Note:
+    """How a column of dates was read, and what it becomes."""
+    read = decided.read
+    row = int(np.argmax(~read.missing))
+    example = deciding.text_of(read.values[row])
+    inputs = listed(["the time elapsed", *column.parts])
+    text = f"{read.what} is read as dates, {example!r} as {dates.written(float(days[row]), column.form)}"
+    if read.dated is not None and read.dated.otherwise is not None:
+        first, second = ("month", "day") if read.dated.form.startswith("%m") else ("day", "month")
+        text += (
+            f", with the {first} first, because no cell says which is which (if the {second} is first, write"
+            " 2023-01-31)"
+        )
+    return Note(f"{text}; inputs: {inputs}; to leave it out, drop it {option('drop', name)}")
 
 
 def _noted_if_all_different(name: str, read: Values, fitted: Fitted) -> Fitted:
@@ -137,7 +108,7 @@ def _noted_if_all_different(name: str, read: Values, fitted: Fitted) -> Fitted:
     text = f"{len(read.values):,} whole numbers from {least:.0f} to {most:.0f}, all different"
     if what == "identifier":
         return fitted._replace(identifier=f"{read.what} seems to number the rows ({text})")
-    note = Note(f"{read.what} has {text}: if they only number the rows, drop it {deciding.option('drop', name)}")
+    note = Note(f"{read.what} has {text}: if they only number the rows, drop it {option('drop', name)}")
     return fitted._replace(notes=(*fitted.notes, note))
 
 
@@ -154,7 +125,7 @@ def _settled(fitted: Fitted, others: bool) -> Fitted:
         return fitted._replace(
             notes=(*fitted.notes, Note(f"{fitted.identifier}; it is kept because there is no other column"))
         )
-    text = f"{fitted.identifier}, so it is left out; to keep it, declare it a number {deciding.option('number', name)}"
+    text = f"{fitted.identifier}, so it is left out; to keep it, declare it a number {option('number', name)}"
     return Fitted(Column(name, "unused", missing="filled"), (Note(text),))
 
 
@@ -163,6 +134,6 @@ def refuse_nothing_left(fitted: list[Fitted]) -> None:
     if not any(each.column.input_names for each in fitted):
         names = ", ".join(repr(each.column.name) for each in fitted[:10])
         raise ValueError(
-            "No columns are left to predict from: in the training rows each holds a single value, up to rounding"
-            f" ({names})."
+            "No columns are left to predict from: in the training rows each holds a single value, up to rounding, or"
+            f" none, or names ({names}): declare one of them a category (category=…; --category COLUMN)."
         )

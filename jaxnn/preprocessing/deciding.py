@@ -5,21 +5,26 @@ becomes numbers only if all cells are numbers in one notation. If only a few cel
 mean two things, the column is refused and the message says how to settle it: nobody wants a category for each number.
 """
 
-import shlex
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, NoReturn
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from jaxnn import checks
-from jaxnn.preprocessing import written
-from jaxnn.preprocessing.dates import are_dates, are_days
-from jaxnn.preprocessing.notes import Note
+from jaxnn.preprocessing import strays, written
+from jaxnn.preprocessing.dates import DIGITS, Dated, are_days, recognise
+from jaxnn.preprocessing.notes import Note, option
 from jaxnn.preprocessing.raw import Values, numbers_of, refuse_infinite, rows_named, text_of
+from jaxnn.preprocessing.refusing import FEW, ambiguous, refuse, refuse_strays, texts_of
 from jaxnn.preprocessing.written import Notation
 
-FEW = 20  # different plain numbers at most for text to stay categories
+NAMED = re.compile("(?i:date|day|dob|when|time)")
 Kind = Literal["number", "category"]
+
+
+class Ambiguous(ValueError):
+    """A comma in a column may be a decimal comma or separate thousands."""
 
 
 class ColumnOptions(NamedTuple):
@@ -46,14 +51,16 @@ class Decided(NamedTuple):
     """A column after the decision.
 
     Attributes:
-        read: the values; of a number float64, of a category text.
+        read: the values; of a number float64, of a category text, of a date whatever it came as.
         notation: how numbers were written, if they were text.
         notes: what a person should know, one line each.
+        absent: words that stand for a missing value in this column.
     """
 
     read: Values
     notation: Notation | None = None
     notes: tuple[Note, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 def column_options(
@@ -76,7 +83,9 @@ def column_options(
     return options
 
 
-def decide(name: str, read: Values, wanted: Kind | None = None, decimal: str | None = None) -> Decided:
+def decide(
+    name: str, read: Values, wanted: Kind | None = None, decimal: str | None = None, *, plainly: bool = False
+) -> Decided:
     """Decides what a column is.
 
     Args:
@@ -84,6 +93,7 @@ def decide(name: str, read: Values, wanted: Kind | None = None, decimal: str | N
         read: its values, of all rows.
         wanted: the kind that the caller declared.
         decimal: the decimal mark of numbers in text, where the texts leave it open.
+        plainly: whether stray words are not to be taken for missing, nor digits for dates: of targets and of arrays.
 
     Raises:
         ValueError: it cannot be what is wanted, or the caller has to decide.
@@ -92,12 +102,45 @@ def decide(name: str, read: Values, wanted: Kind | None = None, decimal: str | N
         return Decided(read)
     if wanted == "category" or (wanted is None and read.categorical):
         return Decided(as_category(read))
+    if read.kind == "category" and not plainly:
+        words = strays.few_words(read, texts_of(read))
+        decided = _but_for(words, name, read, wanted, decimal) if words else None
+        if decided is not None:
+            return decided
     if wanted == "number":
         return _as_number(name, read, decimal)
     if read.kind == "category":
-        return _classify_texts(name, read, decimal)
-    days = read.kind == "number" and are_days(read.values[~read.missing])
-    return Decided(read, None, (_note_of_days(name, read),) if days else ())
+        return _classifytexts_of(name, read, decimal)
+    if read.kind == "number" and not plainly and _are_days(name, read):
+        return Decided(read._replace(kind="date", dated=Dated(DIGITS)))
+    return Decided(read)
+
+
+def _are_days(name: str, read: Values) -> bool:
+    """Whether numbers are days as digits, 20230131: three different ones, or two where the column's name says so."""
+    return are_days(read.values[~read.missing], least=2 if NAMED.search(name) else 3)
+
+
+def _but_for(
+    words: tuple[str, ...], name: str, read: Values, wanted: Kind | None, decimal: str | None
+) -> Decided | None:
+    """The column as numbers or dates if it is that but for a few stray words, which are then missing; else None."""
+    rest = strays.without(read, words)
+    texts = texts_of(rest)
+    dated = recognise(texts) if wanted is None else None
+    where = f"{read.what} holds {'dates' if dated else 'numbers'}, but also {' and '.join(map(repr, words))}"
+    where = f"{where} in {strays.named(read, words)}"
+    missing = Note(f"{where}, read as missing; to keep the text, declare it a category {option('category', name)}")
+    if dated is not None:
+        return Decided(rest._replace(kind="date", dated=dated), None, (missing,), words)
+    notation = written.recognise(texts, decimal=decimal, any_unit=wanted == "number")
+    if notation is None or any(map(written.is_code, texts)):
+        return None
+    decided = _as_number(name, rest, decimal) if wanted == "number" else _classifytexts_of(name, rest, decimal)
+    if decided.read.kind == "number":
+        return decided._replace(notes=(missing, *decided.notes), absent=words)
+    few = f"{where}, so its few different values are categories; to read numbers, declare it a number"
+    return Decided(read, None, (Note(f"{few} {option('number', name)}"),))
 
 
 def as_category(read: Values) -> Values:
@@ -126,125 +169,42 @@ def _as_number(name: str, read: Values, decimal: str | None) -> Decided:
     """The column as numbers, because the caller says so."""
     if isinstance(read.values, np.ndarray):
         return Decided(read._replace(kind="number"))
-    texts = _texts(read)
-    if read.kind == "date" or not all(isinstance(text, str) for text in texts):
-        numbers_of(read._replace(kind="date"))  # raises: a date is not a number, even if declared one
+    texts = texts_of(read)
+    if read.kind == "date":
+        raise ValueError(
+            f"{read.what} holds dates, such as {text_of(texts[0])!r}, and cannot be a number: leave out the declaration"
+            " (number; --number), so that it is read as dates."
+        )
     notation = written.recognise(texts, decimal=decimal, any_unit=True)
     if notation == "ambiguous":
-        raise ValueError(_ambiguous(name, read.what, texts))
+        raise Ambiguous(ambiguous(name, read.what, texts))
     if notation is None:
-        strays = [text for text in texts if not written.is_number(text)]
-        if len(strays) == len(texts):
+        wrong = [text for text in texts if not written.is_number(text)]
+        if len(wrong) == len(texts):
             numbers_of(read)  # raises: nothing here is a number
-        _refuse(name, read, strays, wanted=True)
+        refuse(name, read, wrong, wanted=True)
     return Decided(_converted(read, notation), notation)
 
 
-def _classify_texts(name: str, read: Values, decimal: str | None) -> Decided:
+def _classifytexts_of(name: str, read: Values, decimal: str | None) -> Decided:
     """Text: numbers in disguise, categories, or something that the caller has to decide."""
-    texts = _texts(read)
+    texts = texts_of(read)
     codes = [text for text in texts if written.is_code(text)]
     if codes:
         return Decided(read, None, _note_of_codes(name, read, texts, min(codes)))
     notation = written.recognise(texts, decimal=decimal)
     if notation == "ambiguous":
-        raise ValueError(_ambiguous(name, read.what, texts))
+        raise Ambiguous(ambiguous(name, read.what, texts))
     if notation is not None:
         if notation.plain and len(texts) <= FEW:
             return Decided(read)
         return Decided(_converted(read, notation), notation, (Note(_note_of_numbers(name, read, texts, notation)),))
-    _refuse_strays(name, read, texts)
+    refuse_strays(name, read, texts)
     return Decided(read)
-
-
-def _texts(read: Values) -> list[str]:
-    """The different texts of a column, as they first occur."""
-    return [text for text in dict.fromkeys(read.values) if text is not None]
 
 
 def _converted(read: Values, notation: Notation) -> Values:
     return read._replace(kind="number", values=written.numbers(read.values, notation), categorical=False)
-
-
-def _refuse_strays(name: str, read: Values, texts: Sequence[str]) -> None:
-    """Raises ValueError for text that is more than `FEW` different numbers or dates, but for some cells."""
-    numeric = {text for text in texts if written.looks_like_number(text)}
-    strays = [text for text in texts if text not in numeric]
-    if _mostly(read, numeric) or (numeric and not strays and not all(map(written.is_plain, numeric))):
-        _refuse(name, read, strays, wanted=False)
-    plain = [text for text in texts if written.is_plain(text)]
-    if len(texts) > FEW and 0 < len(plain) < len(texts) and all(map(written.is_amount, texts)):  # 950 beside 1.2k
-        other = next(text for text in texts if text not in plain)
-        raise ValueError(
-            f"{read.what} holds numbers with and without a unit, such as {plain[0]!r} and {other!r}: write all of them"
-            f" in the same way; if the column is a category, say so {option('category', name)}."
-        )
-    unit = written.unit_of(texts)
-    if unit is not None and len(texts) > FEW:
-        raise ValueError(
-            f"{read.what} holds numbers with the unit {unit!r}, such as {texts[0]!r}: declare it a number"
-            f" {option('number', name)} or a category {option('category', name)}."
-        )
-    if len(texts) <= 5 * FEW + 1:  # more are refused as an identifier, which dates among them need not be found for
-        dates = {text for text in texts if are_dates([text])}
-        if _mostly(read, dates):
-            stray = next(text for text in texts if text not in dates)
-            raise ValueError(
-                f"{read.what} holds dates, but also {stray!r} in {_where(read, [stray])}: leave it out (drop {name!r};"
-                " --drop on the command line), or replace it by numbers such as an age or a month."
-            )
-
-
-def _mostly(read: Values, texts: Collection[str]) -> bool:
-    """Whether more than `FEW` different texts of a kind make up more than half of the values."""
-    return len(texts) > FEW and 2 * sum(value in texts for value in read.values) > int((~read.missing).sum())
-
-
-def _refuse(name: str, read: Values, strays: Sequence[str], *, wanted: bool) -> NoReturn:
-    """Raises ValueError for numbers among which a few cells are not numbers, or in more than one notation."""
-    otherwise = "" if wanted else f"; if the column is a category, say so {option('category', name)}"
-    if strays:
-        cells = " ".join(shlex.quote(stray) for stray in strays[:3])
-        examples = ", ".join(map(repr, strays[:3]))
-        more = f" and {len(strays) - 3} other texts" if len(strays) > 3 else ""
-        raise ValueError(
-            f"{read.what} holds numbers, but also {examples}{more} in {_where(read, strays)}: fix it, or declare it"
-            f" a missing value (missing={strays[:3]!r}; --missing {cells}){otherwise}."
-        )
-    first, other = _unlike(_texts(read))
-    raise ValueError(
-        f"{read.what} writes its numbers in more than one way, such as {first!r} and {other!r}: use one"
-        f" notation{otherwise}."
-    )
-
-
-def _unlike(texts: Sequence[str]) -> tuple[str, str]:
-    """Two texts that cannot be numbers in the same notation."""
-    fitting = texts[:1]
-    for text in texts[1:]:
-        if written.recognise([*fitting, text], any_unit=True) is None:
-            return (next((t for t in fitting if written.recognise([t, text], any_unit=True) is None), fitting[0]), text)
-        fitting = [*fitting, text]
-    return texts[0], texts[-1]
-
-
-def _where(read: Values, texts: Collection[str]) -> str:
-    wanted = set(texts)
-    return rows_named(np.fromiter((value in wanted for value in read.values), bool, len(read.values)))
-
-
-def option(keyword: str, name: str) -> str:
-    """How to set an option of a column, in Python and at the command line, for messages."""
-    return f"({keyword}={name!r}; --{keyword} {shlex.quote(name)})"
-
-
-def _ambiguous(name: str, what: str, texts: Sequence[str]) -> str:
-    example = next(text for text in texts if "," in text)
-    return (
-        f"{what} holds values such as {example!r}, where the comma may be a decimal comma or a thousands separator:"
-        ' give the decimal mark (decimal="." or ","; --decimal point or comma), or declare the column a category'
-        f" {option('category', name)}."
-    )
 
 
 def _note_of_numbers(name: str, read: Values, texts: Sequence[str], notation: Notation) -> str:
@@ -255,13 +215,6 @@ def _note_of_numbers(name: str, read: Values, texts: Sequence[str], notation: No
         f"{read.what} is read as numbers, {example!r} as {value}; to keep the text,"
         f" declare it a category {option('category', name)}"
     )
-
-
-def _note_of_days(name: str, read: Values) -> Note:
-    """The note that numbers may be dates, whose differences are not times."""
-    value = read.values[~read.missing][0]
-    text = f"{read.what} looks like dates, such as {value:.0f}, but is used as a number: if it is a date, drop it"
-    return Note(f"{text} {option('drop', name)}, or replace it by numbers such as an age or a month")
 
 
 def _note_of_codes(name: str, read: Values, texts: Sequence[str], code: str) -> tuple[Note, ...]:

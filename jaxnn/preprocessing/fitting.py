@@ -1,25 +1,31 @@
 """Learning the transformation from the training rows."""
 
-from collections.abc import Sequence
-from typing import Any
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxnn import checks
-from jaxnn.preprocessing import deciding, notes
+from jaxnn.preprocessing import deciding, marks, notes
 from jaxnn.preprocessing.columns import (
-    Fitted,
     fit_column,
     refuse_nothing_left,
     with_decimal_commas,
     without_identifiers,
 )
+from jaxnn.preprocessing.deciding import Ambiguous, ColumnOptions
+from jaxnn.preprocessing.explaining import Explained, Explanation, explanation, of_values
+from jaxnn.preprocessing.faults import raise_all
+from jaxnn.preprocessing.fitted import Fitted
 from jaxnn.preprocessing.frames import columns_of
-from jaxnn.preprocessing.raw import check_matrix, common_length, read_column
+from jaxnn.preprocessing.learnt import Column
+from jaxnn.preprocessing.raw import Values, check_matrix, common_length, read_column
 from jaxnn.preprocessing.scales import mean_and_scale, refuse_long
 from jaxnn.preprocessing.stored import MAX_COLUMNS
 from jaxnn.preprocessing.targets import FittedTarget, fit_target, problem_wanted
-from jaxnn.preprocessing.transform import Column, Preprocessing
+from jaxnn.preprocessing.transform import Preprocessing
+from jaxnn.wording import listed as named
 
 
 def fit(
@@ -51,11 +57,83 @@ def fit(
         missing: texts that stand for a missing value, here and in every later table.
 
     Raises:
-        ValueError: a name is unknown or occurs twice, nothing is left to learn from, or a column cannot be used as
-            it is: dates, identifiers as text, no values at all, numbers with other text among them or with commas
-            that may mean two things, missing targets, a target with only one class.
+        ValueError: a name is unknown or occurs twice, nothing is left to learn from, or columns or the target cannot be
+            used as they are: numbers with other text among them or with commas that may mean two things, missing
+            targets (leave such rows out, as `experiments.source` does), a target with only one class. All faults of a
+            table are told at once, one on each line.
         ImportError: a column belongs to a library of DataFrames, and narwhals is not installed.
     """
+    options: dict[str, Any] = {"category": category, "number": number, "decimal": decimal, "missing": missing}
+    found = _learnt(columns, target, problem, drop, rows, **options)
+    raise_all(found.faults, found.fault)
+    assert found.target is not None  # else it has a fault
+    return _together(list(found.fitted.values()), found.target)._replace(missing=found.options.missing)
+
+
+def explain(columns: Any, target: str, *, problem: str | None = None, rows: Any = None, **options: Any) -> Explanation:
+    """What `fit` does with each column of a table, or why it refuses, as data; `print` gives a table.
+
+    Args:
+        columns: as for `fit`.
+        target: as for `fit`.
+        problem: as for `fit`.
+        rows: as for `fit`.
+        **options: drop, category, number, decimal and missing, as for `fit`.
+
+    Raises:
+        ValueError: a name is unknown or occurs twice, or there are no rows or columns.
+        ImportError: as for `fit`.
+    """
+    words = {"drop": (), "category": (), "number": (), "decimal": None, "missing": ()} | options
+    found = _learnt(columns, target, problem, words.pop("drop"), rows, **words)
+    return explanation(found.read, found.fitted, found.faults, _target_explained(target, found), found.fault)
+
+
+class _Learnt(NamedTuple):
+    """What was learnt about a table, and what could not be."""
+
+    options: ColumnOptions
+    read: dict[str, Values | ValueError]
+    values: Values
+    fitted: dict[str, Fitted]
+    faults: dict[str, ValueError]
+    target: FittedTarget | None
+    fault: ValueError | None
+
+
+def _learnt(columns: Any, target: str, problem: str | None, drop: Any, rows: Any, **words: Any) -> _Learnt:
+    """Learns all columns and the target, as far as they can be used."""
+    options, read, values = _read(columns, target, drop, **words)
+    chosen = _checked_rows(rows, len(values.missing))
+    commas = getattr(columns, "decimal_commas", ())  # of a `data.Table`
+    fitted, faults = _fit_columns(read, (target, values), chosen, options, commas)
+    try:
+        learnt = fit_target(target, values, chosen, problem_wanted(target, problem, options), (), options)
+    except ValueError as fault:
+        return _Learnt(options, read, values, fitted, faults, None, fault)
+    if target in commas and learnt.target.problem == "numbers":
+        learnt = learnt.with_decimal_commas()
+    return _Learnt(options, read, values, fitted, faults, learnt, None)
+
+
+def _target_explained(name: str, found: _Learnt) -> Explained:
+    """What is done with the target."""
+    missing, example = of_values(found.values)
+    change = f"--problem, --category {shlex.quote(name)}"
+    if found.target is None:
+        return Explained(name, "fault", 0, missing, example, str(found.fault), change)
+    target = found.target.target
+    decided = f"(y - {target.mean:.6g}) / {target.scale:.6g}"
+    if target.problem == "classes":
+        decided = f"one of {len(target.classes)}: {named(target.class_names)}"
+    lines = notes.grouped(found.target.notes)
+    return Explained(name, f"target: {target.problem}", 0, missing, example, "; ".join(lines) or decided, change)
+
+
+def _read(
+    columns: Any, target: str, drop: Any, category: Any, number: Any, decimal: str | None, missing: Any
+) -> tuple[ColumnOptions, dict[str, Values | ValueError], Values]:
+    """The caller's options, the columns to predict from and the target, whose names and lengths are checked."""
     table = columns_of(columns)
     options = deciding.column_options(table, category, number, decimal, missing)
     checks.one_of(target, table, "target column")
@@ -70,19 +148,46 @@ def fit(
     refuse_long("The header", [*names, target])
     if not names:
         raise ValueError("No columns are left to predict from: only the target remains.")
-    read = {name: read_column(f"Column {name!r}", table[name], options.missing) for name in names}
+    read = {name: _read_or_fault(name, table[name], options.missing) for name in names}
     values = read_column(f"Target {target!r}", table[target], options.missing)
-    n = common_length([*read.values(), values])
+    n = common_length([*(each for each in read.values() if isinstance(each, Values)), values])
     if n == 0:
         raise ValueError("The table has no rows to learn from.")
-    chosen = _checked_rows(rows, n)
-    commas = getattr(columns, "decimal_commas", ())  # of a `data.Table`
-    fitted = [fit_column(name, column, chosen, options) for name, column in read.items()]
-    fitted = [with_decimal_commas(each) if each.column.name in commas else each for each in fitted]
-    learnt = fit_target(target, values, chosen, problem_wanted(target, problem, options), (), options)
-    if target in commas and learnt.target.problem == "numbers":
-        learnt = learnt.with_decimal_commas()
-    return _together(without_identifiers(fitted), learnt)._replace(missing=options.missing)
+    return options, read, values
+
+
+def _fit_columns(
+    read: Mapping[str, Values | ValueError],
+    target: tuple[str, Values],
+    rows: np.ndarray,
+    options: ColumnOptions,
+    commas: Collection[str],
+) -> tuple[dict[str, Fitted], dict[str, ValueError]]:
+    """Learns each column from its training rows: those that can be used, and the faults of the others."""
+    fitted: dict[str, Fitted] = {}
+    faults: dict[str, ValueError] = {name: each for name, each in read.items() if isinstance(each, ValueError)}
+    readable = {name: each for name, each in read.items() if isinstance(each, Values)}
+    for name, column in readable.items():
+        try:
+            learnt = fit_column(name, column, rows, options)
+            fitted[name] = with_decimal_commas(learnt) if name in commas else learnt
+        except ValueError as fault:
+            faults[name] = fault
+    mark, shown = marks.evidence(readable | dict([target]), fitted, commas)
+    for name in [name for name, fault in faults.items() if isinstance(fault, Ambiguous) and mark is not None]:
+        learnt = fit_column(name, readable[name], rows, options._replace(decimal=mark))
+        fitted[name] = marks.noted(learnt, name, str(mark), shown)
+        del faults[name]
+    settled = without_identifiers(list(fitted.values()))
+    by_name = dict(zip(fitted, settled, strict=True))
+    return {name: by_name[name] for name in read if name in by_name}, {n: faults[n] for n in read if n in faults}
+
+
+def _read_or_fault(name: str, values: Any, missing: tuple[str, ...]) -> Values | ValueError:
+    try:
+        return read_column(f"Column {name!r}", values, missing)
+    except ValueError as fault:
+        return fault
 
 
 def fit_arrays(

@@ -70,6 +70,16 @@ def _refuse_same(labels: list[Any]) -> None:
             raise ValueError(f"Columns {first} and {place} are both called {str(label)!r}{types}: rename one of them.")
 
 
+def take(values: Any, rows: np.ndarray) -> Any:
+    """Some rows of a column, of the type that the column had, where rows can be taken from it."""
+    if isinstance(values, list | tuple):
+        return [values[row] for row in rows.tolist()]
+    taken = getattr(values, "take", None)  # by place, where pandas' own brackets go by label
+    if callable(taken):
+        return taken(rows)
+    return values[rows] if type(values).__module__.partition(".")[0] in LIBRARIES else np.asarray(values)[rows]
+
+
 def _untouched(values: Any) -> Any:
     """A list with text or booleans in it as objects: numpy would make `nan` of NaN, and 1 of True beside it."""
     if isinstance(values, list | tuple) and any(isinstance(value, str | bool) for value in values):

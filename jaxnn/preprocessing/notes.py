@@ -1,5 +1,6 @@
 """Notes on columns, grouped into as few lines as possible."""
 
+import shlex
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -29,3 +30,8 @@ def grouped(notes: Iterable[Note]) -> tuple[str, ...]:
 def _listed(names: list[str], most: int = 10) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def option(keyword: str, name: str) -> str:
+    """How to set an option of a column, in Python and at the command line, for messages."""
+    return f"({keyword}={name!r}; --{keyword} {shlex.quote(name)})"

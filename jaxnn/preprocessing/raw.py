@@ -7,10 +7,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jaxnn.preprocessing.dates import are_dates
+from jaxnn.preprocessing.dates import Dated, recognise
 from jaxnn.preprocessing.frames import column_of
 
 DOUBLE = float(np.finfo(np.float64).eps)
+MICROSECONDS = 86_400e6  # of a day, which is the unit of durations
 
 
 class Values(NamedTuple):
@@ -22,16 +23,20 @@ class Values(NamedTuple):
     missing: np.ndarray
     categorical: bool = False  # whether its dtype says so, whatever the values are
     precision: float = DOUBLE  # ε of the numbers as they came
+    dated: Dated | None = None  # how dates are written
 
 
-def read_column(what: str, values: Any, missing: Collection[str] = ()) -> Values:
-    """Sorts a raw column into one of the kinds; the texts in `missing` stand for a missing value."""
+def read_column(what: str, values: Any, missing: Collection[str] = (), *, find_dates: bool = True) -> Values:
+    """Sorts a raw column into one of the kinds; the texts in `missing` stand for a missing value.
+
+    Without `find_dates`, dates that are text stay text, which saves time where it is known what the column is.
+    """
     array, categorical = column_of(values)
-    read = _read_array(what, np.asarray(array), missing)
+    read = _read_array(what, np.asarray(array), missing, find_dates)
     return read._replace(categorical=categorical)
 
 
-def _read_array(what: str, array: np.ndarray, absent: Collection[str]) -> Values:
+def _read_array(what: str, array: np.ndarray, absent: Collection[str], find_dates: bool) -> Values:
     """As `read_column`, for an array."""
     if array.ndim != 1:
         raise ValueError(f"{what} must be one-dimensional, got shape {array.shape}.")
@@ -41,10 +46,17 @@ def _read_array(what: str, array: np.ndarray, absent: Collection[str]) -> Values
         kind: Any = "boolean" if array.dtype.kind == "b" else "number"
         precision = float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else DOUBLE
         return Values(what, "nothing" if missing.all() else kind, numbers, missing, precision=max(DOUBLE, precision))
-    if array.dtype.kind in "mM":
+    if array.dtype.kind == "m":
+        numbers = array.astype("m8[us]").astype(np.float64) / MICROSECONDS
+        return _read_array(what, np.where(np.isnat(array), np.nan, numbers), absent, find_dates)
+    if array.dtype.kind == "M":
         missing = np.isnat(array)
-        texts = [None if absent else str(date) for date, absent in zip(array, missing.tolist(), strict=True)]
-        return Values(what, "date", texts, missing)
+        whole = {"Y": "M8[D]", "M": "M8[D]", "h": "M8[m]"}.get(np.datetime_data(array.dtype)[0])
+        array = array if whole is None else array.astype(whole)  # so that their text is a date of ISO 8601
+        texts = [None if gone else str(date) for date, gone in zip(array, missing.tolist(), strict=True)]
+        if missing.all():
+            return Values(what, "nothing", np.full(len(array), np.nan), missing)
+        return Values(what, "date", texts, missing, dated=Dated())
     if array.dtype.kind not in "OUT":
         raise ValueError(f"{what} holds {array.dtype}, which cannot be read: use numbers, booleans or text.")
     items = array.tolist()
@@ -54,10 +66,15 @@ def _read_array(what: str, array: np.ndarray, absent: Collection[str]) -> Values
     items = [None if absent else item for item, absent in zip(items, missing.tolist(), strict=True)]
     types = set(map(type, items)) - {type(None)}
     if all(issubclass(each, str) for each in types):
-        dates = are_dates(dict.fromkeys(item for item in items if item is not None))
-        return Values(what, "date" if dates else "category", items, missing)
-    if all(issubclass(each, datetime.date | datetime.time | datetime.timedelta) for each in types):
-        return Values(what, "date", items, missing)
+        dated = recognise(dict.fromkeys(item for item in items if item is not None)) if find_dates else None
+        return Values(what, "date" if dated else "category", items, missing, dated=dated)
+    if all(issubclass(each, datetime.timedelta) for each in types):
+        lengths = [None if item is None else item / datetime.timedelta(days=1) for item in items]
+        return Values(what, "number", _floats(lengths), missing)
+    if all(issubclass(each, datetime.date) for each in types):
+        return Values(what, "date", items, missing, dated=Dated())
+    if all(issubclass(each, datetime.time) for each in types):
+        return Values(what, "date", items, missing, dated=Dated("%H:%M:%S"))
     if all(issubclass(each, bool | np.bool_) for each in types):
         return Values(what, "boolean", _floats(items), missing)
     if all(hasattr(each, "__float__") and not issubclass(each, str) for each in types):

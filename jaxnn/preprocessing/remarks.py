@@ -1,13 +1,17 @@
 """Warnings about a table from which predictions are made."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from jaxnn.preprocessing import dates
+from jaxnn.preprocessing.filling import days_written, numbers_written, read_as
 from jaxnn.preprocessing.frames import columns_of
-from jaxnn.preprocessing.raw import Values, is_array, listed, read_column
-from jaxnn.preprocessing.transform import Column, Preprocessing, numbers_written
+from jaxnn.preprocessing.learnt import Column
+from jaxnn.preprocessing.raw import Values, is_array, listed
+from jaxnn.preprocessing.transform import Preprocessing
 
 MOST = 5  # columns that are named at most
 
@@ -15,9 +19,9 @@ MOST = 5  # columns that are named at most
 def remarks(fitted: Preprocessing, table: Any, *, clip: bool = False, fill_missing: bool = False) -> tuple[str, ...]:
     """The reasons why predictions from `table` are doubtful, one line each; empty if there are none.
 
-    A number is far outside the training range [least, most] of its column if its distance from the range exceeds the
-    range's width: there, the network has learnt nothing. Further reasons are fractions where training had per cent, and
-    missing values that `fill_missing` replaced.
+    A number or a date is far outside the training range [least, most] of its column if its distance from the range
+    exceeds the range's width: there, the network has learnt nothing. Further reasons are fractions where training had
+    per cent, and missing values that `fill_missing` replaced.
 
     Args:
         fitted: the transformation, which must accept the table.
@@ -43,11 +47,11 @@ def _columns(fitted: Preprocessing, table: Any) -> Mapping[str, Any]:
 
 
 def _read(fitted: Preprocessing, columns: Mapping[str, Any], column: Column) -> Values:
-    return read_column(f"Column {column.name!r}", columns[column.name], fitted.missing)
+    return read_as(column, columns[column.name], fitted.missing)
 
 
 def _far(fitted: Preprocessing, columns: Mapping[str, Any], clip: bool) -> str | None:
-    """The numbers far outside the training range: in how many rows, and in which columns."""
+    """The numbers and dates far outside the training range: in how many rows, and in which columns."""
     found, rows = [], np.zeros(0, bool)
     for column in fitted.columns:
         if column.least is None or column.most is None:
@@ -57,22 +61,24 @@ def _far(fitted: Preprocessing, columns: Mapping[str, Any], clip: bool) -> str |
         far = (values < column.least - width) | (values > column.most + width)
         if far.any():
             rows = far | (rows if len(rows) else False)
-            found.append(
-                f"{column.name!r} in {int(far.sum()):,}, such as {float(values[np.argmax(far)]):.6g}"
-                f" ({column.least:.6g} to {column.most:.6g} in training)"
-            )
+            text = partial(dates.written, form=column.form) if column.kind == "date" else "{:.6g}".format
+            example, least, most = map(text, (float(values[np.argmax(far)]), column.least, column.most))
+            found.append(f"{column.name!r} in {int(far.sum()):,}, such as {example} ({least} to {most} in training)")
     if not found:
         return None
     shown = ", ".join(found[:MOST]) + (f" and {len(found) - MOST:,} more columns" if len(found) > MOST else "")
+    what = "Numbers or dates" if any(column.kind == "date" for column in fitted.columns) else "Numbers"
     remedy = "they are limited to that range" if clip else "clip=True (--clip) limits them to that range"
     return (
-        f"Numbers are far outside the training range in {int(rows.sum()):,} of {_counted(len(rows))}: {shown}; {remedy}"
+        f"{what} are far outside the training range in {int(rows.sum()):,} of {_counted(len(rows))}: {shown}; {remedy}"
     )
 
 
 def _numbers(fitted: Preprocessing, columns: Mapping[str, Any], column: Column) -> np.ndarray:
-    """A column's numbers, NaN where missing; arrays of them as they are, since an image has many columns."""
+    """A column's numbers or days, NaN where missing; arrays of them as they are, since an image has many columns."""
     values = columns[column.name]
+    if column.kind == "date":
+        return days_written(_read(fitted, columns, column), column.form)
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
         return values
     return numbers_written(_read(fitted, columns, column), column.notation)

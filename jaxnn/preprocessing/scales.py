@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxnn.preprocessing.learnt import LARGEST, Label
 from jaxnn.preprocessing.raw import rows_named
 from jaxnn.preprocessing.stored import MAX_NAME
-from jaxnn.preprocessing.transform import LARGEST, Label
 
 ROUNDINGS = 1_000  # of a column that is constant up to rounding: at most so many times ε, however many its rows
 

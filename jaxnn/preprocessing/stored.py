@@ -3,13 +3,25 @@
 import math
 from typing import Any, get_args
 
-from jaxnn.preprocessing.transform import Column, Kind, Label, Preprocessing, Problem, Target
+from jaxnn.preprocessing import dates
+from jaxnn.preprocessing.learnt import Column, Kind, Label, Problem, Target
+from jaxnn.preprocessing.transform import Preprocessing
 from jaxnn.preprocessing.written import DECIMALS, GROUPS, Notation
 
 MAX_CATEGORIES = 100  # of one column: more is an identifier or free text, not a category
 MAX_CLASSES = 1_000
 MAX_COLUMNS = 100_000
+MAX_ABSENT = 10  # texts that stand for a missing value in one column alone
 MAX_NAME = 10_000  # characters of a name, a category or a label; `fit` refuses longer ones, so all can be loaded
+LAST = 3_700_000  # days from 1970 to either end of the calendar
+NUMBERS = {"mean", "scale"}
+KEYS: dict[str, tuple[set[str], set[str]]] = {  # kind -> keys that it must have, and may have
+    "number": (NUMBERS, {"least", "most", "notation", "absent"}),
+    "boolean": (NUMBERS, set()),
+    "category": ({"categories"}, {"other"}),
+    "date": (NUMBERS | {"form", "parts"}, {"least", "most", "absent"}),
+    "unused": (set(), set()),
+}
 
 
 def from_spec(spec: Any) -> Preprocessing:
@@ -39,25 +51,45 @@ def _column_from(spec: Any, what: str) -> Column:
     """One column, from its stored description."""
     kind = spec.get("kind") if isinstance(spec, dict) else None
     kind = _choice(kind, f"kind of {what}", get_args(Kind))
-    own = {"category": {"categories"}, "unused": set()}.get(kind, {"mean", "scale"})
-    optional = {"least", "most", "notation"} if kind == "number" else set()
+    own, optional = KEYS[kind]
     spec = _record(spec, what, {"name", "kind", "missing"} | own, optional)
     name = _text(spec["name"], f"name of {what}")
     missing = _choice(spec["missing"], f"missing of {what}", ("refused", "filled", "marked"))
+    absent = tuple(
+        _text(each, f"missing text of {what}") for each in _items(spec.get("absent", []), "texts", MAX_ABSENT)
+    )
+    column = Column(name, kind, missing=missing, absent=absent)
     if kind == "unused":
-        return Column(name, kind, missing=missing)
+        return column
     if kind != "category":
         mean = _number(spec["mean"], f"mean of {what}")
         scale = _number(spec["scale"], f"scale of {what}", above_zero=True)
         least, most = _range_from(spec, what)
-        return Column(name, kind, mean, scale, (), missing, least, most, _notation_from(spec, what))
+        column = column._replace(mean=mean, scale=scale, least=least, most=most)
+        return (
+            _date_from(spec, column, what) if kind == "date" else column._replace(notation=_notation_from(spec, what))
+        )
+    if spec.get("other", True) is not True:
+        raise ValueError(f"The stored mark for other categories of {what} must be true or absent.")
     categories = tuple(
         _text(category, f"category of {what}")
         for category in _items(spec["categories"], f"categories of {what}", MAX_CATEGORIES)
     )
     if not categories or len(set(categories)) != len(categories):
         raise ValueError(f"The stored categories of {what} must be different, and at least one.")
-    return Column(name, kind, categories=categories, missing=missing)
+    return column._replace(categories=categories, other="other" in spec)
+
+
+def _date_from(spec: dict[str, Any], column: Column, what: str) -> Column:
+    """A column of dates: how they were written, and which cyclic parts are inputs."""
+    form = _choice(spec["form"], f"form of the dates of {what}", dates.FORMATS)
+    known = tuple(dates.PERIODS)
+    parts = tuple(_choice(part, f"part of the dates of {what}", known) for part in _items(spec["parts"], "parts", 4))
+    if len(set(parts)) != len(parts):
+        raise ValueError(f"The stored parts of the dates of {what} must be different.")
+    if column.least is None or column.most is None or not all(abs(day) < LAST for day in (column.least, column.most)):
+        raise ValueError(f"The stored range of {what} must be given, in days of the years 1 to 9999.")
+    return column._replace(form=form, parts=parts)
 
 
 def _range_from(spec: dict[str, Any], what: str) -> tuple[float | None, float | None]:

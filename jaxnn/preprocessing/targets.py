@@ -7,11 +7,12 @@ import numpy as np
 
 from jaxnn.preprocessing import deciding
 from jaxnn.preprocessing.deciding import ColumnOptions, Decided
+from jaxnn.preprocessing.learnt import Label, Problem, Target
 from jaxnn.preprocessing.notes import DECIMAL_COMMAS, Note
 from jaxnn.preprocessing.raw import Values, distinct, numbers_of, read_column, refuse_infinite
 from jaxnn.preprocessing.scales import is_constant, mean_and_scale, refuse_large, refuse_long
 from jaxnn.preprocessing.stored import MAX_CLASSES
-from jaxnn.preprocessing.transform import Label, Problem, Target, labels_like, refuse_missing_target
+from jaxnn.preprocessing.transform import labels_like, refuse_missing_target
 from jaxnn.preprocessing.written import Notation
 
 FEW = 20  # a target with at most so many different whole numbers is taken for classes
@@ -96,7 +97,7 @@ def _decided_target(name: str, read: Values, problem: str | None, decimal: str |
     """What the target is: the texts of classes are never read as numbers."""
     if problem == "classes" or read.categorical:
         return Decided(read)
-    return deciding.decide(name, read, "number" if problem == "numbers" else None, decimal)
+    return deciding.decide(name, read, "number" if problem == "numbers" else None, decimal, plainly=True)
 
 
 def _problem_of(read: Values, decided: Decided) -> tuple[Problem, str]:

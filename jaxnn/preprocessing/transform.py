@@ -1,13 +1,14 @@
 """What was learnt about a table, and its application to the next one."""
 
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.preprocessing import written
+from jaxnn.preprocessing.filling import fill, numbers_written, read_as, standardised, texts_like
 from jaxnn.preprocessing.frames import columns_of
+from jaxnn.preprocessing.learnt import LARGEST, Column, Label, Problem, Target
 from jaxnn.preprocessing.raw import (
     Values,
     check_matrix,
@@ -15,83 +16,9 @@ from jaxnn.preprocessing.raw import (
     distinct,
     is_array,
     listed,
-    numbers_of,
     read_column,
-    reads_as_number,
     rows_named,
-    text_of,
 )
-from jaxnn.preprocessing.written import Notation
-
-Problem: TypeAlias = Literal["classes", "numbers"]
-Kind: TypeAlias = Literal["number", "boolean", "category", "unused"]
-Missing: TypeAlias = Literal["refused", "filled", "marked"]
-Label: TypeAlias = str | bool | int | float
-
-LARGEST = float(np.finfo(np.float32).max)  # a network in single precision sees infinity beyond
-
-
-class Column(NamedTuple):
-    """What was learnt about one raw column.
-
-    Attributes:
-        name: the column's name in the table.
-        kind: "number", "boolean", "category", or "unused": one value only, or an identifier. An unused column is
-            ignored, except for where it is missing if that is marked.
-        mean: of the training values; stands in for a missing number or boolean.
-        scale: > 0; a number is divided by it. 1 for the other kinds.
-        categories: the texts seen in training, sorted; empty for the other kinds.
-        missing: "refused", "filled" (at the mean, or at no category), or "marked" (filled, with an input of its own).
-        least: the smallest number seen in training; None for the other kinds, and in files of earlier versions.
-        most: the largest.
-        notation: how the numbers were written, if they were text; None if they were numbers already.
-    """
-
-    name: str
-    kind: Kind
-    mean: float = 0.0
-    scale: float = 1.0
-    categories: tuple[str, ...] = ()
-    missing: Missing = "refused"
-    least: float | None = None
-    most: float | None = None
-    notation: Notation | None = None
-
-    @property
-    def needed(self) -> bool:
-        """Whether a table must have it."""
-        return self.kind != "unused" or self.missing == "marked"
-
-    @property
-    def input_names(self) -> tuple[str, ...]:
-        """The names of the inputs that this column becomes."""
-        names = tuple(f"{self.name}={category}" for category in self.categories)
-        marker = (f"{self.name} is missing",) if self.missing == "marked" else ()
-        if self.kind in ("number", "boolean"):
-            names = (self.name,)
-        return names + marker
-
-
-class Target(NamedTuple):
-    """What was learnt about the target.
-
-    Attributes:
-        name: the target's name.
-        problem: "classes" or "numbers".
-        classes: the labels in the order of their codes, all of one type; empty for numbers.
-        class_names: the labels in words, for people.
-        mean: of the training targets (numbers only).
-        scale: > 0, their standard deviation (numbers only).
-        notation: how the numbers were written, if they were text.
-    """
-
-    name: str
-    problem: Problem
-    classes: tuple[Label, ...] = ()
-    class_names: tuple[str, ...] = ()
-    mean: float = 0.0
-    scale: float = 1.0
-    notation: Notation | None = None
 
 
 class Preprocessing(NamedTuple):
@@ -162,13 +89,13 @@ class Preprocessing(NamedTuple):
         columns = columns_of(table)
         needed = [column for column in self.columns if column.needed]
         _refuse_absent(tuple(column.name for column in needed), columns)
-        read = [(column, read_column(_named(column), columns[column.name], self.missing)) for column in needed]
+        read = [(column, read_as(column, columns[column.name], self.missing)) for column in needed]
         n = common_length([values for _, values in read])
         inputs = np.empty((n, len(self.input_names)))
         start = 0
         for column, values in read:
             stop = start + len(column.input_names)
-            _fill(inputs[:, start:stop], column, values, clip, fill_missing)
+            fill(inputs[:, start:stop], column, values, clip, fill_missing)
             start = stop
         return inputs
 
@@ -182,7 +109,7 @@ class Preprocessing(NamedTuple):
         read = read_column(f"Target {target.name!r}", values, self.missing)
         refuse_missing_target(read)
         if target.problem == "numbers":
-            return _standardise(read.what, numbers_written(read, target.notation), target.mean, target.scale)
+            return standardised(read.what, numbers_written(read, target.notation), target.mean, target.scale)
         code_of = {label: code for code, label in enumerate(target.classes)}
         different, place = distinct(read)
         labels = labels_like(target.classes, different)
@@ -227,13 +154,16 @@ class Preprocessing(NamedTuple):
         return outputs.reshape(-1) * self.target.scale + self.target.mean
 
     def unknown_categories(self, table: Any) -> dict[str, tuple[str, ...]]:
-        """For each category column of `table`, the values that training did not see; columns without are left out."""
+        """For each category column of `table`, the values that training did not see; columns without are left out.
+
+        So are columns that have an input for other categories: an unknown one is one of these.
+        """
         columns = columns_of(table)
         unknown = {}
         for column in self.columns:
-            if column.kind == "category" and column.name in columns:
-                different, _ = distinct(read_column(_named(column), columns[column.name], self.missing))
-                texts = _texts_like(column, different)
+            if column.kind == "category" and not column.other and column.name in columns:
+                different, _ = distinct(read_as(column, columns[column.name], self.missing))
+                texts = texts_like(column, different)
                 strangers = {text for text in texts if text is not None} - set(column.categories)
                 if strangers:
                     unknown[column.name] = tuple(sorted(strangers))
@@ -241,22 +171,7 @@ class Preprocessing(NamedTuple):
 
     def to_spec(self) -> dict[str, Any]:
         """The same as JSON-able values, for `from_spec`; floats survive JSON exactly."""
-        columns: list[dict[str, Any]] = []
-        for column in self.columns:
-            spec: dict[str, Any] = {
-                "name": column.name,
-                "kind": column.kind,
-                "missing": column.missing,
-            }
-            if column.kind == "category":
-                spec["categories"] = list(column.categories)
-            elif column.kind != "unused":
-                spec |= {"mean": column.mean, "scale": column.scale}
-            if column.least is not None and column.most is not None:
-                spec |= {"least": column.least, "most": column.most}
-            if column.notation is not None:
-                spec["notation"] = column.notation._asdict()
-            columns.append(spec)
+        columns = [column.to_spec() for column in self.columns]
         target: dict[str, Any] = {"name": self.target.name, "problem": self.target.problem}
         if self.target.problem == "classes":
             target |= {
@@ -272,8 +187,8 @@ class Preprocessing(NamedTuple):
 
     def _inputs_of_array(self, x: np.ndarray, clip: bool, fill_missing: bool) -> np.ndarray:
         """As `inputs`, for an array: in one piece where all columns are complete numbers, as images are."""
-        if any(column.kind == "category" for column in self.columns):
-            names = [column.name for column in self.columns if column.kind == "category"]
+        names = [column.name for column in self.columns if column.kind == "category"]
+        if names:
             raise ValueError(
                 f"The model has category columns ({listed(names)}), which an array cannot hold:"
                 " give a table with named columns."
@@ -292,105 +207,8 @@ class Preprocessing(NamedTuple):
             inputs /= np.array([column.scale for column in columns])
         if not (np.abs(inputs) <= LARGEST).all():
             j = int(np.argmin((np.abs(inputs) <= LARGEST).all(axis=0)))
-            _fill(inputs[:, j : j + 1], columns[j], read_column(_named(columns[j]), x[:, j]), clip, fill_missing)
+            fill(inputs[:, j : j + 1], columns[j], read_as(columns[j], x[:, j]), clip, fill_missing)
         return inputs
-
-
-def _named(column: Column) -> str:
-    """A column as messages call it."""
-    return f"Column {column.name!r}"
-
-
-def _fill(block: np.ndarray, column: Column, read: Values, clip: bool, fill_missing: bool) -> None:
-    """Writes a column's inputs into `block` of shape (n, number of its inputs)."""
-    if column.missing == "refused" and read.missing.any() and not fill_missing:
-        raise ValueError(
-            f"Column {column.name!r} has a missing value in {rows_named(read.missing)}, but had none in training:"
-            " fill it in, leave the row out, or have it replaced by the mean or by no category"
-            " (fill_missing=True; --fill-missing)."
-        )
-    if column.kind == "category":
-        code_of = {category: j for j, category in enumerate(column.categories)}
-        different, place = distinct(read)
-        texts = _texts_like(column, different)
-        codes = np.array([-1 if text is None else code_of.get(text, -1) for text in texts], np.int64)
-        block[:, : len(code_of)] = codes[place][:, None] == np.arange(len(code_of))
-    elif column.kind != "unused":
-        numbers = numbers_written(read, column.notation)
-        if column.kind == "boolean":
-            _refuse_not_boolean(read)
-        filled = np.where(read.missing, column.mean, numbers)
-        if clip and column.least is not None:
-            filled = np.clip(filled, column.least, column.most)
-        if column.kind == "number":
-            filled = _standardise(read.what, filled, column.mean, column.scale)
-        block[:, 0] = filled
-    if column.missing == "marked":
-        block[:, -1] = read.missing
-
-
-def numbers_written(read: Values, notation: Notation | None) -> np.ndarray:
-    """The values as float64, NaN where missing; text in the notation of the training rows, if that was text.
-
-    Raises:
-        ValueError: a cell is not a number, or is written differently.
-    """
-    if notation is None or read.kind != "category":
-        return numbers_of(read)
-    numbers = written.numbers(read.values, notation)
-    wrong = np.isnan(numbers) & ~read.missing
-    if wrong.any():
-        value = read.values[int(np.argmax(wrong))]
-        raise ValueError(
-            f"{read.what} holds the text {value!r} in {rows_named(wrong)}, but"
-            f" held numbers written {notation.example} in"
-            " training: write it like that, or as a plain number."
-        )
-    return numbers
-
-
-def _standardise(what: str, numbers: np.ndarray, mean: float, scale: float) -> np.ndarray:
-    """(x - mean) / scale, refusing what single precision would turn into infinity."""
-    with np.errstate(over="ignore"):
-        standardised = (numbers - mean) / scale
-    far = ~(np.abs(standardised) <= LARGEST)
-    if far.any():
-        value = float(numbers[int(np.argmax(far))])
-        raise ValueError(
-            f"{what} is {value!r} in {rows_named(far)}, too far from the training values,"
-            f" whose mean is {mean:.4g} and whose spread is {scale:.4g}."
-        )
-    return standardised
-
-
-def _texts_like(column: Column, read: Values) -> Sequence[str | None]:
-    """The values of a category column as text.
-
-    A file of which all rows say 1 or `true` is read as numbers or booleans, although the training file, which also said
-    `G` or `unknown`, was text: such values stand for the category that reads the same.
-    """
-    known = set(column.categories)
-    spelt: dict[tuple[str, float | None], str] = {}
-    for category in reversed(column.categories):
-        word = category.strip().lower()
-        if word in ("true", "false"):
-            spelt["boolean", float(word == "true")] = category
-        if reads_as_number(word):
-            spelt["number", float(word)] = category
-    kind = read.kind if read.kind == "boolean" else "number"
-    return [
-        None if missing else value if value in known else spelt.get((kind, _float_of(value)), _as_text(value, kind))
-        for value, missing in zip(list(read.values), read.missing.tolist(), strict=True)
-    ]
-
-
-def _float_of(value: Any) -> float | None:
-    """A number, or text that reads as one, as a float."""
-    return float(value) if reads_as_number(value) and not written.is_code(str(value)) else None
-
-
-def _as_text(value: Any, kind: str) -> str:
-    return str(bool(value)) if kind == "boolean" else text_of(value)
 
 
 def labels_like(classes: tuple[Label, ...], read: Values) -> list[Label]:
@@ -400,7 +218,7 @@ def labels_like(classes: tuple[Label, ...], read: Values) -> list[Label]:
     text = bool(classes) and isinstance(classes[0], str)
     if text:
         spelling = Column("", "category", categories=tuple(map(str, classes)))
-        return [str(value) for value in _texts_like(spelling, read)]
+        return [str(value) for value in texts_like(spelling, read)]
     values = read.values.tolist()
     if (isinstance(classes[0], bool) if classes else read.kind == "boolean") and all(
         value in (0, 1) for value in values
@@ -418,14 +236,9 @@ def _refuse_absent(wanted: tuple[str, ...], columns: Mapping[str, Any]) -> None:
         raise ValueError(f"The table lacks the columns {listed(absent)}.{hint}")
 
 
-def _refuse_not_boolean(read: Values) -> None:
-    wrong = ~np.isin(read.values, (0.0, 1.0)) & ~read.missing
-    if wrong.any():
-        value = float(read.values[int(np.argmax(wrong))])
-        raise ValueError(f"{read.what} is {value:g} in {rows_named(wrong)}, but was true or false in training.")
-
-
 def refuse_missing_target(read: Values) -> None:
     """Raises ValueError, naming the row, if a target is missing."""
+    if len(read.missing) and read.missing.all():
+        raise ValueError(f"{read.what} holds no values, but only numbers or classes can be predicted.")
     if read.missing.any():
         raise ValueError(f"{read.what} is missing in {rows_named(read.missing)}: leave such rows out.")

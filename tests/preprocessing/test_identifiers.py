@@ -21,6 +21,18 @@ FAR = np.unique(RNG.integers(0, 10**9, 50))
         ("customer_id", FAR, "identifier"),
         ("PassengerId", np.arange(892, 1310), "identifier"),
         ("Unnamed: 0", np.arange(30), "identifier"),
+        ("case", np.sort(RNG.permutation(1000)[:700]) + 3000, "identifier"),
+        ("case", np.arange(5001, 5101), "identifier"),
+        ("rownames", np.sort(RNG.permutation(1000)[:800]) + 1, "identifier"),
+        ("account", np.sort(RNG.permutation(1000)[:700]) + 3000, "identifier"),
+        ("page", np.sort(RNG.permutation(1000)[:700]) + 3000, "identifier"),
+        ("vintage", np.arange(1900, 2001), "axis"),
+        ("z", np.arange(100, 400, 2), "axis"),
+        ("z", np.r_[-50:51], "axis"),
+        ("body_mass", np.r_[18:40, 41:77], "axis"),
+        ("n", np.r_[3000:3020], None),
+        ("residents", np.unique(RNG.integers(1000, 10**6, 500)), None),
+        ("pay", np.unique(RNG.integers(20_000, 90_000, 200)), None),
         ("year", np.arange(1950, 2011), "axis"),
         ("t", np.arange(100), "axis"),
         ("distance", np.r_[18:40, 41:77], "axis"),
@@ -62,6 +74,13 @@ def test_an_identifier_is_left_out_and_told_whatever_rows_train():
         " to keep it, declare it a number (number='Id'; --number Id)",
     )
     np.testing.assert_array_equal(p.inputs({"noise": [0.5]}), p.inputs({"noise": [0.5], "Id": [10**9]}))
+
+
+def test_amounts_with_a_unit_number_no_rows():
+    fees = [f"${1000 + j:,}" for j in range(120)]
+    p = preprocessing.fit({"fee": [*fees[:-1], "$950"], "y": np.arange(120) * 0.5}, "y")
+    assert p.columns[0].kind == "number"
+    assert "seems to number" not in p.notes[0]
 
 
 def test_the_callers_word_keeps_an_identifier():
