@@ -5,6 +5,7 @@ run         split, read columns, train, keep the best epoch, score it, compare i
 cross_validate  train a recipe on every fold, score it on rows it did not see, average the networks
 permutation_importance  how much worse a model gets if a column is shuffled
 learning_rates  the range test, which suggests a learning rate
+explain_columns  what is done with each column before training, as a table
 Recipe      every choice of network and training; defaults depend on the number of rows
 Outcome     the model, its scores and those of simple models, the history, and what was done with rows and columns
 Listener    callbacks for the stages of a run
@@ -19,7 +20,7 @@ from jaxnn.experiments.importance import Importance, permutation_importance
 from jaxnn.experiments.many import Job, train_many
 from jaxnn.experiments.rates import Rates, learning_rates
 from jaxnn.experiments.recipe import Recipe
-from jaxnn.experiments.rows import Rows
+from jaxnn.experiments.rows import Rows, explain_columns
 from jaxnn.experiments.running import Listener, Outcome, run
 from jaxnn.experiments.sources import Columns, Source, source, source_for
 from jaxnn.problems import PROBLEMS, Problem
@@ -39,6 +40,7 @@ __all__ = [
     "Rows",
     "Source",
     "cross_validate",
+    "explain_columns",
     "folded",
     "learning_rates",
     "permutation_importance",

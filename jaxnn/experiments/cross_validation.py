@@ -27,7 +27,7 @@ class CrossValidation(NamedTuple):
         scores: the metrics of each fit on its fold's validation rows.
         model: the mean of all these networks as one model.
         outputs: out-of-fold raw outputs (n, n_out) in the terms of `model`: for each row those of the networks that did
-            not see it, averaged; nan for rows that no fold validates.
+            not see it, averaged; nan for rows that no fold validates. The n rows are those that have a target.
         out_of_fold: the metrics of these outputs over all rows that have them.
         interrupted: the signal that ended the run, "SIGINT" or "SIGTERM"; or None.
     """

@@ -29,7 +29,8 @@ class Folds(NamedTuple):
     Attributes:
         number: how many folds, ≥ 2.
         repeats: how often, each time in another order, ≥ 1.
-        groups: (n,), rows with equal values stay together, on one side of every split; None if rows stand alone.
+        groups: (n,), rows with equal values stay together, on one side of every split; None if rows stand alone. One
+            value for each row given, also for those without a target, which are left out.
         ordered: whether rows are in the order of time: each fold is validated on rows after those that train it.
     """
 
@@ -45,7 +46,8 @@ def folded(source: Source, folds: Any, *, test: float = 0.0, seed: int = 0) -> t
     Args:
         source: the rows, and how to read their columns.
         folds: a number of folds or a `Folds`, for which scikit-learn is needed; or one of its splitters, or anything
-            with `split(x, y, groups)`, or pairs (training rows, validation rows) of row numbers.
+            with `split(x, y, groups)`, or pairs (training rows, validation rows) of row numbers, which count the rows
+            as they were given; those without a target are left out.
         test: fraction of the rows held out of all folds for the test, in [0, 1): whole groups where there are groups,
             the last rows where they are ordered. For pairs of row numbers it must be 0.
         seed: decides the folds and the test rows.
@@ -64,7 +66,7 @@ def folded(source: Source, folds: Any, *, test: float = 0.0, seed: int = 0) -> t
     if isinstance(how, Folds):
         checks.whole(2, folds=how.number)
         checks.whole(1, repeats=how.repeats)
-        groups = None if how.groups is None else _codes(how.groups, source.n_rows)
+        groups = None if how.groups is None else _codes(how.groups, source)
         kept, tested = _held_out(source.n_rows, test, seed, target, groups, how.ordered)
         pairs = _pairs(how, kept, target, groups, seed)
         if groups is None and not how.ordered:
@@ -76,7 +78,7 @@ def folded(source: Source, folds: Any, *, test: float = 0.0, seed: int = 0) -> t
         if test:
             raise ValueError(f"test={test:g} cannot be held out of folds given as row numbers: leave it at 0.")
         tested = np.arange(0)
-        pairs = _given(how, source.n_rows)
+        pairs = _given(how, source)
     splits = [data.Split(np.asarray(train), np.asarray(held), tested) for train, held in pairs]
     for i, split in enumerate(splits):
         _check_fold(i, split, target, problem.least_rows)
@@ -202,8 +204,12 @@ def _besides_test(kept: np.ndarray, column: np.ndarray) -> str:
     return " besides the test rows" if len(kept) < len(column) else ""
 
 
-def _given(pairs: Iterable[Any], n: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of row numbers, checked."""
+def _given(pairs: Iterable[Any], source: Source) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of row numbers, checked, without the rows that have no target."""
+    kept = np.arange(source.n_rows) if source.kept is None else source.kept
+    n = source.n_given
+    place = np.full(n, -1)
+    place[kept] = np.arange(len(kept))
     found = []
     for i, pair in enumerate(pairs):
         parts = [np.asarray(part) for part in pair] if isinstance(pair, Iterable) else []
@@ -215,7 +221,8 @@ def _given(pairs: Iterable[Any], n: int) -> list[tuple[np.ndarray, np.ndarray]]:
         both = np.intersect1d(parts[0], parts[1])
         if both.size:
             raise ValueError(f"Fold {i} is validated on row {both[0]}, which also trains it.")
-        found.append((parts[0], parts[1]))
+        train, held = (place[part][place[part] >= 0] for part in parts)
+        found.append((train, held))
     if not found:
         raise ValueError("There are no folds: give at least one pair (training rows, validation rows).")
     return found
@@ -232,9 +239,11 @@ def _check_fold(i: int, split: data.Split, target: Any, least: int) -> None:
             raise ValueError(f"Fold {i} has no training row of class {str(lacking[0])!r}: use fewer or other folds.")
 
 
-def _codes(groups: Any, n: int) -> np.ndarray:
-    """Groups of any kind as codes from 0 on."""
+def _codes(groups: Any, source: Source) -> np.ndarray:
+    """Groups of any kind as codes from 0 on, of the rows that have a target."""
     groups = np.asarray(groups)
-    if groups.shape != (n,):
-        raise ValueError(f"groups must hold one value for each of the {n} rows, got shape {groups.shape}.")
+    if groups.shape == (source.n_given,) and source.kept is not None:
+        groups = groups[source.kept]
+    if groups.shape != (source.n_rows,):
+        raise ValueError(f"groups must hold one value for each of the {source.n_given} rows, got shape {groups.shape}.")
     return np.unique(groups.astype(str), return_inverse=True)[1]

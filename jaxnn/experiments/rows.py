@@ -1,11 +1,12 @@
 """Rows ready for a network: split, and turned into inputs and targets by preprocessing fitted to the training rows."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxnn import data, preprocessing
-from jaxnn.experiments.sources import Source
+from jaxnn.experiments.sources import Columns, Source
+from jaxnn.preprocessing.filling import read_as
 from jaxnn.preprocessing.raw import Values, read_column, reads_as_number, rows_named
 from jaxnn.problems import PROBLEMS, Problem
 from jaxnn.wording import counted
@@ -24,6 +25,7 @@ class Rows(NamedTuple):
         y: targets of all rows as the problem's loss takes them: int32 class codes (n,), or standardised numbers (n, 1).
         weight: (n,) or None.
         split: the indices of the training, validation and test rows.
+        notes: warnings of leaks, duplicates and rare classes, one sentence each, where `run` looked for them.
     """
 
     preprocessing: preprocessing.Preprocessing
@@ -33,6 +35,7 @@ class Rows(NamedTuple):
     y: np.ndarray
     weight: np.ndarray | None
     split: data.Split
+    notes: tuple[str, ...] = ()
 
     @property
     def held_out(self) -> tuple[str, ...]:
@@ -67,6 +70,11 @@ def split_and_preprocess(source: Source, *, validation: float, test: float, seed
     Raises:
         ValueError: a column does not exist or cannot be used, or there are too few rows.
     """
+    return preprocess(source, split_of(source, validation=validation, test=test, seed=seed))
+
+
+def split_of(source: Source, *, validation: float, test: float, seed: int) -> data.Split:
+    """How `split_and_preprocess` splits the rows."""
     check_count(source)
     problem = PROBLEMS[source.problem]
     split = data.split(
@@ -77,7 +85,7 @@ def split_and_preprocess(source: Source, *, validation: float, test: float, seed
         stratify=np.asarray(source.target) if problem.stratified else None,
     )
     _refuse_small_parts(split, problem, validation, test)
-    return preprocess(source, split)
+    return split
 
 
 def check_count(source: Source) -> None:
@@ -96,17 +104,7 @@ def preprocess(source: Source, split: data.Split) -> Rows:
     dataset, columns, problem = source.dataset, source.columns, PROBLEMS[source.problem]
     weight = _weight(source, split)
     if dataset is None:
-        fitted = preprocessing.fit(
-            source.rows,
-            str(columns.target),
-            problem=columns.problem,
-            drop=columns.drop if columns.weight is None else (*columns.drop, columns.weight),
-            rows=split.train,
-            category=columns.category,
-            number=columns.number,
-            decimal=columns.decimal,
-            missing=columns.missing,
-        )
+        fitted = preprocessing.fit(source.rows, str(columns.target), rows=split.train, **_options(columns))
         fitted = _in_words_of_the_file(fitted, source)
     else:
         fitted = preprocessing.fit_arrays(
@@ -119,9 +117,60 @@ def preprocess(source: Source, split: data.Split) -> Rows:
             common_scale=dataset.image_shape is not None,
             rows=split.train,
         )
+    fitted = _accepting(fitted, source.without_target)
     y = problem.as_targets(fitted.targets(source.target), np.float32)
     x = fitted.inputs(source.rows).astype(np.float32)
     return Rows(fitted, problem, source.reason, x, y, weight, split)
+
+
+def _accepting(fitted: preprocessing.Preprocessing, without_target: Any) -> preprocessing.Preprocessing:
+    """Accepts values missing where only rows without a target lack them: these are often what is to be predicted."""
+    if without_target is None:
+        return fitted
+    by_name = isinstance(without_target, dict)
+    columns = []
+    for j, column in enumerate(fitted.columns):
+        if column.missing == "refused":
+            values = without_target[column.name] if by_name else without_target[:, j]
+            if read_as(column, values, fitted.missing).missing.any():
+                column = column._replace(missing="filled")
+        columns.append(column)
+    return fitted._replace(columns=tuple(columns))
+
+
+def explain_columns(
+    source: Source, *, validation: float = 0.2, test: float = 0.2, seed: int = 0
+) -> preprocessing.Explanation:
+    """What is done with each column of a table before training, or why it cannot be used, as data and as text.
+
+        print(experiments.explain_columns(experiments.source("houses.csv", target="price")))
+
+    Args:
+        source: the rows, and how to read their columns.
+        validation: as for `run`: what is learnt about a column is learnt from the training rows.
+        test: as for `run`.
+        seed: as for `run`.
+
+    Raises:
+        ValueError: a column does not exist, there are too few rows, or the source is a data set, whose columns are
+            numbers.
+    """
+    if source.dataset is not None:
+        raise ValueError(f"The columns of {source.name!r} are all numbers, which are standardised: give a table.")
+    split = split_of(source, validation=validation, test=test, seed=seed)
+    return preprocessing.explain(source.rows, str(source.columns.target), rows=split.train, **_options(source.columns))
+
+
+def _options(columns: Columns) -> dict[str, Any]:
+    """How to read the columns, as `preprocessing.fit` takes it."""
+    return {
+        "problem": columns.problem,
+        "drop": columns.drop if columns.weight is None else (*columns.drop, columns.weight),
+        "category": columns.category,
+        "number": columns.number,
+        "decimal": columns.decimal,
+        "missing": columns.missing,
+    }
 
 
 def _in_words_of_the_file(fitted: preprocessing.Preprocessing, source: Source) -> preprocessing.Preprocessing:

@@ -11,6 +11,7 @@ from jaxnn import checks, training
 from jaxnn.experiments.baselines import baselines
 from jaxnn.experiments.network import train
 from jaxnn.experiments.packs import Pack, train_pack
+from jaxnn.experiments.pitfalls import pitfalls
 from jaxnn.experiments.recipe import Recipe, check_memory, complete, weights_of_classes
 from jaxnn.experiments.rows import Rows, split_and_preprocess
 from jaxnn.experiments.scores import by_class, scores
@@ -70,8 +71,9 @@ class Outcome(NamedTuple):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Decisions about the file and its columns where another choice was possible, and notes from training."""
-        return (*self.source.remarks, *self.rows.preprocessing.notes, *self.fit.notes)
+        """What was done with the file, its rows and columns where it might surprise; warnings; notes from training."""
+        found, rows = self.source, self.rows
+        return (*found.remarks, *found.notes, *rows.preprocessing.notes, *rows.notes, *self.fit.notes)
 
     @property
     def by_class(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -184,6 +186,7 @@ def run(
         "class_weight": weights_of_classes(ready, class_weight),
         "class_weight_on_validation": class_weight_on_validation,
     }
+    ready = ready._replace(notes=pitfalls(ready, weighted=class_weight is not None))
     whole = complete({} if recipe is None else recipe, rows=len(ready.split.train), problem=ready.problem)
     listener.prepared(ready, whole)
     check_memory(whole, ready)

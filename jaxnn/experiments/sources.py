@@ -1,5 +1,6 @@
 """Where the rows come from: a file, a named data set, a table or arrays in memory; and how to read their columns."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,10 +9,10 @@ import numpy as np
 
 from jaxnn import checks, data, preprocessing
 from jaxnn.data.dataset import Dataset
-from jaxnn.preprocessing.frames import columns_of
-from jaxnn.preprocessing.raw import check_matrix
+from jaxnn.preprocessing.frames import columns_of, take
+from jaxnn.preprocessing.raw import check_matrix, read_column, rows_named
 from jaxnn.problems import PROBLEMS
-from jaxnn.wording import listed
+from jaxnn.wording import counted, listed
 
 CHOSEN = "chosen by --problem"
 
@@ -53,6 +54,10 @@ class Source(NamedTuple):
         weight: the raw weight of each row (n,), or None.
         problem: the name of the kind of problem.
         reason: why it is of that kind, as printed.
+        kept: the row numbers, among those given, of the rows that have a target; None if all have one.
+        notes: what was decided about rows, one sentence each.
+        left_out: the number of rows without a target.
+        without_target: these rows, as columns by name or an array; None if there are none.
     """
 
     name: str
@@ -64,6 +69,15 @@ class Source(NamedTuple):
     weight: Any = None
     problem: str = ""
     reason: str = "stated by the data set"
+    kept: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    left_out: int = 0
+    without_target: Any = None
+
+    @property
+    def n_given(self) -> int:
+        """The number of rows given, with and without a target."""
+        return self.n_rows + self.left_out
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -84,7 +98,7 @@ def source(
     missing: Sequence[str] = (),
     weight: str | None = None,
 ) -> Source:
-    """Rows to train on, and how to read their columns.
+    """Rows to train on, and how to read their columns; rows without a target are left out and counted in `notes`.
 
     Args:
         rows: the name of a data set, or the path of a file (`./digits` is a file of that name); a table in memory,
@@ -128,7 +142,7 @@ def source(
     else:
         found = Source(name or "table", rows, 0)
     if found.dataset is not None:
-        return found
+        return _with_targets_only(found)
     table = found.rows.columns if isinstance(found.rows, data.Table) else columns_of(found.rows)
     if target is None:
         raise ValueError(f"The target column is missing: add --target COLUMN, one of {listed(list(table), 12)}.")
@@ -140,10 +154,58 @@ def source(
     elif chosen:
         problem, reason = chosen[0].name, f"chosen by --{chosen[0].target_kind}"
     else:
-        problem, reason = preprocessing.problem_of(values, name=target, decimal=decimal, missing=columns.missing)
-    return found._replace(
-        n_rows=len(values), columns=columns, target=values, weight=weights, problem=problem, reason=reason
+        problem, reason = _problem_of_target(found.rows, values, columns)
+    return _with_targets_only(
+        found._replace(
+            n_rows=len(values), columns=columns, target=values, weight=weights, problem=problem, reason=reason
+        )
     )
+
+
+def _problem_of_target(table: Any, values: Any, columns: Columns) -> tuple[str, str]:
+    """What the target is; if it cannot be predicted, the error tells the faults of all columns too."""
+    options: dict[str, Any] = {"decimal": columns.decimal, "missing": columns.missing}
+    target = str(columns.target)
+    try:
+        return preprocessing.problem_of(values, name=target, **options)
+    except ValueError:
+        drop = [*columns.drop, *([] if columns.weight is None else [columns.weight])]
+        preprocessing.fit(table, target, drop=drop, category=columns.category, number=columns.number, **options)
+        raise
+
+
+def _with_targets_only(found: Source) -> Source:
+    """The rows that have a target; the others are counted in a note."""
+    what = found.columns.target or (found.dataset.target_name if found.dataset else "")
+    read = read_column(f"Target {what!r}", found.target, found.columns.missing)
+    if not read.missing.any() or read.missing.all():
+        return found
+    kept = np.flatnonzero(~read.missing)
+    left_out = counted(found.n_rows - len(kept), "row")
+    note = (
+        f"{left_out} of {found.n_rows:,} without a target {what!r} {'is' if left_out == '1 row' else 'are'} left out:"
+        f" {rows_named(read.missing)}"
+    )
+    chosen: dict[str, Any] = {
+        "n_rows": len(kept),
+        "target": take(found.target, kept),
+        "weight": None if found.weight is None else take(found.weight, kept),
+        "kept": kept,
+        "left_out": found.n_rows - len(kept),
+        "notes": (*found.notes, note),
+    }
+    if found.dataset is not None:
+        risk = found.dataset.risk
+        dataset = found.dataset._replace(
+            x=found.dataset.x[kept], y=chosen["target"], risk=None if risk is None else risk[kept]
+        )
+        return found._replace(rows=dataset.x, dataset=dataset, without_target=found.rows[read.missing], **chosen)
+    columns = found.rows.columns if isinstance(found.rows, data.Table) else columns_of(found.rows)
+    table: Any = {name: take(values, kept) for name, values in columns.items()}
+    others = {name: take(values, np.flatnonzero(read.missing)) for name, values in columns.items()}
+    if isinstance(found.rows, data.Table):
+        table = dataclasses.replace(found.rows, columns=table, n_rows=len(kept))
+    return found._replace(rows=table, without_target=others, **chosen)
 
 
 def source_for(name: str, fitted: preprocessing.Preprocessing, *, copied: Sequence[str] = ()) -> Source:

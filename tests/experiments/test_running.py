@@ -141,7 +141,6 @@ def test_a_training_that_diverges_at_once_is_an_outcome_without_scores():
     [
         ((), {}, {}),
         (("--target", "strok"), {"target": "strok"}, {}),
-        (("--target", "stroke"), {"target": "stroke"}, {}),  # the identifier must be dropped by name
         (("--target", "stroke", "--drop", "idd"), {"target": "stroke", "drop": "idd"}, {}),
         (("--target", "stroke", "--weight", "smoker"), {"target": "stroke", "weight": "smoker"}, {}),
         (
