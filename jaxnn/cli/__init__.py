@@ -76,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError) as error:
         if os.environ.get("JAXNN_DEBUG"):
             raise  # for those who suspect the program rather than their input
-        print(f"jaxnn: {_one_line(error)}", file=sys.stderr)
+        for line in getattr(error, "lines", (error,)):  # of the faults of a table, each has its own
+            print(f"jaxnn: {_one_line(line)}", file=sys.stderr)
         return INVALID_INPUT
     finally:
         warnings.formatwarning = formatwarning
@@ -141,7 +142,7 @@ def parse(argv: Sequence[str]) -> Any:
     return arguments
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception | str) -> str:
     """The error message on one line; the system's own errors keep their path and lose their number."""
     if isinstance(error, OSError) and error.strerror:
         what = error.strerror.rstrip(".")

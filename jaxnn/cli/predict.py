@@ -108,8 +108,12 @@ def _text(value: Any) -> str:
 
 def _remarks(rows: Any, model: Any, raw: Any, handling: dict[str, bool]) -> Iterator[str]:
     """What the reader of the predictions should know: values not seen in training, and the metrics."""
+    import numpy as np
+
     from jaxnn import experiments, preprocessing
     from jaxnn.cli import report
+    from jaxnn.preprocessing.frames import take
+    from jaxnn.preprocessing.raw import read_column
     from jaxnn.wording import listed
 
     fitted = model.preprocessing
@@ -121,13 +125,17 @@ def _remarks(rows: Any, model: Any, raw: Any, handling: dict[str, bool]) -> Iter
     truth = rows.target
     if truth is None:
         return
+    has = np.flatnonzero(~read_column("target", truth, fitted.missing).missing)
+    if 0 < len(has) < rows.n_rows:
+        truth, raw = take(truth, has), raw[has]
     try:
         measured = experiments.PROBLEMS[fitted.problem].scores(fitted, raw, fitted.targets(truth), None)
     except ValueError as error:  # the predictions are valid whatever the target column holds
         yield f"no metrics: {error}"
         return
     described = ", ".join(f"{name} {report.number(name, value)}" for name, value in measured.items())
-    yield f"{rows.n_rows:,} rows: {described}"
+    counted = f"{len(raw):,} of {rows.n_rows:,} rows, which have a target" if len(raw) < rows.n_rows else ""
+    yield f"{counted or f'{rows.n_rows:,} rows'}: {described}"
     trained = _trained_on(model, rows)
     if trained:
         yield f"these rows seem to include the {trained:,} that the model was trained on: on new rows it is worse"

@@ -88,16 +88,35 @@ def number(name: str, value: float) -> str:
 
 def inputs(preprocessing: Any) -> None:
     """Prints which columns become the network's inputs, and how."""
-    kinds = {"number": "standardised", "boolean": "0 or 1", "category": "one input per value"}
+    kinds = {
+        "number": ("number", "numbers", "standardised"),
+        "boolean": ("boolean", "booleans", "0 or 1"),
+        "category": ("category", "categories", "one input per value"),
+        "date": ("date", "dates", "time elapsed, and points on circles"),
+    }
     groups = []
-    for kind, how in kinds.items():
+    for kind, (one, many, how) in kinds.items():
         names = [column.name for column in preprocessing.columns if column.kind == kind]
         if names:
-            plural = {"number": "number", "boolean": "boolean", "category": "category"}[kind]
-            many = "categories" if kind == "category" else f"{plural}s"
-            groups.append(f"{counted(len(names), plural, many)} ({how}): {listed(names)}")
+            groups.append(f"{counted(len(names), one, many)} ({how}): {listed(names)}")
     n_in = len(preprocessing.input_names)
     fact("inputs", f"{n_in:,} from {'; '.join(groups)}")
+
+
+def each_column(preprocessing: Any, most: int = 100) -> None:
+    """Prints what a model does with each column."""
+    from jaxnn.preprocessing import described
+
+    shown = preprocessing.columns[:most]
+    rows = [
+        (column.name, "left out" if not column.needed else column.kind, str(len(column.input_names)), described(column))
+        for column in shown
+    ]
+    widths = [max(len(row[j]) for row in (("column", "read as", "inputs", ""), *rows)) for j in range(3)]
+    for name, kind, count, said in (("column", "read as", "inputs", "what the model does with it"), *rows):
+        print(f"{printable(name):{widths[0]}}   {kind:{widths[1]}}   {count:>{widths[2]}}   {printable(said)}")
+    if len(preprocessing.columns) > most:
+        print(f"and {len(preprocessing.columns) - most:,} more columns")
 
 
 def target(preprocessing: Any, reason: str | None = None) -> None:
@@ -127,9 +146,13 @@ def data(source: Any, rows: Any, seed: int) -> None:
     )
     stratified = ", classes in equal proportions" if rows.problem.stratified and held_out else ""
     fact("rows", f"{source.n_rows:,}: {len(split.train):,} to train{held_out}{stratified} (seed {seed})")
+    for note in source.notes:
+        fact("note", note)
     target(rows.preprocessing, rows.reason)
     inputs(rows.preprocessing)
     columns(rows.preprocessing)
+    for note in rows.notes:
+        fact("warning", note)
     print()
 
 

@@ -125,6 +125,9 @@ def report(found: Any, options: Any) -> None:
     how = f"{len(rows)} folds" if len(rows) > 1 else f"{len(split.validation):,} rows"
     held_out = f", {len(split.test):,} held out to test" if len(split.test) else ""
     fact("data", f"{source.name}: {source.n_rows:,} rows, trials compared on {how}{held_out} (seed {options.seed})")
+    for note in source.notes:
+        fact("note", note)
+    reports.columns(rows[0].preprocessing)
     ended = {word: sum(trial.stop == word for trial in found.trials) for word in ("finished", "halved", "diverged")}
     words = {"finished": "trained to the end", "halved": "stopped early for a worse score", "diverged": "diverged"}
     told = ", ".join(f"{count} {words[word]}" for word, count in ended.items() if count)

@@ -27,6 +27,8 @@ def run(options: Any) -> int:
         report.target(model.preprocessing)
         report.inputs(model.preprocessing)
         report.columns(model.preprocessing)
+        print()
+        report.each_column(model.preprocessing)
     print()
     config = model.config
     if isinstance(model, training.Ensemble):

@@ -15,8 +15,10 @@ Trains a network on a table, keeps the epoch that does best on validation rows, 
 DATA is a file (CSV, TSV or other delimited text with a header line, .gz of it, .xlsx, Parquet) or a data set:
 {}.
 The target column decides the problem: text, or a few distinct whole numbers, means classes; other numbers,
-even if written like 45% or $120, mean numbers. Columns with a single value and columns that only identify
-rows are left out.
+even if written like 45% or $120, mean numbers. Dates become the time elapsed and the month, day, weekday
+and hour. Of many categories, the rare ones share one input. Columns with a single value or none, columns
+that only identify rows, names and free text are left out, and so are rows without a target. Each decision
+is printed, and --explain-columns shows them without training.
 
 The defaults of these options depend on the number of training rows; whatever is chosen is printed:
 
@@ -37,6 +39,7 @@ jobs with SIGINT ignored; SIGTERM (kill PID) still stops them.""".format(", ".jo
 EXAMPLE = """\
 examples:
   jaxnn train digits --seed 0
+  jaxnn train patients.csv --target stroke --explain-columns
   jaxnn train patients.csv --target stroke --drop id --out stroke.safetensors --plot stroke.png
   jaxnn train houses.csv --target price --category zip --missing unknown --decimal comma"""
 
@@ -74,6 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "scores on the others",
     )
     arguments.add_seed(parser)
+    parser.add_argument(
+        "--explain-columns",
+        action="store_true",
+        help="print what is done with each column and how to change it, without training",
+    )
     add = parser.add_argument_group("output").add_argument
     add("--out", metavar="FILE", help="save the model here, such as model.safetensors")
     add("--plot", metavar="FILE", help="save a picture of training and test results here (.png, .svg or .pdf)")
@@ -242,6 +250,8 @@ def run(options: Any) -> int:
     from jaxnn.cli import cache, outputs
 
     check_class_weight(options)
+    if options.explain_columns:
+        return _explain_columns(options)
     folds.check(options)
     recipe = {name: getattr(options, name) for name in experiments.Recipe._fields}
     columns = {name: getattr(options, name) for name in COLUMNS}
@@ -280,6 +290,23 @@ def run(options: Any) -> int:
         name, value = next(iter(scores.items()))
         print(f"{last} {name} {value:.4f}" if name == "accuracy" else f"{last} {name} {value:.2f}")
     return status(outcome)
+
+
+def _explain_columns(options: Any) -> int:
+    """Prints what is done with each column; raises what training would be refused with."""
+    from jaxnn import experiments
+    from jaxnn.cli.text import fact, printable
+
+    source = experiments.source(options.data, **{name: getattr(options, name) for name in COLUMNS})
+    splitting = {name: getattr(options, name) for name in ("validation", "test", "seed")}
+    explanation = experiments.explain_columns(source, **splitting)
+    for note in (*source.remarks, *source.notes):
+        fact("note", note)
+    for line in str(explanation).splitlines():
+        print(printable(line))
+    if explanation.refusal is not None:
+        raise explanation.refusal
+    return 0
 
 
 def carry_out(

@@ -120,16 +120,16 @@ def test_targets_written_as_text_are_never_classes_in_silence(run, write, target
 
 
 def test_missing_says_which_cells_are(run, refused, write):
-    ages = [*columns()["age"][:-1], "unknown"]
+    ages = [*columns()["age"][:-1], "90+"]
     line = refused("train", write(age=ages), *TARGET)
-    assert "'age' holds numbers, but also 'unknown' in row 60 of 60" in line
-    assert "--missing unknown" in line
-    assert run("train", write(age=ages), *TARGET, "--missing", "unknown", "--out", "m").status == 0
+    assert "'age' holds numbers, but also '90+' in row 60 of 60" in line
+    assert "--missing 90+" in line
+    assert run("train", write(age=ages), *TARGET, "--missing", "90+", "--out", "m").status == 0
     p = training.load("m").preprocessing
     assert "age" in {column.name for column in p.columns if column.kind == "number"}
-    assert p.missing == ("", "unknown")
+    assert p.missing == ("", "90+")
     assert "NA" in next(column for column in p.columns if column.name == "region").categories
-    assert run("predict", "m", write(age=["unknown"] * N)).status == 0
+    assert run("predict", "m", write(age=["90+"] * N)).status == 0
 
 
 def test_a_value_missing_at_predict_is_named_and_can_be_filled(run, refused, write):
@@ -192,3 +192,80 @@ def test_words_that_do_not_fit_are_told_in_one_line(refused, write, argv, line):
 
 def test_words_about_columns_are_for_files(refused):
     assert "--number, --decimal and --missing, which apply to files" in refused("train", "iris", "--number", "x")
+
+
+def table_of_work():
+    """A table as people have it: names, numbers of cases, dates, a stray word, gaps in the target, many agents."""
+    rng = np.random.default_rng(7)
+    age = rng.integers(18, 90, N)
+    return {
+        "case": (np.arange(N) + 7000).tolist(),
+        "doctor": [f"Dr {j} of {age[j]}" for j in range(N)],
+        "seen": [f"{j % 28 + 1:02d}.{j % 12 + 1:02d}.2021" for j in range(N)],
+        "age": [*age[:-1].tolist(), "unknown"],
+        "none": [""] * N,
+        "y": ["" if j % 10 == 4 else "old" if age[j] > 50 else "young" for j in range(N)],
+    }
+
+
+def test_a_table_as_people_have_it_trains_at_the_first_try(run, write):
+    nothing = dict.fromkeys(columns())
+    path = write(**nothing | table_of_work())
+    result = run("train", path, *TARGET, "--out", "m")
+    assert result.status == 0
+    for note in (
+        "note 6 rows of 60 without a target 'y' are left out: row 5 of 60 (and 5 more)",
+        "Column 'case' seems to number the rows",
+        "Column 'doctor' has 54 different texts in 54 rows",
+        "Column 'seen' is read as dates, '01.01.2021' as 2021-01-01; inputs: the time elapsed, month, day, weekday",
+        "Column 'age' holds numbers, but also 'unknown' in row 54 of 54, read as missing",
+        "left out, because the training rows hold no value: 'none'",
+    ):
+        assert note in told(result.out)
+    assert "seen date 7 the time elapsed in days, month, day, weekday; written like 31.01.2023" in told(
+        run("show", "m").out
+    )
+    whole = run("predict", "m", path)
+    assert whole.out.count("\n") == 61
+    assert "54 of 60 rows, which have a target: accuracy 0." in whole.err
+    write_rows("one.csv", "seen,age\n24.12.2021,unknown\n")
+    write_rows("iso.csv", "seen,age\n2021-12-24,unknown\n")
+    first, second = (run("predict", "m", name, "--probabilities") for name in ("one.csv", "iso.csv"))
+    assert first.status == 0
+    assert first.out == second.out
+    write_rows("wrong.csv", "seen,age\n24.12.2021,30\nlater,30\n")
+    assert "'seen' holds 'later' in row 2 of 2" in run("predict", "m", "wrong.csv").err
+
+
+def test_all_faults_are_told_at_once_each_on_its_own_line(run, write):
+    age = [*columns()["age"][:-1], "90+"]
+    result = run("train", write(age=age, far=["inf"] + ["1"] * (N - 1), y=["old"] * N), *TARGET)
+    assert result.status == 2
+    lines = result.err.splitlines()
+    assert len(lines) == 5
+    assert lines[0] == "jaxnn: The table has 3 faults:"
+    assert all(line.startswith("jaxnn: ") for line in lines)
+    assert lines[-1].endswith("--drop age far")
+    assert run("train", write(age=age, far=age), *TARGET, "--drop", "age", "far").status == 0
+
+
+def test_columns_are_explained_without_training(run, write):
+    result = run("train", write(), "--target", "y", "--explain-columns", "--missing", "")
+    assert result.status == 0
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["column", "read", "as", "inputs", "missing", "example", "to", "change", "it"]
+    assert [line.split()[0] for line in lines[1:] if line[0] != " "] == ["y", *list(columns())[:-1]]
+    assert "Column 'fee' is read as numbers" in told(result.out)
+    assert "stopped" not in result.out
+    age = [*columns()["age"][:-1], "90+"]
+    result = run("train", write(age=age), "--target", "y", "--explain-columns")
+    assert result.status == 2
+    assert "age fault" in told(result.out)
+    assert "'age' holds numbers, but also '90+'" in result.err
+
+
+def test_leaks_are_told_where_a_table_is_trained(run, write):
+    labels = columns()["y"]
+    result = run("train", write(leak=[f"was {label}" for label in labels]), *TARGET)
+    assert "warning column 'leak' alone predicts 'y' almost perfectly" in told(result.out)
+    assert "drop it (drop='leak'; --drop leak)" in told(result.out)
