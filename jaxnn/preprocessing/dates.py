@@ -101,7 +101,8 @@ def are_dates(texts: Collection[str]) -> bool:
 
 def in_commonest_form(texts: Sequence[str]) -> set[str]:
     """Those texts that are dates in the form that fits most of them."""
-    told = [dated for text in texts[:SAMPLE] if (dated := recognise([text])) is not None]
+    layouts = {text.translate(ZEROS): text for text in texts[:SAMPLE]}  # one text of each, since the forms are many
+    told = [dated for text in layouts.values() if (dated := recognise([text])) is not None]
     forms = dict.fromkeys(form for dated in told for form in (dated.form, dated.otherwise) if form is not None)
     found = [{text for text, day in zip(texts, days(texts, form), strict=True) if day == day} for form in forms]
     return max(found, key=len, default=set())
