@@ -86,7 +86,7 @@ def test_two_columns_of_one_name(read):
 
 
 def test_many_columns_of_one_name_are_named_in_time(read):
-    assert len(read("a," * 2_999 + "a\n" + "1," * 2_999 + "1\n").names) == 3_000
+    assert len(read("a," * 999 + "a\n" + "1," * 999 + "1\n").names) == 1_000
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,14 @@ def test_a_bomb_is_refused_before_it_is_read(read, monkeypatch):
         read(gzip.compress(b"0" * 2**25))
 
 
+WESTERN = ["Müller", "Françoise", "Ångström 3 µm²", "niño £5", "søster", "château à Évry"]
+
+
 @pytest.mark.parametrize(
-    "words", ["Müller", "Françoise", "Ångström 3 µm²", "“quoted” – £5", "niño", "søster", "château à Évry"]
+    ("words", "encoding"),
+    [*((words, "latin-1") for words in WESTERN), *((words, "cp1252") for words in (*WESTERN, "“quoted” – 5 €"))],
 )
-@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
 def test_western_text_is_read_and_told(words, encoding, read):
-    if encoding == "latin-1" and not all(ord(letter) < 256 for letter in words):
-        pytest.skip("not in Latin-1")
     table = read(f"name,n\n{words},1\n".encode(encoding))
     assert table["name"].tolist() == [words]
     assert table.remarks == (

@@ -60,6 +60,7 @@ def test_a_linear_model_has_the_closed_form():
     assert (found.metric, found.n_rows) == ("rmse", N)
 
 
+@pytest.mark.by_default("log_loss")
 @pytest.mark.parametrize("metric", ["log_loss", "accuracy", "roc_auc", "macro_f1", "brier"])
 def test_as_scikit_learn_has_it(metric):
     model, table = classes()
