@@ -93,6 +93,9 @@ def _copied(rows: Any, name: str) -> list[str]:
 
     if rows.dataset is None:
         values = checks.one_of(name, rows.rows.columns, "column")
+        if name in rows.rows.words:  # how the file spells true and false
+            words = rows.rows.words[name]
+            return ["" if value is None else words[bool(value)] for value in values.tolist()]
     else:
         names = rows.dataset.feature_names
         values = rows.dataset.x[:, names.index(checks.one_of(name, dict(zip(names, names, strict=True)), "column"))]

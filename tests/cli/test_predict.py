@@ -141,6 +141,8 @@ def test_predictions_are_in_the_words_of_the_table(run, tmp_path, no, yes):
     header, answers = read_csv(result.out)
     assert header == ["prediction", f"probability of {no}", f"probability of {yes}"]
     assert {answer[0] for answer in answers} <= {no, yes}
+    copied = read_csv(run("predict", "m", "table.csv", "--id", "stroke").out)[1]
+    assert [answer[0] for answer in copied] == rows["stroke"]
     right = np.mean([answer[0] == truth for answer, truth in zip(answers, rows["stroke"], strict=True)])
     assert result.err.startswith(f"60 rows: accuracy {right:.4f}, ")
 
