@@ -50,6 +50,7 @@ def train_many(
     finished: Callable[[int, Trained], Any] | None = None,
     enough: Callable[[], bool] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    build: Callable[..., Network] = network,
     progress: bool = False,
     **settings: Any,
 ) -> list[Trained]:
@@ -65,6 +66,7 @@ def train_many(
         enough: called before each program but the first; True to begin no more.
         checkpoint: a folder in which each program has a folder of its own, `program_1`, `program_2`, …, for its
             checkpoints; with `resume=True` the same jobs in the same order continue from them.
+        build: makes each network, as `network` does.
         progress: whether to print progress on standard error.
         **settings: further arguments of `training.fit_ensemble`.
 
@@ -81,7 +83,7 @@ def train_many(
     followed: tuple[str, ...] = ()
     if metric is not None:
         followed, *_ = [followed_metrics(rows, metric) for rows in parts]  # raises where it is undefined
-    networks = [network(job.rows, job.recipe, seed=job.seed) for job in jobs]
+    networks = [build(job.rows, job.recipe, seed=job.seed) for job in jobs]
     forms: dict[Hashable, list[int]] = {}
     for i, (job, made) in enumerate(zip(jobs, networks, strict=True)):
         forms.setdefault(_form(job, made), []).append(i)

@@ -89,7 +89,15 @@ def trained(network: Network, rows: Rows, fit: training.Fit) -> Trained:
     )
 
 
-def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, **settings: Any) -> Trained:
+def train(
+    rows: Rows,
+    recipe: Recipe,
+    *,
+    seed: int,
+    metric: str | None = None,
+    build: Callable[..., Network] = network,
+    **settings: Any,
+) -> Trained:
     """Trains the network that a recipe describes, and keeps the epoch that does best on the validation rows.
 
     Args:
@@ -98,13 +106,14 @@ def train(rows: Rows, recipe: Recipe, *, seed: int, metric: str | None = None, *
         seed: decides the initial parameters, the order of the rows and dropout.
         metric: what decides which epoch is best: "loss" or a name in `metrics.HIGHER_IS_BETTER`. It is recorded in
             each epoch, together with the problem's first metric. With None, nothing is recorded and the loss decides.
+        build: makes the network, as `network` does.
         **settings: further arguments of `training.fit`.
 
     Raises:
         ValueError: the metric cannot be computed for these rows; or as `training.fit` raises it.
     """
     followed = () if metric is None else followed_metrics(rows, metric)
-    made = network(rows, recipe, seed=seed)
+    made = build(rows, recipe, seed=seed)
     fit = training.fit(
         made.objective,
         made.optimiser,

@@ -1,0 +1,170 @@
+"""`MLPClassifier`: classes, or several labels of 0 and 1."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+
+from jaxnn.estimators import targets, weights
+from jaxnn.estimators.base import BaseMLP
+from jaxnn.estimators.targets import Targets
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """A network that predicts classes, or for y of shape (n, k) with 0 and 1, which of k labels a row has.
+
+    Below, None stands for the default of `jaxnn train`, which depends on the number of rows; "auto" does too.
+
+    Args:
+        hidden_layer_sizes: units of each hidden layer, (64, 64) or 100; () is a linear model.
+        activation: a name in `activations.TABLE` or scikit-learn's, one or one for each hidden layer.
+        optimiser: a name in `optimisers.TABLE` or `METHODS`, that of a preset such as "torch.RMSprop", or an object.
+        learning_rate_init: > 0.
+        schedule: a name in `schedules.TABLE`, spread over `max_iter` epochs.
+        max_iter: the most epochs.
+        batch_size: rows per step.
+        alpha: scikit-learn's L2 penalty, ≥ 0; with it, there is no weight decay by default.
+        weight_decay: ≥ 0, as the optimiser defines it.
+        dropout: fraction of hidden units dropped, in [0, 1).
+        loss: a name in `losses.TABLE`, or a function (outputs, targets) -> (batch,).
+        class_weight: "balanced", or class -> weight; for labels, a list of such.
+        early_stopping: whether rows are held out, by whose loss the best epoch is chosen. None: from 50 rows on.
+        validation_fraction: the fraction of rows held out, in (0, 1).
+        n_iter_no_change: epochs without improvement after which training stops.
+        tol: how much better a loss must be to be an improvement, ≥ 0.
+        ensemble: how many networks to train, of which the good ones are averaged, as `jaxnn train --ensemble`.
+        scale_inputs: whether numbers are standardised.
+        warm_start: whether `fit` goes on from the parameters of the last.
+        random_state: a whole number is the seed, of `jaxnn train` too; a RandomState draws one.
+        dtype: of the parameters in training: "float32" or "float64". None is float32 from 50 rows on, else float64.
+        verbose: whether to print progress on standard error.
+
+    Attributes:
+        classes_: the classes, or the numbers of the labels.
+        networks_: the parameters of each network that is averaged; one, unless `ensemble` is given.
+        coefs_, intercepts_: of the only network.
+        model_: with its preprocessing, for `training.save`.
+        preprocessing_: how columns are read.
+        recipe_: every choice, defaults filled in.
+        n_iter_, loss_curve_, loss_, best_loss_: epochs; J of each, in scikit-learn's units; the last; the least.
+        validation_loss_curve_, best_validation_loss_: the loss of the rows held out, or None.
+        stop_, notes_: why training ended, and what was decided about columns.
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = None,
+        activation: Any = None,
+        *,
+        optimiser: Any = None,
+        learning_rate_init: Any = None,
+        schedule: str | None = None,
+        max_iter: int | None = None,
+        batch_size: Any = None,
+        alpha: float | None = None,
+        weight_decay: Any = None,
+        dropout: float | None = None,
+        loss: Any = None,
+        class_weight: Any = None,
+        early_stopping: Any = None,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int | None = None,
+        tol: float = 0.0,
+        ensemble: int | None = None,
+        scale_inputs: bool = True,
+        warm_start: bool = False,
+        random_state: Any = None,
+        dtype: str | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.optimiser = optimiser
+        self.learning_rate_init = learning_rate_init
+        self.schedule = schedule
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.alpha = alpha
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.loss = loss
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.ensemble = ensemble
+        self.scale_inputs = scale_inputs
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.dtype = dtype
+        self.verbose = verbose
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each row, (n,); or for labels 1 where it is more probable than not, (n, k).
+
+        Args:
+            X: as for `fit`, with the same columns.
+
+        Raises:
+            ValueError: the columns are others, or there was no `fit`.
+        """
+        averaged = self._averaged(X)
+        return self.targets_.predictions(averaged)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class, (n, k), rows of sum 1; or of each label. Arguments as for `predict`."""
+        return self._averaged(X)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """The logarithms of `predict_proba`."""
+        with np.errstate(divide="ignore"):  # a probability may be 0
+            return np.log(self.predict_proba(X))
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
+        """Trains for one epoch over these rows, going on from before, the state of the optimiser included.
+
+        The first call decides how columns are read: let it have rows of every kind.
+
+        Args:
+            X: as for `fit`.
+            y: as for `fit`.
+            sample_weight: as for `fit`.
+            classes: of all calls; needed at the first, unless y has several labels.
+
+        Raises:
+            ValueError: as for `fit`; or the classes are not known, or are not those of the first call.
+        """
+        if classes is None and not self.__sklearn_is_fitted__() and np.ndim(y) < 2:
+            raise ValueError(
+                "classes must be passed on the first call to partial_fit, because later rows may have others."
+            )
+        named = None if classes is None else np.unique(np.asarray(classes))
+        if named is not None and self.__sklearn_is_fitted__() and not np.array_equal(named, self.classes_):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
+            )
+        known = lambda y, weight: targets.fitted_classes(y if y.ndim == 2 or named is None else named)
+        return self._partial_fit(X, y, sample_weight, known)
+
+    def _checked_targets(self, y: Any) -> np.ndarray:
+        return targets.classes_of(y, type(self).__name__)
+
+    def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> Targets:
+        return targets.fitted_classes(y)
+
+    def _weighted(self, weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
+        return weights.with_classes(weight, self.class_weight, y)
+
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        return y if y.ndim == 1 else None
+
+    def __sklearn_tags__(self) -> Any:
+        """Several labels are accepted."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _more_tags(self) -> dict[str, Any]:
+        """The same for scikit-learn 1.5."""
+        return {"multilabel": True}
