@@ -19,6 +19,7 @@ ROOMS = (
     "data",
     "derivatives",
     "ensemble",
+    "estimators",
     "experiments",
     "initialisers",
     "linesearch",

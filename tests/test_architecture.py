@@ -25,6 +25,7 @@ LEVEL_OF = {
 }
 HOME_OF = {"__version__": "version", "Objective": "objective", "Optimiser": "types"}  # what `from jaxnn import` gives
 CORE = {"jax", "jaxtyping", "numpy", "safetensors"}  # pyproject's dependencies; everything else is optional
+BESIDE = {"estimators": {"sklearn"}}  # what a room may import at load, because its classes are that library's
 
 
 def parse(path):
@@ -143,7 +144,7 @@ def imports_at_load(tree):
 @pytest.mark.parametrize("relative", FILES, ids=str)
 def test_optional_dependencies_are_imported_inside_functions(relative):
     outside = set(imports_at_load(parse(FILES[relative]))) - set(sys.stdlib_module_names) - CORE - {"jaxnn"}
-    assert outside == set()
+    assert outside <= BESIDE.get(room_of(relative), set())
 
 
 def test_that_checker_sees_a_planted_import_and_passes_a_lazy_one():

@@ -11,7 +11,8 @@ which depends on the number of rows.
     weights     rows that count more than others, in means and scales as in the loss
     targets     y to what a loss takes, and outputs to predictions
     objectives  J in scikit-learn's units, and its penalty `alpha`
-    learning    rows, recipe and training
+    rows        which rows train, and in which precision
+    learning    recipe, network and training
     partial     one epoch over the given rows, after another
 
 Reference: Pedregosa et al., Scikit-learn: Machine Learning in Python (2011); the interface is that of its developer's

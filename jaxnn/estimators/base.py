@@ -1,6 +1,5 @@
 """What both estimators share: `fit`, `partial_fit`, the outputs, and the attributes that tell what was learnt."""
 
-import contextlib
 import warnings
 from typing import Any
 
@@ -12,9 +11,10 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from jaxnn import training
-from jaxnn.estimators import learning, partial, tables, weights
-from jaxnn.estimators.learning import SMALL_TABLE, Before, Given, Learnt
-from jaxnn.estimators.names import Choices, choices
+from jaxnn.estimators import partial, rows, tables, weights
+from jaxnn.estimators.learning import Learnt, learn
+from jaxnn.estimators.names import choices
+from jaxnn.estimators.rows import Before, Given, Task
 from jaxnn.estimators.targets import Targets
 
 
@@ -50,34 +50,32 @@ class BaseMLP(BaseEstimator):
             ValueError: shapes, values, names or parameters are not those that can be meant, or training diverged.
             TypeError: X is sparse, or something has another type.
         """
-        before = self._before() if self.warm_start and self.__sklearn_is_fitted__() else None
+        before = self._before() if self.warm_start else None
         choice = choices(self)
-        rows = self._given(X, y, sample_weight, reset=before is None)
+        given = self._given(X, y, sample_weight, reset=before is None)
+        if len(given.y) < 2:
+            raise ValueError(f"fit needs at least 2 rows of weight > 0, got {len(given.y)} (n_samples={len(y)}).")
         held = None if validation_data is None else self._held(validation_data)
-        n, seed = len(rows.y), learning.seed_of(self.random_state)
+        seed, dtype = rows.seed_of(self.random_state), rows.precision(self, given)
         if held is None:
-            part = learning.split(self, n, seed=seed, stratify=self._strata(rows.y))
+            part = rows.split(self, given, seed=seed, stratify=self._strata(given.y))
         else:
-            part = training_only(n)
-        dtype = learning.precision(self, rows.x, n)
-        with x64(dtype):
-            ready, targets = learning.read(self, rows, self._learn_targets, part, before, dtype)
-            if held is not None:
-                ready = learning.with_validation(ready, targets, held, dtype)
-            mean_weight = 1.0 if rows.weight is None else float(rows.weight[part.train].mean())
-            learnt = learning.trained(
-                self, choice, ready, targets, seed=seed, small=n < SMALL_TABLE, mean_weight=mean_weight, before=before
+            part = rows.all_train(len(given.y))
+        with jax.enable_x64(dtype == "float64"):
+            learn_targets = self._learn_targets
+            task = rows.task(
+                self, choice, given, part, seed=seed, dtype=dtype, learn_targets=learn_targets, held=held, before=before
             )
-        self._keep(learnt)
+            self._keep(task, learn(task))
         return self
 
-    def _given(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, scaled: bool = True) -> Given:
+    def _given(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Given:
         """The rows of weight > 0, checked."""
         x = tables.checked(self, X, reset=reset)
         targets = self._checked_targets(y)
         check_consistent_length(x, targets)
         weight = weights.of_rows(sample_weight, len(targets))
-        weight = self._weighted(weight, targets) if scaled else weight
+        weight = self._weighted(weight, targets)
         if weight is None or (weight > 0).all():
             return Given(x, targets, weight)
         kept = np.flatnonzero(weight)
@@ -92,25 +90,27 @@ class BaseMLP(BaseEstimator):
         X, y, *weight = validation_data
         return self._given(X, y, weight[0] if weight else None, reset=False)
 
-    def _before(self) -> Before:
-        """What a warm start keeps."""
-        return Before(self.preprocessing_, self.targets_, self.networks_)
+    def _before(self) -> Before | None:
+        """What training goes on from, if there was any."""
+        if not self.__sklearn_is_fitted__():
+            return None
+        return Before(self.preprocessing_, self.targets_, self.recipe_, self.networks_)
 
-    def _keep(self, learnt: Learnt) -> None:
+    def _keep(self, task: Task, learnt: Learnt) -> None:
         """Sets the attributes that tell what was learnt."""
-        history = learnt.fit.history
-        self.preprocessing_, self.targets_, self.recipe_ = learnt.fitted, learnt.targets, learnt.recipe
-        self._optimiser_state = None
+        history, unit = learnt.fit.history, task.unit
+        self.preprocessing_, self.targets_, self.recipe_ = task.rows.preprocessing, task.targets, learnt.recipe
+        self._optimiser_state, self._epoch = None, len(history.loss)
         self._set_networks(learnt.networks)
         self.n_iter_ = len(history.loss)
-        self.loss_curve_ = (history.loss / learnt.unit).tolist()
+        self.loss_curve_ = (history.loss / unit).tolist()
         self.loss_ = self.loss_curve_[-1]
         self.best_loss_ = min(self.loss_curve_)
         self.validation_loss_curve_ = (
-            None if history.validation_loss is None else (history.validation_loss / learnt.unit).tolist()
+            None if history.validation_loss is None else (history.validation_loss / unit).tolist()
         )
-        self.best_validation_loss_ = None if history.validation_loss is None else learnt.fit.best_score / learnt.unit
-        self.stop_, self.notes_ = learnt.fit.stop, (*learnt.fitted.notes, *learnt.fit.notes)
+        self.best_validation_loss_ = None if history.validation_loss is None else learnt.fit.best_score / unit
+        self.stop_, self.notes_ = learnt.fit.stop, (*self.preprocessing_.notes, *learnt.fit.notes)
         if learnt.fit.reason in ("diverged", "not_finite_at_start"):
             warnings.warn(f"Training diverged: {learnt.fit.stop}", ConvergenceWarning, stacklevel=3)
         if learnt.fit.interrupted is not None:
@@ -159,8 +159,10 @@ class BaseMLP(BaseEstimator):
                 " and `preprocessing_`."
             )
         problem = "classes" if self.targets_.kind == "classes" else "numbers"
+        # A file of float64 can only be loaded where JAX has it, so there it is written only if it was asked for.
+        dtype = self.dtype if self.dtype == "float64" else "float32"
         models = tuple(
-            training.Model(params, {**self._config(params), "problem": problem}, self.preprocessing_)
+            training.Model(as_type(params, dtype), {**self._config(params), "problem": problem}, self.preprocessing_)
             for params in self.networks_
         )
         return models[0] if len(models) == 1 else training.Ensemble(models, None, self.preprocessing_)
@@ -180,15 +182,14 @@ class BaseMLP(BaseEstimator):
         tables.warn_of(self.preprocessing_, x)
         dtype = "float32" if getattr(x, "dtype", None) == np.float32 else "float64"
         z = tables.inputs(self.preprocessing_, x).astype(dtype, copy=False)
-        with x64(dtype):
+        with jax.enable_x64(dtype == "float64"):
             each = [self._outputs(params, z) for params in self.networks_]
         mean = np.mean([self.targets_.averaged(outputs) for outputs in each], axis=0)
         return mean.astype(dtype, copy=False)
 
     def _outputs(self, params: Any, z: np.ndarray) -> np.ndarray:
         """The raw outputs of one network for its inputs."""
-        params = jax.tree.map(lambda leaf: leaf.astype(z.dtype), params)
-        return training.Model(params, self._config(params)).outputs(z)
+        return training.Model(as_type(params, z.dtype), self._config(params)).outputs(z)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Trains for one epoch over these rows, going on from before, the state of the optimiser included.
@@ -207,26 +208,26 @@ class BaseMLP(BaseEstimator):
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn_targets: Any) -> Any:
         """`partial_fit`, where targets may be known beforehand."""
-        choice: Choices = choices(self)
+        choice = choices(self)
         partial.refuse_what_needs_runs(self, choice)
-        before = self._before() if self.__sklearn_is_fitted__() else None
-        rows = self._given(X, y, sample_weight, reset=before is None)
-        n, seed = len(rows.y), learning.seed_of(self.random_state)
-        part = training_only(n)
-        dtype = learning.precision(self, rows.x, n) if before is None else str(before.networks[0][0].w.dtype)
-        with x64(dtype):
-            ready, targets = learning.read(self, rows, learn_targets, part, before, dtype)
-            state, epoch = getattr(self, "_optimiser_state", None), getattr(self, "_epoch", 0)
-            mean_weight = 1.0 if rows.weight is None else float(rows.weight.mean())
-            went = partial.epoch_of(
-                self, choice, ready, targets, seed=seed, epoch=epoch, mean_weight=mean_weight, before=before, state=state
-            )
+        before = self._before()
+        given = self._given(X, y, sample_weight, reset=before is None)
+        seed, dtype = rows.seed_of(self.random_state), rows.precision(self, given)
         if before is None:
-            self.preprocessing_, self.targets_, self.recipe_ = ready.preprocessing, targets, went.recipe
-            self.loss_curve_: list[float] = []
-            self.n_iter_ = 0
+            self._optimiser_state, self._epoch = None, 0
+            self.n_iter_, self.loss_curve_ = 0, []
+        else:
+            dtype = str(before.networks[0][0].w.dtype)
+        part = rows.all_train(len(given.y))
+        with jax.enable_x64(dtype == "float64"):
+            task = rows.task(
+                self, choice, given, part, seed=seed, dtype=dtype, learn_targets=learn_targets, before=before
+            )
+            went = partial.epoch_of(task, epoch=self._epoch, state=self._optimiser_state)
+        if before is None:
+            self.preprocessing_, self.targets_, self.recipe_ = task.rows.preprocessing, task.targets, went.recipe
         self._set_networks([went.params])
-        self._optimiser_state, self._epoch = went.state, epoch + 1
+        self._optimiser_state, self._epoch = went.state, self._epoch + 1
         self.n_iter_ += 1
         self.loss_curve_.append(went.loss)
         self.loss_, self.best_loss_ = went.loss, min(self.loss_curve_)
@@ -247,11 +248,6 @@ class BaseMLP(BaseEstimator):
         return {"allow_nan": True}
 
 
-def training_only(n: int) -> Any:
-    """The split of n rows that all train."""
-    return learning.data.Split(np.arange(n), np.arange(0), np.arange(0))
-
-
-def x64(dtype: str) -> contextlib.AbstractContextManager[Any]:
-    """JAX with arrays of float64 where the dtype is that; as the caller has it otherwise."""
-    return jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext()
+def as_type(params: Any, dtype: Any) -> Any:
+    """The parameters in another precision."""
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), params)

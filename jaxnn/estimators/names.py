@@ -96,7 +96,7 @@ def _check_numbers(own: dict[str, Any]) -> None:
 def _hidden(sizes: Any) -> tuple[int, ...]:
     """Units of each hidden layer; a whole number is one layer."""
     try:
-        layers = (operator.index(sizes),)
+        layers: tuple[int, ...] = (operator.index(sizes),)
     except TypeError:
         try:
             layers = tuple(operator.index(size) for size in sizes)

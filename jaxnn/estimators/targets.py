@@ -1,8 +1,8 @@
-"""y, as a loss takes it; and the outputs of a network, as predictions.
+"""What y says: how a loss takes it, and what predictions the outputs of a network are.
 
-    classes    k outputs, softmax(o) are the probabilities         codes 0 … k - 1
-    labels     k outputs, σ(oⱼ) is the probability of label j      0 or 1 for each label
-    numbers    k outputs, ŷ = mean + scale · o, or eᵒ of counts    (y - mean) / scale
+classes    k outputs, softmax(o) are the probabilities         codes 0 … k - 1
+labels     k outputs, σ(oⱼ) is the probability of label j      0 or 1 for each label
+numbers    k outputs, ŷ = mean + scale · o, or eᵒ of counts    (y - mean) / scale
 """
 
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -47,7 +47,7 @@ class Targets(NamedTuple):
         return "softmax" if self.kind == "classes" else "logistic"
 
     def encoded(self, y: np.ndarray) -> np.ndarray:
-        """y as the loss takes it: int32 codes (n,), 0 or 1 (n, k), or standardised numbers (n, k).
+        """As the loss takes it: int32 codes (n,), 0 or 1 (n, k), or standardised numbers (n, k).
 
         Raises:
             ValueError: a class is unknown, or the number of columns is another.
