@@ -19,11 +19,26 @@ Reference: Pedregosa et al., Scikit-learn: Machine Learning in Python (2011); th
 guide, whose checks both classes pass.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from jaxnn import checks
 
-checks.require("sklearn", extra="sklearn", purpose="for estimators")
-
-from jaxnn.estimators.classifier import MLPClassifier  # noqa: E402 - scikit-learn's own message would name no extra
-from jaxnn.estimators.regressor import MLPRegressor  # noqa: E402
+if TYPE_CHECKING:
+    from jaxnn.estimators.classifier import MLPClassifier
+    from jaxnn.estimators.regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
+
+_MODULES = {"MLPClassifier": "classifier", "MLPRegressor": "regressor"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    checks.require("sklearn", extra="sklearn", purpose="for estimators")  # whose own message would name no extra
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

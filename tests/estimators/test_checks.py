@@ -1,0 +1,27 @@
+"""scikit-learn's own checks of estimators, with estimators as they are made without arguments."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from jaxnn.estimators import MLPClassifier, MLPRegressor
+
+# Cheap ones that refuse many estimators; releases before 1.6 have them as well.
+BY_DEFAULT = (
+    "*check_do_not_raise_errors_in_init*",
+    "*check_no_attributes_set_in_init*",
+    "MLPRegressor*check_methods_subset_invariance*",
+    "MLPClassifier*check_classifiers_one_label*",
+    "MLPClassifier*check_estimators_pickle*",
+    "*check_fit2d_1sample*",
+    "*check_complex_data*",
+    "MLPClassifier*check_supervised_y_2d*",
+    "MLPRegressor*check_sample_weights_list*",
+)
+
+
+@pytest.mark.by_default(*BY_DEFAULT)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")  # that the checks expect
+@parametrize_with_checks([MLPClassifier(), MLPRegressor()])
+def test_scikit_learns_checks_pass(estimator, check):
+    check(estimator)

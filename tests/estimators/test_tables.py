@@ -1,0 +1,108 @@
+"""DataFrames of pandas, polars and Arrow: the same network, whatever holds the columns."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from quick import CODES, QUICK, X, Y
+from sklearn.utils.estimator_checks import check_dataframe_column_names_consistency
+
+from jaxnn.estimators import MLPClassifier, MLPRegressor
+
+FRAME = pd.DataFrame({"a": X[:, 0], "kind": np.where(X[:, 1] > 0, "x", "y"), "b": X[:, 2]})
+FRAME.loc[[3, 50], "b"] = np.nan
+MINE = {}
+
+
+def fitted():
+    """One classifier for all tests that only predict."""
+    if not MINE:
+        MINE["classifier"] = MLPClassifier(**QUICK).fit(FRAME, CODES)
+    return MINE["classifier"]
+
+
+def test_categories_and_missing_values_become_inputs():
+    mine = fitted()
+    assert mine.preprocessing_.input_names == ("a", "kind=x", "kind=y", "b", "b is missing")
+    assert mine.feature_names_in_.tolist() == ["a", "kind", "b"]
+    assert mine.n_features_in_ == 3
+
+
+@pytest.mark.parametrize("kind", [pl.from_pandas, pa.Table.from_pandas], ids=["polars", "arrow"])
+def test_other_libraries_tables_give_the_same_network(kind):
+    table = kind(FRAME)
+    mine = MLPClassifier(**QUICK).fit(table, kind(pd.DataFrame({"y": CODES}))["y"])
+    assert mine.feature_names_in_.tolist() == ["a", "kind", "b"]
+    np.testing.assert_array_equal(mine.predict_proba(table), fitted().predict_proba(FRAME))
+
+
+def test_rows_of_weight_zero_of_a_table_are_left_out():
+    weight = np.ones(60)
+    weight[55:] = 0
+    mine = MLPClassifier(**QUICK).fit(FRAME, CODES, sample_weight=weight)
+    assert len(mine.preprocessing_.columns) == 3
+    everything = fitted().preprocessing_.columns
+    assert mine.preprocessing_.columns[0].mean != everything[0].mean
+
+
+def test_missing_numbers_of_an_array_become_inputs_and_infinite_ones_are_refused():
+    x = X.copy()
+    x[::7, 1] = np.nan
+    mine = MLPRegressor(**QUICK).fit(x, Y)
+    assert mine.preprocessing_.input_names == ("x0", "x1", "x1 is missing", "x2")
+    assert np.isfinite(mine.predict(x)).all()
+    x[4, 0] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        mine.predict(x)
+
+
+def test_a_value_missing_where_training_had_none_is_filled_in():
+    mine = MLPRegressor(**QUICK).fit(X, Y)
+    x, mean = X[:2].copy(), X[:2].copy()
+    x[0, 1], mean[0, 1] = np.nan, mine.preprocessing_.columns[1].mean
+    np.testing.assert_allclose(mine.predict(x), mine.predict(mean), rtol=1e-12)
+
+
+def test_inputs_may_be_left_as_they_are():
+    mine = MLPRegressor(**QUICK, scale_inputs=False).fit(X, Y)
+    assert {(column.mean, column.scale) for column in mine.preprocessing_.columns} == {(0.0, 1.0)}
+    hidden = np.maximum(X @ mine.coefs_[0] + mine.intercepts_[0], 0)
+    target = mine.preprocessing_.target
+    by_hand = (hidden @ mine.coefs_[1] + mine.intercepts_[1])[:, 0] * target.scale + target.mean
+    np.testing.assert_allclose(mine.predict(X), by_hand, rtol=1e-12)
+
+
+def test_unknown_categories_are_told():
+    other = FRAME.assign(kind="z")
+    with pytest.warns(UserWarning, match=r"Column 'kind' has categories that fit did not see, 'z'"):
+        fitted().predict(other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", [MLPClassifier(), MLPRegressor()], ids=["classifier", "regressor"])
+def test_scikit_learns_check_of_column_names_passes(estimator):
+    check_dataframe_column_names_consistency(type(estimator).__name__, estimator)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda frame: frame.drop(columns="a"), "Feature names seen at fit time, yet now missing"),
+        (lambda frame: frame.assign(c=1), "Feature names unseen at fit time"),
+        (lambda frame: frame[["kind", "a", "b"]], "Feature names must be in the same order"),
+        (lambda frame: frame.rename(columns={"a": "A"}), "Feature names unseen at fit time"),
+    ],
+    ids=["missing", "extra", "reordered", "renamed"],
+)
+def test_other_columns_are_refused(change, told):
+    with pytest.raises(ValueError, match=told):
+        fitted().predict(change(FRAME))
+
+
+def test_an_array_is_refused_where_there_were_categories():
+    with (
+        pytest.warns(UserWarning, match="does not have valid feature names"),
+        pytest.raises(ValueError, match=r"category columns \('kind'\), which an array cannot hold"),
+    ):
+        fitted().predict(X)
