@@ -116,7 +116,7 @@ def _started_from(params: Any, before: Any) -> Any:
     shapes, earlier = ([leaf.shape for leaf in jax.tree.leaves(each)[::2]] for each in (params, before))
     if shapes != earlier:
         raise ValueError(
-            f"Training goes on with layers of shapes {earlier}, but hidden_layer_sizes now makes {shapes}:"
+            f"Training goes on with layers of shapes {earlier}, but hidden_layer_sizes now makes shapes {shapes}:"
             " fit with warm_start=False."
         )
     return jax.tree.map(lambda new, old: jnp.asarray(old, new.dtype), params, before)

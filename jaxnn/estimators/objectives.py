@@ -50,6 +50,8 @@ def loss_of(loss: Any, kind: Kind) -> Callable[..., Any]:
     names = NAMES[kind]
     if not given(loss):
         return losses.get(names[0])
+    if not callable(loss) and not isinstance(loss, str):
+        raise TypeError(f"loss must be a name, such as {names[0]!r}, or a function (outputs, targets), got {loss!r}.")
     found = losses.get(loss)
     name = name_of(found)
     if name is not None and name not in names:

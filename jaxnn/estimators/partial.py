@@ -11,6 +11,7 @@ from jaxnn.estimators import learning
 from jaxnn.estimators.names import Choices
 from jaxnn.estimators.rows import Task
 from jaxnn.experiments.recipe import complete
+from jaxnn.training.epochs import strong
 from jaxnn.training.steps import gather
 
 
@@ -55,6 +56,7 @@ def epoch_of(task: Task, *, epoch: int, state: Any) -> Epoch:
     if state is not None and _same_form(state[0], begun.opt_state):
         opt_state, step = jax.tree.map(jnp.asarray, state)
         begun = begun._replace(opt_state=opt_state, step=step)
+    begun = jax.tree.map(strong, begun)  # so that the first call and later ones are one program
     order = np.asarray(training.order(made.key, epoch, n))
     whole = n - n % recipe.batch_size
     total = 0.0

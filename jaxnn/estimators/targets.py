@@ -57,8 +57,9 @@ class Targets(NamedTuple):
             codes = np.searchsorted(self.classes, y)
             known = np.take(self.classes, codes, mode="clip") == y
             if not known.all():
+                stranger = y[~known].tolist()[0]
                 raise ValueError(
-                    f"y has the class {y[np.argmin(known)]!r}, which is none of the classes of fit,"
+                    f"y has the class {stranger!r}, which is none of the classes of fit,"
                     f" {self.classes.tolist()}: fit anew, or leave out its rows."
                 )
             return codes.astype(np.int32)
