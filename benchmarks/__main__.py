@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks import (
     ensembles,
     epochs,
+    grid_search,
     hessian,
     large,
     least_squares,
@@ -38,6 +39,7 @@ QUESTIONS = {
         start.QUESTION,
         ensembles.QUESTION,
         sweeps.QUESTION,
+        grid_search.QUESTION,
         epochs.QUESTION,
         large.QUESTION,
         prediction.QUESTION,

@@ -140,7 +140,7 @@ def measured(
 ) -> list[dict[str, Any]]:
     """Processes take turns; each is timed from outside."""
     answers = []
-    for problem in problems(quick):
+    for problem in question.problems(quick):
         calls: dict[str, Any] = {c.name: c.make(problem) for c in contenders if callable(c.make)}
         for name in calls:
             say(f"{question.name}: {name} warms up")

@@ -161,9 +161,11 @@ class BaseMLP(BaseEstimator):
         problem = "classes" if self.targets_.kind == "classes" else "numbers"
         # A file of float64 can only be loaded where JAX has it, so there it is written only if it was asked for.
         dtype = self.dtype if self.dtype == "float64" else "float32"
+        used = tables.used_inputs(self.preprocessing_, len(self.networks_[0][0].w))
+        each = [(layer._replace(w=layer.w[used]), *rest) for layer, *rest in self.networks_]
         models = tuple(
             training.Model(as_type(params, dtype), {**self._config(params), "problem": problem}, self.preprocessing_)
-            for params in self.networks_
+            for params in each
         )
         return models[0] if len(models) == 1 else training.Ensemble(models, None, self.preprocessing_)
 
@@ -178,10 +180,12 @@ class BaseMLP(BaseEstimator):
         Computed in float64, except for an X of float32, so the prediction of a row does not depend on other rows.
         """
         check_is_fitted(self)
+        before = self._before()
+        assert before is not None
         x = tables.checked(self, X, reset=False)
         tables.warn_of(self.preprocessing_, x)
         dtype = "float32" if getattr(x, "dtype", None) == np.float32 else "float64"
-        z = tables.inputs(self.preprocessing_, x).astype(dtype, copy=False)
+        z = tables.network_inputs(self.preprocessing_, x, pad=before.padded).astype(dtype, copy=False)
         with jax.enable_x64(dtype == "float64"):
             each = [self._outputs(params, z) for params in self.networks_]
         mean = np.mean([self.targets_.averaged(outputs) for outputs in each], axis=0)

@@ -60,6 +60,11 @@ class Before(NamedTuple):
     recipe: experiments.Recipe
     networks: list[Any]
 
+    @property
+    def padded(self) -> bool:
+        """Whether the networks have inputs that their model has not."""
+        return len(self.networks[0][0].w) != len(self.fitted.input_names)
+
 
 class Task(NamedTuple):
     """What is to be trained, and on which rows.
@@ -126,18 +131,19 @@ def task(
         fitted, targets = before.fitted, before.targets
         y = targets.encoded(rows.y)
     mean_weight = 1.0 if weight is None else float(weight.mean())
+    pad = not tables.is_table(rows.x) if before is None else before.padded
     problem = problem_of(estimator, targets)
-    ready = experiments.Rows(fitted, problem, "", *_arrays(fitted, rows, y, mean_weight, dtype), part)
+    ready = experiments.Rows(fitted, problem, "", *_arrays(fitted, rows, y, mean_weight, dtype, pad), part)
     if held is not None:
-        ready = _with_validation(ready, _arrays(fitted, held, targets.encoded(held.y), mean_weight, dtype))
+        ready = _with_validation(ready, _arrays(fitted, held, targets.encoded(held.y), mean_weight, dtype, pad))
     return Task(estimator, choice, ready, targets, seed, rows.small, mean_weight, before)
 
 
 def _arrays(
-    fitted: Preprocessing, rows: Given, y: np.ndarray, mean_weight: float, dtype: str
+    fitted: Preprocessing, rows: Given, y: np.ndarray, mean_weight: float, dtype: str, pad: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Inputs, targets and weights in this precision, the weights as multiples of the mean."""
-    x = tables.inputs(fitted, rows.x).astype(dtype, copy=False)
+    x = tables.network_inputs(fitted, rows.x, pad=pad).astype(dtype, copy=False)
     weight = None if rows.weight is None else (rows.weight / mean_weight).astype(dtype)
     return x, y if y.dtype.kind == "i" else y.astype(dtype), weight
 

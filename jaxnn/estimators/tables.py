@@ -39,8 +39,10 @@ def checked(estimator: Any, x: Any, *, reset: bool) -> Any:
         ValueError: shape, names or values are not those of a table, or not those of `fit`.
         TypeError: it is sparse, or holds something other than numbers.
     """
+    if reset:
+        estimator._from_table = is_table(x)
     if is_table(x):
-        if reset or getattr(estimator, "feature_names_in_", None) is not None:
+        if estimator._from_table:
             _compare(estimator, x, reset=reset)
             _refuse_empty(x)
             return x
@@ -174,8 +176,40 @@ def weighted_mean_and_scale(x: np.ndarray, weight: np.ndarray) -> tuple[Any, Any
 
 
 def inputs(fitted: Preprocessing, x: Any) -> np.ndarray:
-    """The network's inputs for X, (n, n_in); missing values are filled in, whether or not training had any."""
+    """The inputs that a model has for X, (n, n_in); missing values are filled in, whether or not training had any."""
     return fitted.inputs(x, fill_missing=True)
+
+
+def network_inputs(fitted: Preprocessing, x: Any, *, pad: bool) -> np.ndarray:
+    """The inputs of the network: those of the model, and if it is padded also a 0 for each column that is not used.
+
+    A column may be constant in one fold and not in another. Networks for arrays are padded, so all folds have one
+    shape, which is compiled once, and the first layer has the shape that scikit-learn's would have.
+    """
+    z = inputs(fitted, x)
+    used, width = _places(fitted)
+    if not pad or len(used) == width:
+        return z
+    padded = np.zeros((len(z), width))
+    padded[:, used] = z
+    return padded
+
+
+def used_inputs(fitted: Preprocessing, width: int) -> np.ndarray:
+    """Which inputs of a network with so many of them its model has."""
+    used, padded = _places(fitted)
+    return used if width == padded else np.arange(width)
+
+
+def _places(fitted: Preprocessing) -> tuple[np.ndarray, int]:
+    """The places of the model's inputs among those of an array's network, and how many that has."""
+    places: list[int] = []
+    start = 0
+    for column in fitted.columns:
+        count = len(column.input_names)
+        places += range(start, start + count)
+        start += max(1, count)
+    return np.array(places, int), start
 
 
 def warn_of(fitted: Preprocessing, x: Any) -> None:

@@ -106,3 +106,18 @@ def test_an_array_is_refused_where_there_were_categories():
         pytest.raises(ValueError, match=r"category columns \('kind'\), which an array cannot hold"),
     ):
         fitted().predict(X)
+
+
+def test_a_constant_column_of_an_array_keeps_its_place_and_counts_for_nothing():
+    x = np.insert(X, 1, 5.0, axis=1)
+    mine = MLPRegressor(**QUICK).fit(x, Y)
+    assert mine.coefs_[0].shape == (4, 4)
+    assert mine.preprocessing_.input_names == ("x0", "x2", "x3")
+    other = np.insert(X, 1, -7.0, axis=1)
+    np.testing.assert_array_equal(mine.predict(other), mine.predict(x))
+    np.testing.assert_allclose(mine.model_.predict(x), mine.predict(x), rtol=1e-5)  # float32
+    frame = pd.DataFrame(x, columns=list("abcd"))
+    by_name = MLPRegressor(**QUICK).fit(frame, Y)
+    assert by_name.coefs_[0].shape == (3, 4)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        np.testing.assert_array_equal(by_name.predict(x), by_name.predict(frame))
