@@ -1,4 +1,4 @@
-"""How long does scikit-learn's GridSearchCV take over 30 learning rates on 5 folds, with our estimator and with its own?
+"""How long does GridSearchCV of scikit-learn take over 30 learning rates on 5 folds, with our estimator and its own?
 
 A fresh process imports scikit-learn, reads the digits (1797 images of 8 × 8), and searches 30 learning rates for a
 network 64-100-10 with ReLU and Adam in batches of 32, on 5 folds, for 20 epochs each; then it trains the best once more
