@@ -100,7 +100,7 @@ class BaseMLP(BaseEstimator):
         """Sets the attributes that tell what was learnt."""
         history, unit = learnt.fit.history, task.unit
         self.preprocessing_, self.targets_, self.recipe_ = task.rows.preprocessing, task.targets, learnt.recipe
-        self._optimiser_state, self._epoch = None, len(history.loss)
+        self._optimiser_state, self._epoch, self._optimiser_spec = None, len(history.loss), learnt.optimiser
         self._set_networks(learnt.networks)
         self.n_iter_ = len(history.loss)
         self.loss_curve_ = (history.loss / unit).tolist()
@@ -159,12 +159,13 @@ class BaseMLP(BaseEstimator):
                 " and `preprocessing_`."
             )
         problem = "classes" if self.targets_.kind == "classes" else "numbers"
+        more = {"problem": problem} | ({} if self._optimiser_spec is None else {"optimiser": self._optimiser_spec})
         # A file of float64 can only be loaded where JAX has it, so there it is written only if it was asked for.
         dtype = self.dtype if self.dtype == "float64" else "float32"
         used = tables.used_inputs(self.preprocessing_, len(self.networks_[0][0].w))
         each = [(layer._replace(w=layer.w[used]), *rest) for layer, *rest in self.networks_]
         models = tuple(
-            training.Model(as_type(params, dtype), {**self._config(params), "problem": problem}, self.preprocessing_)
+            training.Model(as_type(params, dtype), {**self._config(params), **more}, self.preprocessing_)
             for params in each
         )
         return models[0] if len(models) == 1 else training.Ensemble(models, None, self.preprocessing_)
@@ -218,7 +219,7 @@ class BaseMLP(BaseEstimator):
         given = self._given(X, y, sample_weight, reset=before is None)
         seed, dtype = rows.seed_of(self.random_state), rows.precision(self, given)
         if before is None:
-            self._optimiser_state, self._epoch = None, 0
+            self._optimiser_state, self._epoch, self._optimiser_spec = None, 0, None
             self.n_iter_, self.loss_curve_ = 0, []
         else:
             dtype = str(before.networks[0][0].w.dtype)

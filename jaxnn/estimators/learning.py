@@ -24,11 +24,13 @@ class Learnt(NamedTuple):
         recipe: every choice.
         networks: the parameters of each network that is averaged, as NumPy arrays, the best first.
         fit: of the best.
+        optimiser: by name and numbers, as a model stores it; None for another library's.
     """
 
     recipe: experiments.Recipe
     networks: list[Any]
     fit: training.Fit
+    optimiser: dict[str, Any] | None
 
 
 def learn(task: Task) -> Learnt:
@@ -43,7 +45,8 @@ def learn(task: Task) -> Learnt:
     fit = chosen[0].fit
     if not len(fit.history.loss):
         raise ValueError(f"The network learnt nothing: {fit.stop}")
-    return Learnt(recipe, [jax.tree.map(np.asarray, each.model.params) for each in chosen], fit)
+    params = [jax.tree.map(np.asarray, each.model.params) for each in chosen]
+    return Learnt(recipe, params, fit, chosen[0].model.config.get("optimiser"))
 
 
 def _trained(task: Task, recipe: experiments.Recipe, members: int) -> list[Trained]:
