@@ -80,6 +80,8 @@ def _check_numbers(own: dict[str, Any]) -> None:
             checks.whole(1, **{name: own[name]})
     if own["ensemble"] is not None:
         checks.whole(1, ensemble=own["ensemble"])
+        if own["ensemble"] > 1 and own["warm_start"]:
+            raise ValueError(f"warm_start goes on with one network, got ensemble={own['ensemble']}: choose one.")
     if given(own["learning_rate_init"]):
         checks.positive(learning_rate_init=own["learning_rate_init"])
     for name in ("alpha", "weight_decay", "tol"):

@@ -19,9 +19,12 @@ BY_DEFAULT = (
 )
 
 
+OURS = parametrize_with_checks([MLPClassifier(), MLPRegressor()])  # of an iterator, in scikit-learn 1.5
+
+
 @pytest.mark.by_default(*BY_DEFAULT)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")  # that the checks expect
-@parametrize_with_checks([MLPClassifier(), MLPRegressor()])
+@pytest.mark.parametrize(OURS.args[0], list(OURS.args[1]), **OURS.kwargs)
 def test_scikit_learns_checks_pass(estimator, check):
     check(estimator)

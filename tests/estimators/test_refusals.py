@@ -84,6 +84,7 @@ def test_a_regressor_refuses_targets(y, told):
         ({"validation_fraction": 1.0}, ValueError, "validation_fraction must be in [0, 1)"),
         ({"validation_fraction": 0.01, "early_stopping": True}, ValueError, "choose another fraction"),
         ({"ensemble": 0}, ValueError, "ensemble must be a whole number ≥ 1"),
+        ({"ensemble": 3, "warm_start": True}, ValueError, "warm_start goes on with one network, got ensemble=3"),
         ({"dtype": "float16"}, ValueError, "dtype must be 'float32', 'float64' or None, got 'float16'"),
         ({"random_state": -1}, ValueError, "random_state must be a whole number ≥ 0"),
         ({"random_state": "x"}, ValueError, "cannot be used to seed"),
