@@ -7,7 +7,6 @@ import jax
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from jaxnn import training
@@ -79,7 +78,7 @@ class BaseMLP(BaseEstimator):
         if weight is None or (weight > 0).all():
             return Given(x, targets, weight)
         kept = np.flatnonzero(weight)
-        return Given(_safe_indexing(x, kept), targets[kept], weight[kept])
+        return Given(tables.taken(x, kept), targets[kept], weight[kept])
 
     def _held(self, validation_data: Any) -> Given:
         """The caller's validation rows."""

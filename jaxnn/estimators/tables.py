@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array, validation
+from sklearn.utils import _safe_indexing, check_array, validation
 
 from jaxnn import preprocessing
 from jaxnn.preprocessing.frames import columns_of
@@ -101,6 +101,12 @@ def _compare_width(estimator: Any, x: Any, *, reset: bool) -> None:
         estimator._check_n_features(x, reset=reset)
     else:
         check(estimator, x, reset=reset)
+
+
+def taken(x: Any, rows: np.ndarray) -> Any:
+    """Some rows of an array or a table, by their numbers."""
+    arrow = hasattr(type(x), "column_names")  # which scikit-learn 1.5 cannot index
+    return x.take(rows) if arrow else _safe_indexing(x, rows)
 
 
 def _refuse_empty(x: Any) -> None:

@@ -62,6 +62,7 @@ def test_the_model_is_saved_and_predicts_the_same_words(tmp_path):
     np.testing.assert_allclose(loaded.predict_probabilities(X), mine.predict_proba(X), rtol=1e-5)  # float32
 
 
+@pytest.mark.slow
 def test_a_small_table_is_trained_whole_in_float64_and_saved_in_float32(tmp_path):
     mine = MLPRegressor(**QUICK).fit(X[:20], Y[:20])
     assert mine.coefs_[0].dtype == np.float64
@@ -71,6 +72,7 @@ def test_a_small_table_is_trained_whole_in_float64_and_saved_in_float32(tmp_path
     np.testing.assert_allclose(training.load(tmp_path / "m.safetensors").predict(X), mine.predict(X), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_defaults_are_those_of_as_many_training_rows():
     mine = MLPClassifier(hidden_layer_sizes=4, max_iter=3).fit(X, CODES)
     defaults = experiments.recipe.defaults(48, experiments.PROBLEMS["classes"])  # of 60, a fifth is held out

@@ -39,12 +39,14 @@ def test_a_search_over_numbers_compiles_one_program(compiled):
     assert evaluation._evaluate._cache_size() - outputs <= 1
 
 
+@pytest.mark.slow
 def test_weight_decay_is_a_number_too(compiled):
     for decay in (0.1, 0.3):
         MLPClassifier(hidden_layer_sizes=3, weight_decay=decay, max_iter=2, tol=decay).fit(X, CODES)
     assert compiled() <= 1  # none where another test has compiled it
 
 
+@pytest.mark.slow
 def test_another_width_is_another_program(compiled):
     for units in (6, 7):
         MLPClassifier(hidden_layer_sizes=units, max_iter=2).fit(X, CODES)

@@ -17,6 +17,7 @@ def test_a_warm_start_goes_on_from_the_parameters_of_before():
     assert (cold.coefs_[0] != before[0]).any()
 
 
+@pytest.mark.slow
 def test_a_warm_start_keeps_scales_and_layers_however_many_rows_come():
     mine = MLPRegressor(max_iter=2, warm_start=True, hidden_layer_sizes=4).fit(X, Y)
     columns = mine.preprocessing_.columns
@@ -31,6 +32,7 @@ def test_a_warm_start_with_other_layers_is_refused():
         mine.set_params(hidden_layer_sizes=5).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_partial_fits_of_full_batches_are_the_epochs_of_fit():
     """With all rows in every step, neither the order of rows nor what is chosen between epochs matters."""
     words = {"hidden_layer_sizes": 4, "random_state": 0, "dtype": "float64"}
@@ -44,6 +46,7 @@ def test_partial_fits_of_full_batches_are_the_epochs_of_fit():
     np.testing.assert_allclose(part.predict_proba(X), whole.predict_proba(X), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_partial_fit_goes_on_after_fit_and_knows_its_classes():
     mine = MLPClassifier(**QUICK).fit(X, CODES)
     loss = mine.loss_
@@ -53,6 +56,7 @@ def test_partial_fit_goes_on_after_fit_and_knows_its_classes():
     assert mine.n_iter_ == 13
 
 
+@pytest.mark.slow
 def test_partial_fit_of_numbers_lowers_the_loss():
     mine = MLPRegressor(hidden_layer_sizes=4, learning_rate_init=0.01, random_state=0)
     for _ in range(20):

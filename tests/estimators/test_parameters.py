@@ -23,12 +23,14 @@ def test_training_stops_when_nothing_improves_by_tol():
     assert "no improvement for 2 epochs" in mine.stop_
 
 
+@pytest.mark.slow
 def test_without_rows_held_out_the_training_loss_decides():
     mine = MLPRegressor(**QUICK).set_params(early_stopping=False, max_iter=10, n_iter_no_change=2, tol=1e3).fit(X, Y)
     assert mine.n_iter_ == 3
     assert mine.validation_loss_curve_ is None
 
 
+@pytest.mark.slow
 def test_auto_and_none_are_the_defaults():
     auto = {"hidden_layer_sizes": "auto", "activation": "auto", "batch_size": "auto", "loss": "auto", "dtype": "auto"}
     assert_same_network(

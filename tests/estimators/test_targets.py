@@ -10,6 +10,7 @@ from jaxnn.estimators import MLPClassifier, MLPRegressor
 LINEAR = {"hidden_layer_sizes": (), "optimiser": "levenberg_marquardt", "max_iter": 20, "dtype": "float64"}
 
 
+@pytest.mark.slow
 def test_several_numbers_of_different_sizes_are_fitted_alike():
     """A linear network on its own training rows is least squares, column by column."""
     y = np.stack([Y, 1e4 * X[:, 1] - 5, np.full(len(X), 3.0)], axis=1)

@@ -72,6 +72,7 @@ def test_a_clone_has_the_parameters_and_nothing_learnt():
         other.predict(X)
 
 
+@pytest.mark.slow
 def test_a_pipeline_hands_it_the_columns_of_its_transformers():
     frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "kind": np.where(X[:, 2] > 0, "x", "y")})
     columns = ColumnTransformer(

@@ -32,6 +32,7 @@ def test_below_fifty_rows_a_weight_is_a_number_of_repeats(kind):
     np.testing.assert_allclose(*answers, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_rows_of_weight_zero_are_left_out():
     weight = np.ones(60)
     weight[40:] = 0
@@ -47,6 +48,7 @@ def test_class_weights_multiply_the_weights_of_rows():
     np.testing.assert_array_equal(by_class.predict_proba(X), by_row.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_balanced_weights_make_a_rare_class_more_probable():
     """A linear model with intercept, at its optimum, predicts each class as often as its weight says."""
     words = {"hidden_layer_sizes": (), "optimiser": "newton", "max_iter": 20, "early_stopping": False}
