@@ -520,8 +520,8 @@ def test_a_newcomers_loss_is_that_of_training():
         (["--only", "trainign"], "Did you mean 'training'?"),
         (
             ["--only", "nothing like it"],
-            "Known: diagonal, ensembles, epochs, hessian, large, least_squares, prediction, race, scaling, start,"
-            " sweeps, training, update.",
+            "Known: diagonal, ensembles, epochs, grid_search, hessian, large, least_squares, prediction, race, scaling,"
+            " start, sweeps, training, update.",
         ),
         (["--only", "update", "--json", "no/such/folder/report.json"], "no such folder"),
         (["--only", "update", "--into", "no/such/report.json"], "no/such"),

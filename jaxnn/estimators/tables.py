@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing, check_array, validation
 
 from jaxnn import preprocessing
 from jaxnn.preprocessing.frames import columns_of
-from jaxnn.preprocessing.raw import listed, reads_as_number
+from jaxnn.preprocessing.raw import listed, read_column, reads_as_number
 from jaxnn.preprocessing.transform import Preprocessing
 
 # One keyword was renamed in scikit-learn 1.6.
@@ -131,8 +131,16 @@ def learnt(x: Any, y: np.ndarray, rows: np.ndarray, weight: np.ndarray | None, *
     if is_table(x):
         columns = columns_of(x)
         name = _free_name(columns)
-        fitted = preprocessing.fit({**columns, name: y}, name, problem=problem, rows=rows)
+        # Numbers that the caller passes are meant as numbers, even if they look as if they numbered the rows.
+        read = {each: read_column(each, values) for each, values in columns.items()}
+        number = [each for each, values in read.items() if values.kind == "number" and not values.categorical]
+        fitted = preprocessing.fit({**columns, name: y}, name, problem=problem, rows=rows, number=number)
     else:
+        empty = np.isnan(x[rows]).all(axis=0) if x.dtype.kind == "f" else np.zeros(x.shape[1], bool)
+        if empty.any():
+            raise ValueError(
+                f"Column {int(np.argmax(empty))} of X has no values in the training rows: leave it out, or fill it in."
+            )
         fitted = preprocessing.fit_arrays(x, y, problem=problem, rows=rows)
     if not scale:
         return _unscaled(fitted)

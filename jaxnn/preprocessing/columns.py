@@ -104,8 +104,10 @@ def _noted_if_all_different(name: str, read: Values, fitted: Fitted) -> Fitted:
     what = role(name, read.values)
     if what is None:
         return fitted
-    least, most = read.values.min(), read.values.max()
-    text = f"{len(read.values):,} whole numbers from {least:.0f} to {most:.0f}, all different"
+    present = read.values[~read.missing]
+    repeats = len(present) - len(np.unique(present))
+    different = f"all different but {repeats}" if repeats else "all different"
+    text = f"{len(present):,} whole numbers from {present.min():.0f} to {present.max():.0f}, {different}"
     if what == "identifier":
         return fitted._replace(identifier=f"{read.what} seems to number the rows ({text})")
     note = Note(f"{read.what} has {text}: if they only number the rows, drop it {option('drop', name)}")

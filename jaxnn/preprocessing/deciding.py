@@ -110,7 +110,7 @@ def decide(
     if wanted == "number":
         return _as_number(name, read, decimal)
     if read.kind == "category":
-        return _classifytexts_of(name, read, decimal)
+        return _classify_texts(name, read, decimal)
     if read.kind == "number" and not plainly and _are_days(name, read):
         return Decided(read._replace(kind="date", dated=Dated(DIGITS)))
     return Decided(read)
@@ -136,7 +136,7 @@ def _but_for(
     notation = written.recognise(texts, decimal=decimal, any_unit=wanted == "number")
     if notation is None or any(map(written.is_code, texts)):
         return None
-    decided = _as_number(name, rest, decimal) if wanted == "number" else _classifytexts_of(name, rest, decimal)
+    decided = _as_number(name, rest, decimal) if wanted == "number" else _classify_texts(name, rest, decimal)
     if decided.read.kind == "number":
         return decided._replace(notes=(missing, *decided.notes), absent=words)
     few = f"{where}, so its few different values are categories; to read numbers, declare it a number"
@@ -186,7 +186,7 @@ def _as_number(name: str, read: Values, decimal: str | None) -> Decided:
     return Decided(_converted(read, notation), notation)
 
 
-def _classifytexts_of(name: str, read: Values, decimal: str | None) -> Decided:
+def _classify_texts(name: str, read: Values, decimal: str | None) -> Decided:
     """Text: numbers in disguise, categories, or something that the caller has to decide."""
     texts = texts_of(read)
     codes = [text for text in texts if written.is_code(text)]

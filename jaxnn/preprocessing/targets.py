@@ -136,6 +136,11 @@ def _classes(read: Values) -> tuple[Label, ...]:
     classes: list[Label] = sorted(set(labels_like((), distinct(read)[0])))
     if len(classes) < 2:
         raise ValueError(f"{read.what} has only one class, {classes[0]!r}, so there is nothing to learn.")
+    if len(classes) > FEW and 2 * len(classes) > len(read.missing):
+        raise ValueError(
+            f"{read.what} has {len(classes)} different values in {len(read.missing):,} rows, fewer than two rows for"
+            " each class: is it a number, or an identifier?"
+        )
     if len(classes) > MAX_CLASSES:
         raise ValueError(
             f"{read.what} has {len(classes)} different values, more than the {MAX_CLASSES} classes"

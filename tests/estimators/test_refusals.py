@@ -29,7 +29,7 @@ EMPTY[:, 1] = np.nan
         (X[:59], CODES, ValueError, "inconsistent numbers of samples"),
         (X, np.zeros(60, int), ValueError, "y has only one class, 0, in rows of weight > 0"),
         (X[:1], CODES[:1], ValueError, r"at least 2 rows of weight > 0, got 1 \(n_samples=1\)"),
-        (EMPTY, CODES, ValueError, "Column 'x1' has no values in the training rows"),
+        (EMPTY, CODES, ValueError, "Column 1 of X has no values in the training rows"),
         (np.ones((60, 2)), CODES, ValueError, "No columns are left to predict from"),
         (X, Y, ValueError, "Unknown label type"),
         (X, np.stack([CODES, 2 * CODES], axis=1), ValueError, "MultiOutputClassifier"),

