@@ -116,8 +116,8 @@ def add_data(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) ->
         action="extend",
         default=[],
         metavar="TEXT",
-        help="cell contents that mean a missing value, besides the empty cell (default: NA, N/A, n/a, #N/A, <NA>, NaN, "
-        "nan, NULL, null, ?); '' for the empty cell only",
+        help="further cell contents that mean a missing value, besides the empty cell, NA, N/A, n/a, #N/A, <NA>, NaN, "
+        "nan, NULL, null and ?; with '' among them, these are no longer missing, but for the empty cell",
     )
     add("--weight", metavar="COLUMN", help="column with the weight of each row, ≥ 0")
     add(

@@ -46,7 +46,7 @@ class BaseMLP(BaseEstimator):
             validation_data: (X, y) or (X, y, sample_weight), by which the best epoch is chosen, instead of rows of X.
 
         Raises:
-            ValueError: shapes, values, names or parameters are not those that can be meant, or training diverged.
+            ValueError: shapes, values, names or parameters are not valid, or training diverged.
             TypeError: X is sparse, or something has another type.
         """
         before = self._before() if self.warm_start else None
@@ -128,7 +128,7 @@ class BaseMLP(BaseEstimator):
     def coefs_(self) -> list[np.ndarray]:
         """The weights of each layer, (n_in, n_out), as in scikit-learn: of the inputs after preprocessing.
 
-        AttributeError for an ensemble, whose `networks_` have each their own.
+        AttributeError for an ensemble, whose `networks_` each have their own.
         """
         return [np.asarray(layer.w) for layer in self._only_network()]
 

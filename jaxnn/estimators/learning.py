@@ -62,7 +62,7 @@ def _trained(task: Task, recipe: experiments.Recipe, members: int) -> list[Train
         pack = train_pack(task.rows, recipe, members, seed=task.seed, fixed=tuple(task.choice.recipe), **settings)
         order = sorted(np.flatnonzero(pack.counts).tolist(), key=lambda i: i != pack.best)
         return [pack.trained[i] for i in order]
-    # `packs` selects by the metrics of one class or number; the networks for other targets are averaged all.
+    # `packs` selects by the metrics of one class or number; the networks for other targets are all averaged.
     jobs = [experiments.Job(task.rows, recipe, task.seed + i) for i in range(members)]
     found = experiments.train_many(jobs, **settings)
     usable = [each for each in found if each.fit.best_epoch] or found

@@ -1,6 +1,7 @@
 """The weight of each row: the caller's, times that of its class.
 
-A row of weight 0 is as good as absent, and one of weight 2 counts as two rows, in the loss and in means and scales.
+A row of weight 0 is as good as absent, and one of weight 2 counts as two rows, in the loss and in means
+and scales of numbers.
 """
 
 from typing import Any

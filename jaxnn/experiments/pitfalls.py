@@ -13,7 +13,7 @@ looked for on at most 2,000 training rows, and nothing is concluded from fewer t
 
 A row is duplicated if a held-out row has the same inputs and target as a training row. Tables of few categories have
 such rows by chance: with p the probability that two rows agree if columns were independent, p n_train n_held of them
-are expected, and only a hundred times as many are told, from three on.
+are expected, and only a hundred times as many are reported, from three on.
 
 A class is rare with less than 5 % of the training rows, and less than half the share that it had among equal classes.
 """

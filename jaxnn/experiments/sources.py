@@ -111,7 +111,7 @@ def source(
         category: columns to treat as categories.
         number: columns to treat as numbers.
         decimal: the decimal mark, for columns where it is ambiguous.
-        missing: cell contents that mean a missing value.
+        missing: cell contents that mean a missing value; in a file, besides `data.MISSING`, unless "" is among them.
         weight: the column with the weight of each row.
 
     Raises:
@@ -123,9 +123,8 @@ def source(
     """
     if problem is not None:
         checks.one_of(problem, PROBLEMS, "problem")
-    columns = Columns(
-        target, problem, _names(drop), _names(category), _names(number), decimal, _missing(missing), weight
-    )
+    words = _missing(missing, of_file=isinstance(rows, str | os.PathLike))
+    columns = Columns(target, problem, _names(drop), _names(category), _names(number), decimal, words, weight)
     if isinstance(rows, Source):
         if columns != Columns():
             raise ValueError(
@@ -237,9 +236,14 @@ def _names(given: Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _missing(given: Sequence[str]) -> tuple[str, ...]:
-    """The cell contents that mean a missing value, including the empty cell; () for the usual ones."""
-    return tuple(dict.fromkeys(("", *map(str.strip, _names(given))))) if given else ()
+def _missing(given: Sequence[str], *, of_file: bool) -> tuple[str, ...]:
+    """The cell contents that mean a missing value, including the empty cell; () for the usual ones.
+
+    In a file, the usual ones stay so beside those given, unless the empty cell is among these.
+    """
+    words = tuple(map(str.strip, _names(given)))
+    usual = data.MISSING if of_file and "" not in words else ("",)
+    return tuple(dict.fromkeys((*usual, *words))) if words else ()
 
 
 def _opened(path: str | os.PathLike[str], columns: Columns, **reading: Any) -> Source:

@@ -42,7 +42,7 @@ def fit_column(name: str, read: Values, rows: np.ndarray, options: ColumnOptions
     plain = decided.notation is None or decided.notation.plain  # nobody numbers rows in dollars, or as 1,045
     if options is None or wanted or fitted.column.kind != "number" or not plain:
         return fitted
-    return _noted_if_all_different(name, decided.read, fitted)
+    return _with_role(name, decided.read, fitted)
 
 
 def _fit_numbers(name: str, decided: Decided, rows: np.ndarray, policy: Missing) -> Fitted:
@@ -94,12 +94,12 @@ def _note_of_dates(name: str, decided: Decided, days: np.ndarray, column: Column
         first, second = ("month", "day") if read.dated.form.startswith("%m") else ("day", "month")
         text += (
             f", with the {first} first, because no cell says which is which (if the {second} is first, write"
-            " 2023-01-31)"
+            " the dates like 2023-01-31)"
         )
     return Note(f"{text}; inputs: {inputs}; to leave it out, drop it {option('drop', name)}")
 
 
-def _noted_if_all_different(name: str, read: Values, fitted: Fitted) -> Fitted:
+def _with_role(name: str, read: Values, fitted: Fitted) -> Fitted:
     """A column of numbers, marked if they seem to number the rows, with a note if they might."""
     what = role(name, read.values)
     if what is None:

@@ -1,8 +1,9 @@
-"""Decides whether a raw column holds numbers or categories, and notes each decision that could have gone otherwise.
+"""Decides whether a raw column holds numbers, dates or categories, and notes what could have been decided otherwise.
 
 What the caller says (`ColumnOptions`) comes first, then the column's dtype, then how its texts are written. Text
-becomes numbers only if all cells are numbers in one notation. If only a few cells are not numbers, or if a comma could
-mean two things, the column is refused and the message says how to settle it: nobody wants a category for each number.
+becomes numbers or dates only if all cells are, in one notation, but for a few stray words (`strays`). If more cells are
+not, or if a comma could mean two things, the column is refused and the message says how to settle it: nobody wants a
+category for each number.
 """
 
 import re

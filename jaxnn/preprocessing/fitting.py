@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn import checks
+from jaxnn import checks, wording
 from jaxnn.preprocessing import deciding, marks, notes
 from jaxnn.preprocessing.columns import (
     fit_column,
@@ -25,7 +25,6 @@ from jaxnn.preprocessing.scales import mean_and_scale, refuse_long
 from jaxnn.preprocessing.stored import MAX_COLUMNS
 from jaxnn.preprocessing.targets import FittedTarget, fit_target, problem_wanted
 from jaxnn.preprocessing.transform import Preprocessing
-from jaxnn.wording import listed as named
 
 
 def fit(
@@ -125,7 +124,7 @@ def _target_explained(name: str, found: _Learnt) -> Explained:
     target = found.target.target
     decided = f"(y - {target.mean:.6g}) / {target.scale:.6g}"
     if target.problem == "classes":
-        decided = f"one of {len(target.classes)}: {named(target.class_names)}"
+        decided = f"one of {len(target.classes)}: {wording.listed(target.class_names)}"
     lines = notes.grouped(found.target.notes)
     return Explained(name, f"target: {target.problem}", 0, missing, example, "; ".join(lines) or decided, change)
 

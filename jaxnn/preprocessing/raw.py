@@ -63,7 +63,7 @@ def _read_array(what: str, array: np.ndarray, absent: Collection[str], find_date
     missing = _missing(items, absent)
     if missing.all():
         return Values(what, "nothing", np.full(len(items), np.nan), missing)
-    items = [None if absent else item for item, absent in zip(items, missing.tolist(), strict=True)]
+    items = [None if gone else item for item, gone in zip(items, missing.tolist(), strict=True)]
     types = set(map(type, items)) - {type(None)}
     if all(issubclass(each, str) for each in types):
         dated = recognise(dict.fromkeys(item for item in items if item is not None)) if find_dates else None

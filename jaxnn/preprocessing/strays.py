@@ -18,7 +18,7 @@ INFINITE = re.compile(r"[+-]?(?:inf(?:inity)?|∞)", re.IGNORECASE)
 
 
 def is_word(text: str) -> bool:
-    """Whether a cell can be no number, no date and no code; errors of spreadsheets, such as `#DIV/0!`, are words."""
+    """Whether a cell cannot be a number, a date or a code; errors of spreadsheets, such as `#DIV/0!`, are words."""
     if text.startswith("#") and text.endswith(("!", "?")):
         return True
     letters = sum(map(str.isalpha, text))

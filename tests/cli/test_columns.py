@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxnn import training
+from jaxnn import data, experiments, training
 from tests.cli.conftest import FAST, as_csv
 
 N = 60
@@ -127,8 +127,8 @@ def test_missing_says_which_cells_are(run, refused, write):
     assert run("train", write(age=ages), *TARGET, "--missing", "90+", "--out", "m").status == 0
     p = training.load("m").preprocessing
     assert "age" in {column.name for column in p.columns if column.kind == "number"}
-    assert p.missing == ("", "90+")
-    assert "NA" in next(column for column in p.columns if column.name == "region").categories
+    assert p.missing == (*data.MISSING, "90+")
+    assert "NA" not in next(column for column in p.columns if column.name == "region").categories
     assert run("predict", "m", write(age=["90+"] * N)).status == 0
 
 
@@ -269,3 +269,13 @@ def test_leaks_are_told_where_a_table_is_trained(run, write):
     result = run("train", write(leak=[f"was {label}" for label in labels]), *TARGET)
     assert "warning column 'leak' alone predicts 'y' almost perfectly" in told(result.out)
     assert "drop it (drop='leak'; --drop leak)" in told(result.out)
+
+
+def test_words_for_missing_values_are_added_to_the_usual_ones(run, write):
+    ages = [*map(str, range(20, 20 + N - 2)), "NA", "Ancient"]
+    result = run("train", write(age=ages), *TARGET, "--missing", "Ancient", "--out", "m")
+    assert result.status == 0, result.err
+    p = training.load("m").preprocessing
+    assert next(column for column in p.columns if column.name == "age").kind == "number"
+    assert {"", "NA", "Ancient"} <= set(p.missing)
+    assert {"", "x"} == set(experiments.source(write(), target="y", missing=("", "x")).columns.missing)
