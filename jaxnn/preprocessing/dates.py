@@ -230,7 +230,7 @@ def _days_of_parts(parts: Mapping[str, np.ndarray], n: int) -> np.ndarray:
         hour = parts["I"] % 12 + 12 * parts["p"]
     right &= hour < 24
     start = ((np.where(right, year, 1970) - 1970) * 12 + np.where(right, month, 1) - 1).astype("M8[M]")
-    length = ((start + 1).astype("M8[D]") - start.astype("M8[D]")).astype(np.int64)
+    length = ((start + np.timedelta64(1, "M")).astype("M8[D]") - start.astype("M8[D]")).astype(np.int64)
     right &= day <= length
     date = start.astype("M8[D]").astype(np.int64) + day - 1
     return np.where(right, date + (hour * 3600 + minute * 60 + second + part("f", 0)) / 86_400, np.nan)
