@@ -53,3 +53,9 @@ def setup(app: Any) -> None:
         lines[:] = [line.replace("|", "\\|") for line in lines]
 
     app.connect("autodoc-process-docstring", escape)
+
+    def left_out(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+        """scikit-learn adds `set_…_request` to estimators; their text refers to pages of its own."""
+        return True if name.startswith("set_") and name.endswith("_request") else None
+
+    app.connect("autodoc-skip-member", left_out)
