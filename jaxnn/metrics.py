@@ -445,7 +445,7 @@ def _check_probabilities(rows: _Rows) -> None:
     if not rows.concrete:
         return
     p = np.asarray(rows.predictions)
-    if p.min() < 0 or p.max() > 1:
+    if p.min() < 0 or p.max() > 1 + 1e-6:  # a softmax in float32 may be a few roundings above 1
         raise ValueError(f"Probabilities must be in [0, 1], got {p.min():.6g} to {p.max():.6g}.")
     if p.ndim == 2 and (abs(p.sum(axis=1) - 1) > 1e-3).any():
         raise ValueError(

@@ -266,3 +266,10 @@ def test_the_better_prediction_scores_better(name):
 def test_unknown_name_offers_the_nearest():
     with pytest.raises(ValueError, match="Did you mean 'accuracy'"):
         metrics.from_outputs("acuracy")
+
+
+def test_a_probability_may_be_a_rounding_above_1():
+    one = np.float32(1) + np.finfo(np.float32).eps
+    assert abs(float(metrics.log_loss([0], np.array([[one, 0]], np.float32)))) < 1e-6
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
+        metrics.log_loss([0], np.array([[1.00001, 0]], np.float32))
