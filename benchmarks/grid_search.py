@@ -15,17 +15,14 @@ What a process runs: python -m benchmarks.grid_search LIBRARY RATES FOLDS EPOCHS
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.harness import Contender, Make, Question
-from benchmarks.start import ROOT, surroundings
-from benchmarks.sweeps import measured
+from benchmarks.sweeps import answer, measured
 from jaxnn.data import bundled
 
 HIDDEN, BATCH_SIZE, ALPHA = (100,), 32, 1e-4
@@ -103,19 +100,11 @@ LIBRARIES: dict[str, Callable[[int], Any]] = {"jaxnn": jaxnn_estimator, "scikit-
 
 def process(library: str) -> Make:
     """A call is one fresh process; it gives the score of the best rate."""
+    settings = ONE_THREAD if library == "scikit-learn" else None
 
     def make(problem: Grid) -> Callable[[], float]:
-        def call() -> float:
-            words = [str(part) for part in (problem.rates, problem.folds, problem.epochs)]
-            command = [sys.executable, "-m", "benchmarks.grid_search", library, *words]
-            settings = surroundings("cold", Path()) | (ONE_THREAD if library == "scikit-learn" else {})
-            ended = subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, text=True, check=False)
-            if ended.returncode:
-                last = (ended.stderr.strip().splitlines() or ["no word"])[-1]
-                raise OSError(f"the process of {library} ended with status {ended.returncode}: {last}")
-            return float(json.loads(ended.stdout.splitlines()[-1]))
-
-        return call
+        sizes = (problem.rates, problem.folds, problem.epochs)
+        return lambda: answer("benchmarks.grid_search", library, *sizes, settings=settings)
 
     return make
 

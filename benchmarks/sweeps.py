@@ -18,7 +18,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,22 +109,32 @@ def scikit_learn(rates: list[float], decays: list[float], folds: int, epochs: in
 LIBRARIES: dict[str, Callable[..., float]] = {"jaxnn": jaxnn_sweep, "scikit-learn": scikit_learn}
 
 
+def answer(module: str, library: str, *numbers: int, settings: Mapping[str, str] | None = None) -> float:
+    """What a fresh process of a module of benchmarks prints for a library, without any cache of compiled programs.
+
+    Raises:
+        OSError: the process failed; the message has its last line.
+    """
+    ended = subprocess.run(
+        [sys.executable, "-m", module, library, *map(str, numbers)],
+        env=surroundings("cold", Path()) | dict(settings or {}),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode:
+        last = (ended.stderr.strip().splitlines() or ["no word"])[-1]
+        raise OSError(f"the process of {library} ended with status {ended.returncode}: {last}")
+    return float(json.loads(ended.stdout.splitlines()[-1]))
+
+
 def process(library: str) -> Make:
     """A call is one fresh process; it gives the score of the best setting."""
 
     def make(problem: Sweep) -> Callable[[], float]:
-        def call() -> float:
-            words = [str(part) for part in (problem.rates, problem.decays, problem.folds, problem.epochs)]
-            command = [sys.executable, "-m", "benchmarks.sweeps", library, *words]
-            ended = subprocess.run(
-                command, env=surroundings("cold", Path()), cwd=ROOT, capture_output=True, text=True, check=False
-            )
-            if ended.returncode:
-                last = (ended.stderr.strip().splitlines() or ["no word"])[-1]
-                raise OSError(f"the process of {library} ended with status {ended.returncode}: {last}")
-            return float(json.loads(ended.stdout.splitlines()[-1]))
-
-        return call
+        sizes = (problem.rates, problem.decays, problem.folds, problem.epochs)
+        return lambda: answer("benchmarks.sweeps", library, *sizes)
 
     return make
 

@@ -68,38 +68,26 @@ class Certificate:
     dtype: str  # what it was computed in
     method: str  # "dense", or "lanczos" if only the extreme eigenvalues are known
 
+    @property
+    def _facts(self) -> dict[str, str]:
+        """The numbers behind the verdict, as text by name."""
+        known = "" if self.rank is None else f", rank {self.rank}"
+        return {
+            "J": f"{self.value:.8g}, {self.size} parameters, {self.dtype}, {self.method}",
+            "gradient norm": f"{self.gradient_norm:.2g}, 0 to within {self.gradient_bound:.2g}",
+            "Newton decrement": f"{self.newton_decrement:.2g}, with a step of length {self.distance:.2g}",
+            "eigenvalues": f"{self.min_eigenvalue:.6g} to {self.max_eigenvalue:.6g},"
+            f" each to within {self.eigenvalue_bound:.2g}",
+            "condition": f"{self.condition:.2g}{known}",
+        }
+
     def _repr_html_(self) -> str:
-        """What a notebook shows: the verdict, its reason, and the numbers behind it."""
-        return html.page(
-            f"{self.verdict}: {self.reason}",
-            html.facts(
-                {
-                    "J": self.value,
-                    "gradient norm": f"{self.gradient_norm:.2g}, 0 to within {self.gradient_bound:.2g}",
-                    "Newton decrement": f"{self.newton_decrement:.2g}, with a step of length {self.distance:.2g}",
-                    "eigenvalues": f"{self.min_eigenvalue:.6g} to {self.max_eigenvalue:.6g},"
-                    f" each to within {self.eigenvalue_bound:.2g}",
-                    "condition": f"{self.condition:.2g}",
-                    "rank": self.rank,
-                    "parameters": self.size,
-                    "computed in": f"{self.dtype}, {self.method}",
-                }
-            ),
-        )
+        """What a notebook shows: the same as `print`."""
+        return html.page(f"{self.verdict}: {self.reason}", html.facts(self._facts))
 
     def __str__(self) -> str:
-        known = "" if self.rank is None else f", rank {self.rank}"
-        return "\n".join(
-            (
-                f"{self.verdict}: {self.reason}",
-                f"  J                 {self.value:.8g}, {self.size} parameters, {self.dtype}, {self.method}",
-                f"  gradient norm     {self.gradient_norm:.2g}, 0 to within {self.gradient_bound:.2g}",
-                f"  Newton decrement  {self.newton_decrement:.2g}, with a step of length {self.distance:.2g}",
-                f"  eigenvalues       {self.min_eigenvalue:.6g} to {self.max_eigenvalue:.6g},"
-                f" each to within {self.eigenvalue_bound:.2g}",
-                f"  condition         {self.condition:.2g}{known}",
-            )
-        )
+        facts = (f"  {name:<16}  {value}" for name, value in self._facts.items())
+        return "\n".join((f"{self.verdict}: {self.reason}", *facts))
 
 
 def certify(
