@@ -38,9 +38,11 @@ from jaxnn.verify.first_order import exact, given_gradients
 from tests import laws
 
 FOLDER = Path(optimisers.__file__).parent / "first_order"
-SHARED = "gradients"
-USERS = ("sgd", "adamw", "lion", "rmsprop")  # rules that together use all that is shared
-FILES = (*optimisers.TABLE, SHARED)
+SHARED = {  # by several rules: file -> those that together use all that is in it
+    "gradients": ("sgd", "adamw", "lion", "rmsprop"),
+    "velocities": ("momentum", "nesterov", "rmsprop"),
+}
+FILES = (*optimisers.TABLE, *SHARED)
 SOON, LATER = 8, 60  # steps; most mutants are noticed soon, and those are not followed any further
 IN_FLOAT32 = 1e-5  # what is said to happen in float32 alone must be the formula too; roundings come to 1e-6 there
 UNDEFINED = "names what is not there"  # no program: not counted
@@ -49,7 +51,7 @@ UNDEFINED = "names what is not there"  # no program: not counted
 class Mutant(NamedTuple):
     """A file with one change."""
 
-    file: str  # a rule, or SHARED
+    file: str  # a rule, or one that is shared
     line: int
     before: str  # the line as it stands
     after: str
@@ -253,10 +255,13 @@ def one_line(lines):
 def factories(mutant):
     """The rules that a mutant changes: name -> factory. All other modules are as they are."""
     module = loaded(mutant.file, mutant.source)
-    if mutant.file != SHARED:
+    if mutant.file not in SHARED:
         return {mutant.file: getattr(module, mutant.file)}
-    with mock.patch.dict(sys.modules, {f"jaxnn.optimisers.first_order.{SHARED}": module}):
-        sources = {rule: (FOLDER / f"{rule}.py").read_text(encoding="utf-8") for rule in USERS}
+    with (
+        mock.patch.dict(sys.modules, {module.__name__: module}),
+        mock.patch.object(optimisers.first_order, mutant.file, module),  # `from package import module` asks the package
+    ):
+        sources = {rule: (FOLDER / f"{rule}.py").read_text(encoding="utf-8") for rule in SHARED[mutant.file]}
         return {rule: getattr(loaded(rule, source), rule) for rule, source in sources.items()}
 
 
@@ -484,9 +489,7 @@ SAME: dict[tuple[str, str, str], str] = {
         "return tree.cast_like(decayed(tree.widen(updates), params, shrink), grads), after",
         "return tree.cast_like(decayed(updates, params, shrink), grads), after",
     ): "Adam's updates are in the dtype of the gradients: the same but for a rounding of float16 or bfloat16",
-    ("rmsprop", "v = tree.cast_like(v, state.velocity)", "v = v"): KEPT,
-    ("momentum", "velocity = tree.cast_like(velocity, state.velocity)", "velocity = velocity"): KEPT,
-    ("nesterov", "velocity = tree.cast_like(velocity, state.velocity)", "velocity = velocity"): KEPT,
+    ("velocities", "return tree.cast_like(moved, velocity)", "return moved"): KEPT,
     ("radam", LENGTH, LENGTH.replace("x < 0.5", "x <= 0.5")): "both forms of the length hold at x = ½",
     ("radam", LENGTH, LENGTH.replace("x < 0.5", "x < 0.6")): "the series is as good up to there, to 1e-14",
     (

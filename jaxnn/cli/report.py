@@ -236,7 +236,7 @@ def written(options: Any, interrupted: str | None) -> None:
 
 def next_command(model: str) -> None:
     """Prints how to predict, with a name that stands for a new table: predictions of training rows flatter a model."""
-    fact("next", f"jaxnn predict {shlex.quote(model)} new_rows.csv (a table of rows not trained on)")
+    fact("next", f"jaxnn predict {shlex.quote(model)} new_rows.csv  # rows not trained on")
 
 
 def _is_there(path: str | None) -> bool:

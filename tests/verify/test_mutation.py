@@ -103,12 +103,14 @@ def rewritten(rule, before, after):
         ("adam", "g**2", "g**3", "oracle, float64, defaults"),
         ("adam", "c1, c2 =", "c2, c1 =", "oracle, float64, defaults"),
         ("adam", "eps / jnp.sqrt(c2) if", "eps if", "oracle, float64, b1=0.8, b2=0.99, eps=0.001, eps_hat=True"),
-        ("adagrad", "numerics.sqrt(r) + eps)", "numerics.sqrt(r + eps))", "oracle, float64, defaults"),
+        ("adagrad", "inside=eps_inside", "inside=not eps_inside", "oracle, float64, defaults"),
         ("adagrad", "jnp.minimum(r + g**2, jnp.finfo(r.dtype).max)", "r + g**2", "law, extremes"),
         ("rmsprop", "jnp.maximum(s - (c / bias) ** 2, 0)", "s - (c / bias) ** 2", "law, extremes"),
         ("adamw", "after.learning_rate * weight_decay", "weight_decay", "oracle, float64, defaults"),
         ("amsgrad", "jnp.maximum(u,", "jnp.minimum(u,", "oracle, float64, defaults"),
         ("lion", "tree.cast_like(updates, grads)", "updates", "law, keeps dtypes"),
+        ("gradients", "numerics.sqrt(r) + eps)", "numerics.sqrt(r + eps))", "oracle, float64, "),
+        ("velocities", "- inside * d", "+ inside * d", "oracle, float64, defaults"),
         ("gradients", "-g, g)", "g, g)", "oracle, float64, weight_decay=0.3, maximise=True"),
         ("sgd", "weight_decay=weight_decay, maximise", "weight_decay=wait, maximise", mutation.UNDEFINED),
     ],
@@ -149,7 +151,7 @@ def test_an_unknown_rule_is_told(capsys):
 
 
 def test_every_rule_has_its_mutants():
-    assert set(mutation.FILES) == {*optimisers.TABLE, "gradients"}
+    assert set(mutation.FILES) == {*optimisers.TABLE, *mutation.SHARED}
     assert all(next(mutation.mutants(file), None) for file in mutation.FILES)
 
 

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, factories, numerics, tree
-from jaxnn.optimisers.first_order.gradients import descent, squarable
+from jaxnn import checks, factories, tree
+from jaxnn.optimisers.first_order.gradients import descent, over_root, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.types import Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
 
@@ -69,7 +69,7 @@ def adagrad(
             return jnp.minimum(r + g**2, jnp.finfo(r.dtype).max)  # the sum only grows, so keep it finite
 
         def direction(r: Array, g: Array) -> Array:
-            return -eta * numerics.ratio(g, numerics.sqrt(r + eps) if eps_inside else numerics.sqrt(r) + eps)
+            return -eta * over_root(g, r, eps, inside=eps_inside)
 
         accumulator = jax.tree.map(accumulate, state.accumulator, g)
         updates = jax.tree.map(direction, accumulator, g)

@@ -1,4 +1,4 @@
-"""What every first-order rule does with a gradient before its own formula."""
+"""What first-order rules do with a gradient beside their own formula."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxnn import tree
+from jaxnn import numerics, tree
 from jaxnn.structure import is_zero
 from jaxnn.types import Params, Updates
 
@@ -38,6 +38,11 @@ def squarable(grads: Updates) -> Updates:
         return jnp.clip(g, -largest, largest) + 0 * g  # 0 · ∞ is NaN, so divergence is not hidden
 
     return jax.tree.map(cut, grads)
+
+
+def over_root(g: Array, r: Array, eps: Any, *, inside: bool) -> Array:
+    """The gradient divided by a root: g / √(r + ε), or g / (√r + ε) where ε is not inside it; 0 where that is 0."""
+    return numerics.ratio(g, numerics.sqrt(r + eps) if inside else numerics.sqrt(r) + eps)
 
 
 def decayed(updates: Updates, params: Params | None, shrink: Any) -> Updates:

@@ -24,7 +24,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn import checks, factories, numerics, tree
+from jaxnn import checks, factories, tree
+from jaxnn.optimisers.first_order import velocities
 from jaxnn.optimisers.first_order.gradients import descent
 from jaxnn.schedules import as_schedule
 from jaxnn.types import DecayRate, Optimiser, Params, ScalarOrSchedule, Strength, Updates
@@ -77,9 +78,8 @@ def momentum(
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
         fresh = jnp.where(t == 1, 1.0, 1 - dampening)
-        inside, outside = (eta * fresh, 1) if learning_rate_inside else (fresh, eta)
-        velocity = jax.tree.map(lambda v, g: numerics.faded(v, alpha) - inside * g, state.velocity, g)
-        velocity = tree.cast_like(velocity, state.velocity)
+        inside, outside = velocities.rates(eta, inside=learning_rate_inside)
+        velocity = velocities.along(state.velocity, g, alpha, fresh * inside)
         updates = jax.tree.map(lambda v: outside * v, velocity)
         return tree.cast_like(updates, grads), MomentumState(t, eta, velocity)
 

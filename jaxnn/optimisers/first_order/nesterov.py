@@ -23,7 +23,8 @@ from typing import Any
 
 import jax
 
-from jaxnn import checks, factories, numerics, tree
+from jaxnn import checks, factories, tree
+from jaxnn.optimisers.first_order import velocities
 from jaxnn.optimisers.first_order.gradients import descent
 from jaxnn.optimisers.first_order.momentum import MomentumState
 from jaxnn.schedules import as_schedule
@@ -65,9 +66,8 @@ def nesterov(
         del extra
         g = descent(grads, params, weight_decay=weight_decay, maximise=maximise)
         eta, t = schedule(state.step), tree.increment(state.step)
-        inside, outside = (eta, 1) if learning_rate_inside else (1, eta)
-        velocity = jax.tree.map(lambda v, g: numerics.faded(v, alpha) - inside * g, state.velocity, g)
-        velocity = tree.cast_like(velocity, state.velocity)
+        inside, outside = velocities.rates(eta, inside=learning_rate_inside)
+        velocity = velocities.along(state.velocity, g, alpha, inside)
         updates = jax.tree.map(lambda v, g: outside * (alpha * v - inside * g), velocity, g)
         return tree.cast_like(updates, grads), MomentumState(t, eta, velocity)
 

@@ -5,15 +5,8 @@
     d = g / (√r + ε)               PyTorch
     θ ← θ - η d
 
-centred, the variance r - c² takes the place of the mean square, and with bias correction (optax), r and c are divided
-by 1 - ρᵗ before they are used:
-
-    c ← ρ c + (1 - ρ) g
-
-with momentum α, the steps run along a velocity:
-
-    v ← α v - η d,  θ ← θ + v      the learning rate inside (optax; Keras)
-    v ← α v - d,    θ ← θ + η v    outside (PyTorch)
+Centred, the variance r - c² takes the place of r, with c ← ρ c + (1 - ρ) g. With bias correction (optax), r and c are
+divided by 1 - ρᵗ before they are used. With momentum, the steps run along a velocity (`velocities`).
 
 References:
     Hinton, Neural Networks for Machine Learning, lecture 6e, 2012.
@@ -28,7 +21,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn import checks, factories, numerics, tree
-from jaxnn.optimisers.first_order.gradients import descent, squarable
+from jaxnn.optimisers.first_order import velocities
+from jaxnn.optimisers.first_order.gradients import descent, over_root, squarable
 from jaxnn.schedules import as_schedule
 from jaxnn.structure import is_zero
 from jaxnn.types import DecayRate, MomentumRate, Optimiser, Params, Scalar, ScalarOrSchedule, Strength, Updates
@@ -80,7 +74,7 @@ def rmsprop(
     schedule = as_schedule(learning_rate)
     checks.decay(decay=decay, momentum=momentum)
     checks.non_negative(eps=eps, initial_mean_square=initial_mean_square, weight_decay=weight_decay)
-    rho, alpha, has_velocity = decay, momentum, not is_zero(momentum)
+    rho, has_velocity = decay, not is_zero(momentum)
 
     def init(params: Params) -> RMSPropState:
         return RMSPropState(
@@ -101,16 +95,13 @@ def rmsprop(
         spread = jax.tree.map(lambda r: r / bias, r)
         if centred:  # r - c² cancels for constant gradients; rounding may make it negative, and its root NaN
             spread = jax.tree.map(lambda s, c: jnp.maximum(s - (c / bias) ** 2, 0), spread, c)
-
-        def direction(r: Array, g: Array) -> Array:
-            return -numerics.ratio(g, numerics.sqrt(r + eps) if eps_inside else numerics.sqrt(r) + eps)
-
-        inside, outside = (eta, 1) if learning_rate_inside else (1, eta)
-        v = jax.tree.map(lambda r, g: inside * direction(r, g), spread, g)
-        if has_velocity:
-            v = jax.tree.map(lambda v, d: numerics.faded(v, alpha) + d, state.velocity, v)
-            v = tree.cast_like(v, state.velocity)
-        updates = tree.cast_like(jax.tree.map(lambda v: outside * v, v), grads)
-        return updates, RMSPropState(t, eta, r, c, v if has_velocity else ())
+        d = jax.tree.map(lambda g, s: over_root(g, s, eps, inside=eps_inside), g, spread)
+        if not has_velocity:
+            updates = jax.tree.map(lambda d: -eta * d, d)
+            return tree.cast_like(updates, grads), RMSPropState(t, eta, r, c, velocity=())
+        inside, outside = velocities.rates(eta, inside=learning_rate_inside)
+        v = velocities.along(state.velocity, d, momentum, inside)
+        updates = jax.tree.map(lambda v: outside * v, v)
+        return tree.cast_like(updates, grads), RMSPropState(t, eta, r, c, v)
 
     return Optimiser(init, update)
