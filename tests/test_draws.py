@@ -106,6 +106,7 @@ def test_an_initialiser_that_jax_cannot_trace_still_works():
     assert np.any(first != mlp.init(jax.random.key(1), (3, 2), w_init=by_key)[0].w)
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_within_other_programs_nothing_is_asked_of_the_compiler():
     key, widths = jax.random.key(3), (5, 4, 2)

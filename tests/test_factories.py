@@ -92,6 +92,7 @@ class Traces:
         return self.function(*arguments)
 
 
+@pytest.mark.by_default("sgd", "nadam", "rmsprop", "torch.AdamW", "optax.adam")
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_with_other_numbers_is_the_same_program(name):
     """And gives there what it gives by itself."""
@@ -207,6 +208,7 @@ METHODS = {
 }
 
 
+@pytest.mark.by_default("newton", "lbfgs", "levenberg_marquardt")
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_with_other_numbers_is_the_same_program(name):
     """Traced, not compiled: what is compiled is a function of what was traced."""

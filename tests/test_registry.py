@@ -93,6 +93,7 @@ def test_what_a_section_names_is_there(section):
     assert [str(place) for place in places(section) if place.table not in definitions(place.file)] == []
 
 
+@pytest.mark.by_default("Adding an optimiser")
 @every_kind
 def test_every_table_of_all_names_is_in_its_section(section):
     """A table that has them all will need the next one, too."""

@@ -65,6 +65,7 @@ def write_rows(name, text):
         file.write(text)
 
 
+@pytest.mark.slow
 def test_a_table_of_one_convention_is_read_in_it_row_by_row(run, write):
     fee = [f"{value:,.1f}".translate(str.maketrans(",.", ".,")) for value in np.linspace(500, 5000, N)]
     size = [f"{value:.1f}".replace(".", ",") for value in np.linspace(1, 5, N)]
@@ -90,6 +91,7 @@ def test_the_words_about_columns(run, write, word):
     assert {kinds["zip"], kinds["share"], kinds["age"]} == {word.removeprefix("--")}
 
 
+@pytest.mark.slow
 def test_the_word_about_the_target(run, write):
     grades = [j % 5 for j in range(N)]
     for word, problem in (("--category", "classes"), ("--number", "numbers")):
@@ -119,6 +121,7 @@ def test_targets_written_as_text_are_never_classes_in_silence(run, write, target
     assert "Target 'y' is read as numbers" in told(result.out)
 
 
+@pytest.mark.slow
 def test_missing_says_which_cells_are(run, refused, write):
     ages = [*columns()["age"][:-1], "90+"]
     line = refused("train", write(age=ages), *TARGET)
@@ -264,6 +267,7 @@ def test_columns_are_explained_without_training(run, write):
     assert "'age' holds numbers, but also '90+'" in result.err
 
 
+@pytest.mark.slow
 def test_leaks_are_told_where_a_table_is_trained(run, write):
     labels = columns()["y"]
     result = run("train", write(leak=[f"was {label}" for label in labels]), *TARGET)

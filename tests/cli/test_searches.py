@@ -206,6 +206,7 @@ def test_a_search_is_told_and_written(run, patients, tmp_path):
     assert b"<svg" in (tmp_path / "p.svg").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_single_network_has_no_standard_error(run, patients):
     result = run("tune", patients, *COLUMNS, *TUNE, "--folds", "1", *FAST, "--plot", "p.png")
     assert table_of(result.out)[0] == ["trial", "loss", "accuracy"]
@@ -239,7 +240,7 @@ def test_all_are_said_to_have_diverged_only_if_all_have(stops, remedy):
 # Groups and time
 
 
-@pytest.mark.by_default("tune")
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("sweep", *GRID), ("tune", *TUNE)], ids=lambda command: command[0])
 def test_rows_of_a_group_stay_together(run, visits, caught, command):
     name, *options = command

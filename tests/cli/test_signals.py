@@ -73,6 +73,7 @@ def test_a_signal_ends_the_run_and_keeps_what_was_learnt(start, tmp_path, number
     assert training.load(tmp_path / "m.safetensors").config["about"]["stop"].startswith("interrupted by")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # as above: 180 s
 @pytest.mark.usefixtures("in_the_background")
 def test_in_the_background_the_run_goes_on_at_sigint_and_sigterm_ends_it(start, tmp_path):
@@ -249,7 +250,7 @@ def trials_in(path):
 
 
 @pytest.mark.timeout(300)  # as above: 180 s
-@pytest.mark.by_default("2-130")
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_sweep_whose_trials_are_kept(start, tmp_path, number, status):

@@ -141,6 +141,7 @@ def test_weight_zero_is_as_good_as_not_there_for_the_metrics(run, tmp_path):
     assert float(weighted.split()[-1]) >= 0.9 > float(plain.split()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1e-30, 1e30])
 def test_the_unit_of_weights_does_not_matter(run, tmp_path, unit):
     rows = rows_of_patients()
@@ -154,6 +155,7 @@ def test_the_unit_of_weights_does_not_matter(run, tmp_path, unit):
     assert any("ridge" in line for line in told[0])
 
 
+@pytest.mark.slow
 def test_the_best_epoch_can_be_chosen_without_the_weights_of_classes(run, patients):
     losses = []
     for words in ((), ("--no-class-weight-on-validation",)):

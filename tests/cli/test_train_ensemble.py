@@ -31,6 +31,7 @@ def test_an_ensemble_tells_its_gain(run, tmp_path):
     assert f"{len(saved.models)} of 3" in shown
 
 
+@pytest.mark.slow
 def test_without_validation_rows_all_are_averaged(run):
     result = run("train", "wine", "--ensemble", 3, *FAST, "--validation", 0)
     assert result.status == 0, result

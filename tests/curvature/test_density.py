@@ -15,7 +15,7 @@ def of(name, dtype=jnp.float64, seed=0, **words):
     return curvature.spectral_density(quadratic(a), parameters(N, dtype), key=jax.random.key(seed), **words)
 
 
-@pytest.mark.by_default("float64-*")
+@pytest.mark.by_default("float64-semicircle")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_density_is_one(dtype, name):
     found = of(name, dtype)

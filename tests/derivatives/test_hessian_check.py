@@ -86,6 +86,7 @@ def test_what_is_planted_is_found(x64, planted):
     assert report.error > report.resolution
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_errors_too_small_for_differences_are_found_by_the_other_three(x64):
     """Slopes of 1e4 drown differences of gradients below 9e-7 and leave the Hessian, and products with it, as they are.

@@ -20,7 +20,7 @@ def test_weighted_means_and_scales_are_those_of_repeated_rows():
         assert a.missing == b.missing
 
 
-@pytest.mark.by_default("MLPClassifier")
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_below_fifty_rows_a_weight_is_a_number_of_repeats(kind):
     """scikit-learn's own check of this, for fewer epochs; errors of 1e-16 have grown a thousandfold at most."""
@@ -58,6 +58,7 @@ def test_balanced_weights_make_a_rare_class_more_probable():
     np.testing.assert_allclose(mean, 0.5, rtol=1e-3)  # to float32's optimum
 
 
+@pytest.mark.slow
 def test_validation_rows_have_weights_of_their_own():
     held = (X[:20], CODES[:20], np.r_[np.ones(10), np.zeros(10)])
     mine = MLPClassifier(**QUICK).fit(X[20:], CODES[20:], validation_data=held)

@@ -28,6 +28,7 @@ def searched(**words):
     return GridSearchCV(MLPClassifier(**QUICK), RATES, cv=2, **words).fit(X, CODES)
 
 
+@pytest.mark.slow
 def test_a_search_by_threads_finds_what_one_thread_finds():
     alone, threads = searched(), None
     with joblib.parallel_backend("threading", n_jobs=2):

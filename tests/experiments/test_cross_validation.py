@@ -113,6 +113,7 @@ def test_a_method_takes_all_rows_of_a_fold_in_every_step():
     assert [int(fit.state.step) for fit in found.fits] == [2, 2]
 
 
+@pytest.mark.slow
 def test_weights_of_rows_count_in_the_scores():
     """The rows that have none are answered but not counted."""
     weight = np.tile([1.0, 0.0], 30)
@@ -122,6 +123,7 @@ def test_weights_of_rows_count_in_the_scores():
     assert found.out_of_fold["MAE"] == pytest.approx(own, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_signal_ends_all_and_is_reported(monkeypatch, in_the_foreground):
     def interrupted(jobs, **words):
         return train_many(jobs, **words, hook=lambda scores: signal.raise_signal(signal.SIGTERM) or [])

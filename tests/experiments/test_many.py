@@ -127,6 +127,7 @@ def test_a_hook_is_told_the_numbers_of_jobs():
     assert [each.fit.reason for each in results] == ["epochs", "epochs", "hook", "hook"]
 
 
+@pytest.mark.slow
 def test_a_hook_that_ends_a_stranger_is_refused():
     jobs = [adamw(FOLDS[0], 0), adamw(FOLDS[1], 1, batch_size=40), adamw(FOLDS[2], 2)]
     with pytest.raises(ValueError, match=r"hook returned job 1, which is not running; those that are: 0, 2\."):
@@ -166,6 +167,7 @@ def test_a_metric_that_a_part_cannot_have_is_refused():
         train_many(jobs, metric="roc_auc")
 
 
+@pytest.mark.slow
 def test_each_program_has_its_own_checkpoints(tmp_path):
     jobs = [adamw(FOLDS[0], 0), adamw(FOLDS[0], 0, hidden=(3,))]
     first = train_many(jobs, checkpoint=tmp_path / "runs")

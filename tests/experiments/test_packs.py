@@ -52,7 +52,7 @@ def test_what_is_fixed_stays():
     assert set(packs.recipes(method, 5, seed=0)) == {method}
 
 
-@pytest.mark.by_default("classes")
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [Y, LABELS], ids=["numbers", "classes"])
 def test_a_member_that_goes_astray_harms_none_and_is_not_selected(target):
     rows = experiments.folded(experiments.source((X, target)), [(range(50), range(50, 80))])[0]
@@ -70,6 +70,7 @@ def test_a_member_that_goes_astray_harms_none_and_is_not_selected(target):
     assert packs.selection(rows, [together[1], together[3]]).sum() >= 1  # there must be one
 
 
+@pytest.mark.slow
 def test_the_best_quarter_is_selected():
     whole = WHOLE._replace(learning_rate=0.03, weight_decay=0.1, epochs=5)
     pack = packs.train_pack(ROWS, whole, 20, seed=0, progress=False)
@@ -86,6 +87,7 @@ def test_the_best_quarter_is_selected():
     assert len(pack.model.models) == len(best)
 
 
+@pytest.mark.slow
 def test_class_weights_count_in_the_selection():
     """With all the weight on one class, a member that always says the other is worse than a constant."""
     trained = train_many([Job(ROWS, WHOLE, seed) for seed in (0, 1)], metric="loss")
@@ -134,6 +136,7 @@ def test_a_run_of_an_ensemble(target, tmp_path):
     assert loaded.about["ensemble"] == f"{(pack.counts > 0).sum()} of 4"
 
 
+@pytest.mark.slow
 def test_what_the_user_has_chosen_is_the_same_in_all_members():
     outcome = quick((X, Y), {**RECIPE, "learning_rate": 0.01})
     assert {each.learning_rate for each in outcome.pack.recipes} == {0.01}
@@ -150,6 +153,7 @@ def test_a_run_of_an_ensemble_is_continued_from_its_checkpoint(tmp_path):
     np.testing.assert_array_equal(again.history.seconds, first.history.seconds)  # not trained again
 
 
+@pytest.mark.slow
 def test_a_pack_of_which_all_diverge_is_an_outcome_without_scores():
     outcome = quick((X, Y), {**RECIPE, "learning_rate": 1e30})
     assert not outcome.learnt

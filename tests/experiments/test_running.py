@@ -58,6 +58,7 @@ def test_the_numbers_are_the_command_lines(problem, path, tmp_path, capsys):
         assert f"{next(iter(values.values())):.4f}" in line
 
 
+@pytest.mark.by_default("diabetes")
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
 def test_arrays_give_the_numbers_of_the_data_set(name):
     dataset = data.load(name)

@@ -65,7 +65,7 @@ for name in PRESETS:
 SCALED = laws.Zoo(WITHOUT_EPS)
 
 
-@pytest.mark.by_default("-20")
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [-20, 1, 17])
 def test_a_power_of_two_in_the_gradient(k):
     """Scales every step of the linear rules and changes not one bit of the others'; RAdam begins as a linear one."""

@@ -175,12 +175,14 @@ LAWS_OF_ONE_FORM = [
 ]
 
 
+@pytest.mark.by_default("rules-*")
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 @forms
 def test_jitted_and_not(law, zoo, jitted):
     assert law(zoo, jitted) == []
 
 
+@pytest.mark.by_default("rules-*")
 @pytest.mark.parametrize("law", LAWS_OF_ONE_FORM, ids=lambda law: law.__name__)
 @zoos
 def test_in_one_form(law, zoo):

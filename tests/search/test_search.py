@@ -72,6 +72,7 @@ def planted(recorded, tmp_path):
 # Sweeps
 
 
+@pytest.mark.slow
 def test_a_sweep_is_a_loop_of_single_trainings(swept):
     found, _ = swept
     assert [trial.choices for trial in found.trials] == [{"learning_rate": 0.003}, {"learning_rate": 0.03}]
@@ -119,6 +120,7 @@ def test_a_sweep_returns_its_trials_as_data(swept):
     assert {trial.number: trial for trial in trials.read(path)[1]} == {trial.number: trial for trial in found.trials}
 
 
+@pytest.mark.slow
 def test_the_best_has_the_highest_score_where_higher_is_better(planted):
     header, first = told(planted)
     planted.write_text(

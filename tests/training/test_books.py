@@ -139,6 +139,7 @@ def falling(theta, batch):
     return jnp.where(whole, 0.0, jnp.nan) - theta + 0 * batch[0].mean()
 
 
+@pytest.mark.by_default("8-words2")
 @pytest.mark.parametrize("words", [{}, {"monitor": "loss"}, {"validation": (np.zeros(3), np.zeros(3))}])
 @pytest.mark.parametrize("batch_size", [4, 8])
 def test_after_a_rollback_the_best_parameters_have_their_score(batch_size, words):
@@ -209,7 +210,7 @@ LOGISTIC = Objective(mlp.apply, losses.sigmoid_cross_entropy)
 TWO, ONE = mlp.init(KEY, (2, 2)), mlp.init(KEY, (2, 1))
 
 
-@pytest.mark.by_default("one logit")
+@pytest.mark.slow
 @pytest.mark.parametrize("params", [TWO, ONE], ids=["two logits", "one logit"])
 def test_a_metric_without_a_class_is_refused_as_a_score_and_told_otherwise(params):
     x, y = classes()

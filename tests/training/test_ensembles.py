@@ -54,7 +54,7 @@ def assert_same(found, expected, dtype=np.float32):
     jax.tree.map(close, (found.params, found.best_params), (expected.params, expected.best_params))
 
 
-@pytest.mark.by_default("adam", "sgd", "nadam", "radam")
+@pytest.mark.by_default("adam")
 @pytest.mark.parametrize("name", optimisers.TABLE)
 def test_a_member_is_the_fit_with_its_key_by_every_rule(x64, name):
     params, data = starts(dtype=np.float64), table(np.float64)
@@ -68,6 +68,7 @@ def test_a_member_is_the_fit_with_its_key_by_every_rule(x64, name):
         jax.tree.map(np.testing.assert_array_equal, member(found.best_params, i), found.members[i].best_params)
 
 
+@pytest.mark.by_default("patience")
 @pytest.mark.parametrize(
     ("words", "data_words"),
     [
@@ -102,6 +103,7 @@ def split(data, key):
     return inputs.split_rows(device, 0.3, jax.random.fold_in(key, preparation.SPLIT_KEY))[:2]
 
 
+@pytest.mark.slow
 def test_hyperparameters_of_each_are_a_sequence_or_a_stack():
     params, data = starts(), table()
     rules = [
@@ -131,6 +133,7 @@ def test_penalties_and_dropout_rates_of_each():
         assert_same(found.members[i], alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_folds_of_unequal_lengths(weighted):
     """Rows and validation rows of each; the folds have eight rows, or seven."""
@@ -151,7 +154,7 @@ def test_folds_of_unequal_lengths(weighted):
         assert_same(found.members[i], alone)
 
 
-@pytest.mark.by_default("both")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("on_validation", "own"), [(True, True), (True, False), (False, True)], ids=["both", "set", "training"]
 )
@@ -180,6 +183,7 @@ def test_balanced_classes_are_those_of_each_members_rows(on_validation, own):
         assert_same(found.members[i], alone)
 
 
+@pytest.mark.slow
 def test_second_order_hyperparameters_of_each_with_float32_parameters(x64):
     """Numbers of a stack take the dtype of the parameters, as Python's do."""
     params, data = starts(), table()
@@ -194,6 +198,7 @@ def test_second_order_hyperparameters_of_each_with_float32_parameters(x64):
         assert_same(found.members[i], alone)
 
 
+@pytest.mark.slow
 def test_a_member_that_never_finished_an_epoch_has_the_score_of_its_own_fold():
     params, data = starts(), table()
     folds = np.array_split(np.random.default_rng(0).permutation(ROWS), COUNT)
@@ -225,6 +230,7 @@ def test_bootstrap_samples_and_weights_of_each():
         )
 
 
+@pytest.mark.by_default("True")
 @pytest.mark.parametrize("of_each", [False, True])
 def test_metrics_of_the_training_rows_have_their_weights(of_each):
     params, (x, y) = starts(), table()
@@ -242,6 +248,7 @@ def test_metrics_of_the_training_rows_have_their_weights(of_each):
         assert_same(found.members[i], alone)
 
 
+@pytest.mark.slow
 def test_with_weights_of_each_validation_keeps_those_of_the_data():
     params, (x, y) = starts(), table()
     random = np.random.default_rng(5)
@@ -260,6 +267,7 @@ def test_with_weights_of_each_validation_keeps_those_of_the_data():
         assert_same(found.members[i], alone)
 
 
+@pytest.mark.slow
 def test_weights_keep_double_precision(x64):
     params, data = starts(dtype=np.float64), (*table(np.float64), np.linspace(0.1, 2, ROWS))
     found = fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, **WORDS)
@@ -268,6 +276,7 @@ def test_weights_keep_double_precision(x64):
         jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-11), found.members[i].params, alone.params)
 
 
+@pytest.mark.by_default("2")
 @pytest.mark.parametrize("at_once", [1, 2, 5])
 def test_a_member_that_diverges_changes_no_other(at_once):
     params, data = starts(), table()
@@ -320,6 +329,7 @@ def test_one_at_a_time_a_members_bits_are_its_own():
         np.testing.assert_array_equal(one.history.loss, other.history.loss)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rbg", "unsafe_rbg"])
 def test_keys_of_other_kinds_draw_as_alone(kind):
     params, data = starts(), table()
@@ -332,6 +342,7 @@ def test_keys_of_other_kinds_draw_as_alone(kind):
         assert_same(found.members[i], alone)
 
 
+@pytest.mark.slow
 def test_a_chunk_is_no_longer_than_its_group(monkeypatch):
     """No time goes into members that fill a chunk, when there are fewer."""
     made, advance = [], member_loop.lockstep.advance
@@ -377,6 +388,7 @@ def test_other_numbers_compile_nothing(compilations):
     assert compilations() == before > 0
 
 
+@pytest.mark.by_default("1")
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_a_hook_ends_members_and_the_others_go_on_as_without_it(at_once, monkeypatch):
     params, data = starts(), table()
@@ -495,12 +507,14 @@ def test_an_interrupt_keeps_what_was_learnt(monkeypatch):
         np.testing.assert_allclose(each.best_score, REGRESSION(member(found.best_params, i), data), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_progress_tells_how_many_run_and_the_best(capsys):
     params, data = starts(), table()
     fit_ensemble(REGRESSION, optimisers.adam(1e-2), params, data, **WORDS | {"progress": True, "validation": 0.2})
     assert "epoch 4/4  running 0  best validation loss " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_progress_shows_a_note_on_the_split_once(capsys):
     x, y = table(classes=True)
     y[0] = 7  # a class of one row, which cannot be held out
@@ -569,6 +583,7 @@ def test_a_fold_without_a_class_is_named():
                      [np.arange(ROWS)] * 3, metrics=["roc_auc"], monitor="roc_auc", **WORDS)  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["rows", "validation_rows"])
 def test_a_metric_that_some_members_cannot_measure_is_noted_for_those(which):
     params, (x, y) = starts(), table(classes=True)
@@ -584,6 +599,7 @@ def test_a_metric_that_some_members_cannot_measure_is_noted_for_those(which):
         assert_same(found.members[i], alone)
 
 
+@pytest.mark.slow
 def test_a_method_that_needs_all_rows_warns_as_in_fit():
     with pytest.warns(UserWarning, match="compares values of J between steps, and with 8 of 37 rows"):
         fit_ensemble(REGRESSION, optimisers.lbfgs(), starts(count=1), table(), **WORDS | {"key": KEYS[:1], "epochs": 1})
@@ -595,6 +611,7 @@ def test_more_members_than_memory_holds_are_refused(monkeypatch):
         fit_ensemble(REGRESSION, optimisers.adam(1e-2), starts(), table(), **WORDS)
 
 
+@pytest.mark.slow
 def test_a_plain_objective_of_weighted_rows():
     """A plain J gets weights of mean 1 over the rows of each."""
 

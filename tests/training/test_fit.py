@@ -334,6 +334,7 @@ def test_resumed_after_any_epoch_the_bits_are_the_same(tmp_path, optimiser, monk
     assert parts.best_epoch == whole.best_epoch
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_a_stalled_run_goes_on_with_more_patience(tmp_path):
     data, params = numbers(), network(3, 8, 1)
@@ -348,6 +349,7 @@ def test_a_stalled_run_goes_on_with_more_patience(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, longer.params, whole.params)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.rounding
 def test_resumed_in_the_middle_of_an_epoch_the_bits_are_the_same(tmp_path, monkeypatch):

@@ -64,7 +64,7 @@ class Crash(Exception):
     """Stands for kill -9: nothing is saved any more."""
 
 
-@pytest.mark.by_default("2")
+@pytest.mark.slow
 @pytest.mark.rounding
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_crashed_in_any_call_and_resumed_the_bits_are_the_same(tmp_path, monkeypatch, at_once):
@@ -100,6 +100,7 @@ def test_crashed_in_any_call_and_resumed_the_bits_are_the_same(tmp_path, monkeyp
     assert len(checkpoint_files.numbered(tmp_path, "run")) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_members_that_wait_begin_when_they_would_have(tmp_path, monkeypatch):
     """So a hook sees the same scores side by side. Here three have room, and others begin when two have ended."""
@@ -133,6 +134,7 @@ def test_members_that_wait_begin_when_they_would_have(tmp_path, monkeypatch):
     assert ended == in_order
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_what_is_noted_at_the_end_is_noted_once(tmp_path):
     never = lambda outputs, targets, weight: np.nan * outputs.sum()
@@ -168,6 +170,7 @@ def test_interrupted_and_resumed_the_bits_are_the_same(tmp_path, monkeypatch):
     assert_equal_bits(run(checkpoint=tmp_path, resume=True), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_with_larger_limits_members_go_on(tmp_path):
     rates = optimisers.stack(optimisers.sgd, learning_rate=[0.05, 0.02, 0.03, 0.0, 0.0])
@@ -181,7 +184,7 @@ def test_with_larger_limits_members_go_on(tmp_path):
     assert_equal_bits(parts, whole)
 
 
-@pytest.mark.by_default("2")
+@pytest.mark.slow
 @pytest.mark.rounding
 @pytest.mark.parametrize("at_once", [2, 3])
 def test_the_bits_of_a_member_do_not_depend_on_its_neighbours_or_its_place(at_once):
@@ -197,6 +200,7 @@ def test_the_bits_of_a_member_do_not_depend_on_its_neighbours_or_its_place(at_on
         assert_equal_bits(found._replace(members=tuple(found.members[i] for i in back)), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_a_resumed_run_trains_as_many_at_once_as_before(tmp_path, monkeypatch):
     """Although another machine would choose another number."""
@@ -236,7 +240,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.by_default("members", "optimiser", "rows", "folder")
+@pytest.mark.by_default("rows", "optimiser", "folder")
 @pytest.mark.parametrize(("changed", "message"), OTHERS.values(), ids=OTHERS)
 def test_the_checkpoint_of_another_ensemble_is_refused(tmp_path, changed, message):
     words = WORDS | {"epochs": 2, "checkpoint": tmp_path, "members_at_once": 5}

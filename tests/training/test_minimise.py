@@ -78,6 +78,7 @@ def test_a_start_at_the_minimum_stays_there(x64):
     np.testing.assert_array_equal(found.params, 1)
 
 
+@pytest.mark.by_default("optimiser0")
 @pytest.mark.parametrize("optimiser", [optimisers.lbfgs(), optimisers.bfgs(), optimisers.newton_cg()])
 def test_a_method_that_cannot_tell_a_minimum_from_a_saddle_says_so(x64, optimiser):
     found = minimise(rosenbrock, np.ones(2), None, optimiser)
@@ -204,6 +205,7 @@ def test_whole_numbers_stay_where_predict_takes_them_as_indices(x64):
     np.testing.assert_allclose(found.params, [1, 3, 3], atol=1e-12)
 
 
+@pytest.mark.by_default("optimiser0")
 @pytest.mark.parametrize("optimiser", [LM, NEWTON, optimisers.newton_cg(), optimisers.lbfgs()])
 def test_a_product_that_fits_exactly_converges(x64, optimiser):
     """Roundings of one sign in each factor show what J is known to; opposite ones would cancel."""
@@ -392,7 +394,7 @@ def test_under_jit_the_reason_is_data(x64, table):
 # precision
 
 
-@pytest.mark.by_default("optimiser1")
+@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", [LM, NEWTON])
 def test_float32_warns_and_its_error_bars_are_true(table, optimiser):
     data = tuple(np.float32(part) for part in table)

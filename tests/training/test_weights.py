@@ -126,6 +126,7 @@ def test_no_unit_of_weights_matters_where_they_are_traced(unit):
     np.testing.assert_allclose(alone(jnp.asarray(weight * unit, jnp.float32)), expected, rtol=1e-5)
 
 
+@pytest.mark.by_default("32")
 @pytest.mark.parametrize("batch_size", [1, 8, 32, ROWS])
 def test_gradients_accumulated_over_an_epoch_are_that_of_the_whole_set(batch_size, x64):
     data = problem()
@@ -213,6 +214,7 @@ def rare_classes(n=400, positives=8):
     return np.ones((n, 1)), (np.arange(n) < positives).astype(int)
 
 
+@pytest.mark.by_default("8")
 @pytest.mark.parametrize("batch_size", [1, 8, 32, 400])
 def test_a_balanced_intercept_does_not_depend_on_the_batches(batch_size):
     """Over 20 keys the logit was within 0.32 of 0 in batches of 1 and within 0.03 in others; log(8 / 392) is -3.9."""

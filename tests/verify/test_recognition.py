@@ -54,7 +54,7 @@ def first_spelling(name):
     return next((form, each) for form, each in SPELLINGS if each.name == name)
 
 
-@pytest.mark.by_default("momentum", "lion")
+@pytest.mark.by_default("lion")
 @pytest.mark.parametrize("name", ["adamw", *dict.fromkeys(form.spellings[0].name for form in known.FORMS)])
 def test_every_known_form_is_recognised(name):
     """By the first of its names; that the others do the same is asked further down."""
@@ -119,6 +119,7 @@ def test_an_object_has_a_rate_of_its_own():
     assert "decoupled" in " ".join(table.remarks)
 
 
+@pytest.mark.slow
 def test_adam_with_another_b1():
     table = recognition.identify(lambda rate: optax.adam(rate, b1=0.95))
     assert equal(table) == {

@@ -383,6 +383,7 @@ class TestSteps:
 
 
 class TestRegressions:
+    @pytest.mark.slow
     def test_small_ones_hold(self):
         rows, summaries = regressions.check(
             problems={
@@ -402,6 +403,7 @@ class TestRegressions:
         assert "0 of 2" in summaries[0]
         assert all(row.steps == regressions.STEPS for row in rows)
 
+    @pytest.mark.slow
     def test_far_starts_that_are_lost_are_named_and_too_many_fail(self):
         names = ["1 Rosenbrock", "9 Gaussian", "11 Gulf"]
         lm = {"levenberg_marquardt": regressions.METHODS["levenberg_marquardt"]}

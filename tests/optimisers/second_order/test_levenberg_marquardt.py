@@ -193,6 +193,7 @@ def test_the_minimum_is_scipys(x64, optimiser):
     assert ours.gradient_norm <= 1e-13
 
 
+@pytest.mark.slow
 def test_rosenbrocks_valley_with_and_without_acceleration(x64):
     """Madsen, Nielsen & Tingleff's and Transtrum & Sethna's point: fewer steps along a bent valley."""
     plain, bent = (solve(optimiser, VALLEY, jnp.asarray(VSTART), V) for optimiser in (STRAIGHT, LM))
@@ -265,7 +266,7 @@ def from_many_starts(optimiser, objective, batch, starts, *, max_steps=1000):
 
 
 @pytest.mark.rounding
-@pytest.mark.by_default("bent")
+@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", [STRAIGHT, LM], ids=["straight", "bent"])
 def test_mgh17_from_all_of_twenty_starts_near_its_first(x64, optimiser):
     """NIST's certified sum, from starts moved by 5 %. From 5 to 7 of the 20 a λ that stood still ended at 7.98e-5."""
@@ -367,6 +368,7 @@ def test_softmax_whose_matrix_is_singular_at_every_point(x64):
     assert abs(jnp.sum(moved, axis=1)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_more_parameters_than_rows(x64):
     """Residuals of 0 are reached, and the parameters stay where they came to it."""
     params = mlp.init(jax.random.key(3), (1, 12, 1))

@@ -122,6 +122,7 @@ def test_classics_in_about_as_many_iterations_as_scipy(x64):
     assert all(ours[name] <= 1.1 * theirs[name] + 1 for name in ours), (ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_the_diagonal_saves_products_where_scales_differ(x64):
     """Ten quadratics with curvatures from 1e-3 to 1e3, nearly diagonal: as preconditioned, nearly the identity.

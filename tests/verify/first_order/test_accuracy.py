@@ -20,6 +20,7 @@ def found(request):
     return accuracy.measure(AGAINST, request.param)
 
 
+@pytest.mark.by_default("adam-bfloat16")
 @pytest.mark.parametrize("name", accuracy.FORMATS)
 def test_ours_is_at_the_floor_and_no_farther_than_optax(found, name):
     rows = accuracy.check({name: found[name]})

@@ -22,6 +22,7 @@ def test_nothing_fails(table):
     assert 20 <= len(table) <= 40
 
 
+@pytest.mark.slow
 def test_every_loss_and_every_activation_has_its_rows(table):
     rules = {row.rule for row in table}
     for name in losses.TABLE:
