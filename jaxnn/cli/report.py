@@ -162,7 +162,8 @@ def recipe(rows: Any, chosen: Any) -> None:
     print()
     dropout = f", dropout {chosen.dropout:g}" if chosen.dropout else ""
     input_dropout = f", input dropout {chosen.input_dropout:g}" if chosen.input_dropout else ""
-    patience = f", early stopping after {chosen.patience} without improvement" if chosen.patience else ""
+    may_stop = chosen.patience and chosen.patience < chosen.epochs
+    patience = f", early stopping after {chosen.patience} without improvement" if may_stop else ""
     if chosen.follows_curvature:
         settings = f"L2 penalty {chosen.weight_decay:g}, all {chosen.batch_size} rows in every step"
     else:

@@ -217,6 +217,11 @@ class BaseMLP(BaseEstimator):
         before = self._before()
         given = self._given(X, y, sample_weight, reset=before is None)
         seed, dtype = rows.seed_of(self.random_state), rows.precision(self, given)
+        if before is None and len(given.y) < 2:
+            raise ValueError(
+                "The first call of partial_fit got 1 row, which says nothing of how much columns vary: give it more"
+                " rows; later calls may have one."
+            )
         if before is None:
             self._optimiser_state, self._epoch, self._optimiser_spec = None, 0, None
             self.n_iter_, self.loss_curve_ = 0, []

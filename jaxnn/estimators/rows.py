@@ -162,8 +162,8 @@ def _with_validation(rows: experiments.Rows, held: tuple[np.ndarray, np.ndarray,
 
 def _one_column(y: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The encoded targets as one column that varies in these rows: columns of X are read as beside such a target."""
-    if y.ndim == 1:
-        return y
+    if y.ndim == 1:  # a first batch may hold one class only
+        return y if y.dtype.kind != "i" or np.ptp(y[rows]) > 0 else np.arange(len(y), dtype=y.dtype) % 2
     varying = [column for column in y.T if np.ptp(column[rows]) > 0]
     return varying[0] if varying else np.arange(len(y), dtype=float)
 

@@ -183,10 +183,17 @@ def _reweighted(fitted: Preprocessing, standardised: np.ndarray, weight: np.ndar
 
 
 def weighted_mean_and_scale(x: np.ndarray, weight: np.ndarray) -> tuple[Any, Any]:
-    """Σ w x / Σ w and √(Σ w (x - mean)² / Σ w) along the first axis; the deviation of a constant is taken as 1."""
-    mean = np.average(x, axis=0, weights=weight)
-    deviation = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weight))
-    return mean, np.where(x.max(axis=0) > x.min(axis=0), np.where(deviation > 0, deviation, 1.0), 1.0)
+    """Σ w x / Σ w and √(Σ w (x - mean)² / Σ w) along the first axis; the deviation of a constant is taken as 1.
+
+    Taken relative to the largest magnitude, so neither sums nor squares overflow or vanish.
+    """
+    largest = np.abs(x).max(axis=0)
+    unit = np.where(largest > 0, largest, 1.0)
+    relative, weight = x / unit, weight / weight.max()
+    mean = np.average(relative, axis=0, weights=weight)
+    deviation = np.sqrt(np.average((relative - mean) ** 2, axis=0, weights=weight)) * unit
+    varies = (x.max(axis=0) > x.min(axis=0)) & (deviation > 0)
+    return mean * unit, np.where(varies, deviation, 1.0)
 
 
 def inputs(fitted: Preprocessing, x: Any) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxnn import data, preprocessing
 from jaxnn.experiments.sources import Columns, Source
 from jaxnn.preprocessing.filling import read_as
-from jaxnn.preprocessing.raw import Values, read_column, reads_as_number, rows_named
+from jaxnn.preprocessing.raw import Values, numbered, read_column, reads_as_number, rows_named
 from jaxnn.problems import PROBLEMS, Problem
 from jaxnn.wording import counted
 
@@ -101,6 +101,11 @@ def preprocess(source: Source, split: data.Split) -> Rows:
     Raises:
         ValueError: a column does not exist or cannot be used.
     """
+    with numbered(source.kept, source.n_given):
+        return _preprocess(source, split)
+
+
+def _preprocess(source: Source, split: data.Split) -> Rows:
     dataset, columns, problem = source.dataset, source.columns, PROBLEMS[source.problem]
     weight = _weight(source, split)
     if dataset is None:
@@ -158,7 +163,9 @@ def explain_columns(
     if source.dataset is not None:
         raise ValueError(f"The columns of {source.name!r} are all numbers, which are standardised: give a table.")
     split = split_of(source, validation=validation, test=test, seed=seed)
-    return preprocessing.explain(source.rows, str(source.columns.target), rows=split.train, **_options(source.columns))
+    options = _options(source.columns)
+    with numbered(source.kept, source.n_given):
+        return preprocessing.explain(source.rows, str(source.columns.target), rows=split.train, **options)
 
 
 def _options(columns: Columns) -> dict[str, Any]:

@@ -101,11 +101,16 @@ def are_dates(texts: Collection[str]) -> bool:
 
 def in_commonest_form(texts: Sequence[str]) -> set[str]:
     """Those texts that are dates in the form that fits most of them."""
-    layouts = {text.translate(ZEROS): text for text in texts[:SAMPLE]}  # one text of each, since the forms are many
+    layouts = {layout(text): text for text in texts[:SAMPLE]}  # one text of each, since the forms are many
     told = [dated for text in layouts.values() if (dated := recognise([text])) is not None]
     forms = dict.fromkeys(form for dated in told for form in (dated.form, dated.otherwise) if form is not None)
     found = [{text for text, day in zip(texts, days(texts, form), strict=True) if day == day} for form in forms]
     return max(found, key=len, default=set())
+
+
+def layout(text: str) -> str:
+    """What texts that differ in digits only have in common."""
+    return text.translate(ZEROS)
 
 
 def are_days(numbers: np.ndarray, *, least: int = 2) -> bool:
@@ -124,9 +129,9 @@ def days(texts: Sequence[str], form: str) -> np.ndarray:
     numbers = np.full(len(texts), np.nan)
     rows_of: dict[str, list[int]] = {}
     for row, text in enumerate(texts):
-        rows_of.setdefault(text.translate(ZEROS), []).append(row)
-    for layout, rows in rows_of.items():
-        match = _pattern(form).fullmatch(layout)
+        rows_of.setdefault(layout(text), []).append(row)
+    for alike, rows in rows_of.items():
+        match = _pattern(form).fullmatch(alike)
         if match is not None:
             numbers[rows] = _days_of_parts(_parts_at(match, [texts[row] for row in rows]), len(rows))
     return numbers

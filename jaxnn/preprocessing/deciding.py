@@ -110,16 +110,16 @@ def decide(
             return decided
     if wanted == "number":
         return _as_number(name, read, decimal)
-    if read.kind == "category":
-        return _classify_texts(name, read, decimal)
-    if read.kind == "number" and not plainly and _are_days(name, read):
-        return Decided(read._replace(kind="date", dated=Dated(DIGITS)))
-    return Decided(read)
+    decided = _classify_texts(name, read, decimal) if read.kind == "category" else Decided(read)
+    return decided if plainly else _or_days(name, read, decided)
 
 
-def _are_days(name: str, read: Values) -> bool:
-    """Whether numbers are days as digits, 20230131: three different ones, or two where the column's name says so."""
-    return are_days(read.values[~read.missing], least=2 if NAMED.search(name) else 3)
+def _or_days(name: str, read: Values, decided: Decided) -> Decided:
+    """Numbers as dates where they are days as digits, 20230131: three different ones, or two if the name says so."""
+    numbers = decided.read
+    if numbers.kind != "number" or not are_days(numbers.values[~numbers.missing], least=2 if NAMED.search(name) else 3):
+        return decided
+    return Decided(read._replace(kind="date", dated=Dated(DIGITS)))
 
 
 def _but_for(
@@ -137,8 +137,13 @@ def _but_for(
     notation = written.recognise(texts, decimal=decimal, any_unit=wanted == "number")
     if notation is None or any(map(written.is_code, texts)):
         return None
-    decided = _as_number(name, rest, decimal) if wanted == "number" else _classify_texts(name, rest, decimal)
-    if decided.read.kind == "number":
+    if wanted == "number":
+        decided = _as_number(name, rest, decimal)
+    else:
+        decided = _or_days(name, rest, _classify_texts(name, rest, decimal))
+    if decided.read.kind == "date":
+        missing = missing._replace(about=missing.about.replace(" holds numbers,", " holds dates,", 1))
+    if decided.read.kind in ("number", "date"):
         return decided._replace(notes=(missing, *decided.notes), absent=words)
     few = f"{where}, so its few different values are categories; to read numbers, declare it a number"
     return Decided(read, None, (Note(f"{few} {option('number', name)}"),))

@@ -1,8 +1,10 @@
 """The columns of raw tables from any library: which kind each is, and which of its values are missing."""
 
+import contextlib
 import datetime
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from jaxnn.preprocessing.frames import column_of
 
 DOUBLE = float(np.finfo(np.float64).eps)
 MICROSECONDS = 86_400e6  # of a day, which is the unit of durations
+_KEPT: ContextVar[tuple[np.ndarray, int] | None] = ContextVar("kept", default=None)  # see `numbered`
 
 
 class Values(NamedTuple):
@@ -181,7 +184,26 @@ def refuse_infinite(read: Values) -> None:
 def rows_named(wrong: np.ndarray) -> str:
     """The row of the first wrong value, and how many more there are."""
     more = int(wrong.sum()) - 1
-    return f"row {int(np.argmax(wrong)) + 1} of {len(wrong)}" + (f" (and {more} more)" if more else "")
+    row, n_rows = int(np.argmax(wrong)), len(wrong)
+    kept = _KEPT.get()
+    if kept is not None and len(kept[0]) == n_rows:
+        row, n_rows = int(kept[0][row]), kept[1]
+    return f"row {row + 1} of {n_rows}" + (f" (and {more} more)" if more else "")
+
+
+@contextlib.contextmanager
+def numbered(kept: np.ndarray | None, n_rows: int) -> Iterator[None]:
+    """Messages within name rows by their place in the table that was given, of which some rows were left out.
+
+    Args:
+        kept: the places, from 0 on, of the rows that are left; None for all.
+        n_rows: the number of rows given.
+    """
+    token = _KEPT.set(None if kept is None else (kept, n_rows))
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
 
 
 def listed(names: Sequence[Any], most: int = 10) -> str:

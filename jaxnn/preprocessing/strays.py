@@ -1,8 +1,9 @@
 """A few stray words in a column of numbers or dates, such as `unknown` or `-`, which stand for a missing value.
 
 They are taken for missing if there are at most two different ones, in at most 5 % of the cells, and no code could look
-like them: no digit stands in them, and more than a single letter or none at all. Since the row is also marked as
-missing, a network still sees where they stood.
+like them: no digit stands in them, and more than a single letter or none at all. Between dates they may have digits,
+such as `9.12` between times of day, but for those that are written like the dates: 31/02/2021 is a date that went
+wrong. Since the row is also marked as missing, a network still sees where they stood.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from jaxnn.preprocessing.dates import in_commonest_form, layout
 from jaxnn.preprocessing.raw import Values, rows_named
 
 MOST = 2  # different words
@@ -28,6 +30,10 @@ def is_word(text: str) -> bool:
 def few_words(read: Values, texts: Sequence[str]) -> tuple[str, ...]:
     """The stray words among the different `texts` of a column; () if there are none, or too many to be strays."""
     words = tuple(text for text in texts if is_word(text))
+    if not words and (dated := in_commonest_form(texts)):
+        layouts = set(map(layout, dated))
+        words = tuple(text for text in texts if text not in dated)
+        words = () if any(layout(text) in layouts for text in words) else words
     if not 0 < len(words) <= MOST or len(words) == len(texts):
         return ()
     return words if _where(read, words).sum() <= SHARE * (~read.missing).sum() else ()

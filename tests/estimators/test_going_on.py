@@ -85,3 +85,23 @@ def test_other_classes_than_those_of_the_first_call_are_refused():
         mine.partial_fit(X, CODES, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="y has the class 7, which is none of the classes of fit"):
         mine.partial_fit(X, np.full(60, 7))
+
+
+def test_a_first_batch_may_hold_one_class_but_not_one_row():
+    mine = MLPClassifier(**QUICK)
+    mine.partial_fit(X[:20], np.zeros(20, int), classes=[0, 1])
+    mine.partial_fit(X[20:40], np.ones(20, int))
+    assert mine.classes_.tolist() == [0, 1]
+    assert mine.predict_proba(X[:1]).shape == (1, 2)
+    mine.partial_fit(X[:1], [1])
+    with pytest.raises(ValueError, match="first call of partial_fit got 1 row"):
+        MLPClassifier(**QUICK).partial_fit(X[:1], [0], classes=[0, 1])
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-30, 1e30])
+def test_the_unit_of_weighted_targets_does_not_matter(unit):
+    words = QUICK | {"random_state": 0}
+    weight = np.arange(len(Y)) % 3 + 1.0
+    told = MLPRegressor(**words).fit(X, Y, sample_weight=weight).predict(X)
+    in_unit = MLPRegressor(**words).fit(X, Y * unit, sample_weight=weight).predict(X)
+    np.testing.assert_allclose(in_unit / unit, told, rtol=1e-4, atol=1e-4 * np.ptp(Y))

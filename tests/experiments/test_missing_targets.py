@@ -106,3 +106,16 @@ def test_a_whole_run():
     assert outcome.notes[0].startswith("10 rows of 60 without a target")
     assert len(outcome.outputs) == 50
     assert sum(outcome.about["rows"].values()) == 50
+
+
+def test_rows_in_notes_and_faults_are_those_of_the_table_that_was_given():
+    size = [f"{value:.1f}" for value in RNG.normal(50, 9, N)]
+    size[9] = "unknown"  # the eighth of the rows with a target
+    source = experiments.source(TABLE | {"size": size}, target="y")
+    notes = split_and_preprocess(source, validation=0.2, test=0.2, seed=0).preprocessing.notes
+    assert any("'size' holds numbers, but also 'unknown' in row 10 of 60" in note for note in notes)
+    size[9] = "12o.5"
+    source = experiments.source(TABLE | {"size": size}, target="y")
+    with pytest.raises(ValueError, match=r"'12o\.5' in row 10 of 60"):
+        split_and_preprocess(source, validation=0.2, test=0.2, seed=0)
+    assert "'12o.5' in row 10 of 60" in str(experiments.explain_columns(source))

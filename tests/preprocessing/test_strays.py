@@ -88,3 +88,23 @@ def test_words_of_a_target_stay_refused():
 )
 def test_words(text, word):
     assert strays.is_word(text) == word
+
+
+def test_a_number_between_times_of_day_is_missing_and_a_date_that_went_wrong_is_refused():
+    times = [f"{8 + j % 12}:{7 * j % 60:02d}" for j in range(N)]
+    p = fit(with_strays((5, "9.12"), column=times))
+    assert (p.columns[0].kind, p.columns[0].absent) == ("date", ("9.12",))
+    assert "holds dates, but also '9.12' in row 6 of 200, read as missing" in p.notes[0]
+    with pytest.raises(ValueError, match="holds dates, but also '9:75' in row 6 of 200: fix it"):
+        fit(with_strays((5, "9:75"), column=times))
+
+
+def test_days_as_digits_stay_dates_beside_a_stray_word():
+    days = [f"2020{1 + j % 12:02d}{1 + j % 28:02d}" for j in range(N)]
+    assert fit(days).columns[0].form == "%Y%m%d"
+    p = fit(with_strays((7, "unknown"), column=days))
+    assert (p.columns[0].kind, p.columns[0].form, p.columns[0].absent) == ("date", "%Y%m%d", ("unknown",))
+    assert "holds dates, but also 'unknown' in row 8 of 200" in p.notes[0]
+    gone, there = p.inputs({"c": ["unknown", "20200131"], "x": [0.0, 0.0]})
+    assert gone[p.input_names.index("c is missing")] == 1
+    assert there[p.input_names.index("c is missing")] == 0
