@@ -8,6 +8,9 @@ A column leaks if it alone predicts the target almost perfectly, among others:
                             the most frequent class of all
     category, for numbers   the means of its values leave at most 0.1 % of the variance
 
+Several numbers leak if the target is a weighted sum of them, as total = bikes hired by members + by others is: linear
+least squares from all inputs leaves at most 1e-6 of the target's variance, with twice as many rows as inputs.
+
 A category, a boolean, or where a column is missing, counts with at least five rows for each of its values. All of it is
 looked for on at most 2,000 training rows, and nothing is concluded from fewer than 20.
 
@@ -29,6 +32,7 @@ from jaxnn.wording import counted, listed
 ROWS, LEAST, FEW = 2_000, 20, 5  # rows that are looked at, at least, and for each value of a category
 WIDEST = 5_000  # columns beyond which none is looked at: a table so wide is an image or a spectrum
 CORRELATION, WRONG, UNEXPLAINED = 0.999, 0.01, 0.001
+SUM, SHARE, NAMED = 1e-6, 0.001, 5  # variance that a sum leaves; what a column adds to be in it; columns told
 DUPLICATES, BY_CHANCE = 3, 0.01
 RARE = 0.05
 
@@ -40,7 +44,8 @@ def pitfalls(rows: Rows, *, weighted: bool = False) -> tuple[str, ...]:
         rows: the rows, split and preprocessed.
         weighted: whether classes have weights, so that rare ones need no word.
     """
-    found = [*_leaks(rows), *_duplicates(rows)]
+    leaks = list(_leaks(rows))
+    found = [*leaks, *([] if leaks else _sum_of_columns(rows)), *_duplicates(rows)]
     return tuple(found if weighted else [*found, *_rare_class(rows)])
 
 
@@ -68,6 +73,29 @@ def _leaks(rows: Rows) -> Iterator[str]:
                 f"column {name!r} alone predicts {target!r} almost perfectly ({how}): if it is not known before"
                 f" {target!r} is, the scores are too good; then drop it (drop={name!r}; --drop {shlex.quote(name)})"
             )
+
+
+def _sum_of_columns(rows: Rows) -> Iterator[str]:
+    """The numbers of which the target is a weighted sum."""
+    some = rows.split.train[:ROWS]
+    n_inputs = rows.x.shape[1]
+    if rows.problem.stratified or len(some) < max(LEAST, 2 * (n_inputs + 1)):
+        return
+    x, y = rows.x[some].astype(np.float64), rows.y[some].reshape(-1).astype(np.float64)
+    x, y = x - x.mean(axis=0), y - y.mean()
+    weights = np.linalg.lstsq(x, y)[0]
+    if ((y - x @ weights) ** 2).sum() > SUM * (y**2).sum():
+        return
+    matters = x.std(axis=0) * np.abs(weights) > SHARE * y.std()
+    names = [name for name, does in zip(rows.preprocessing.input_names, matters, strict=True) if does]
+    if len(names) < 2:
+        return
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    target = rows.preprocessing.target_name
+    yield (
+        f"{target!r} is a weighted sum of {', '.join(map(repr, names[:NAMED]))}{more}, up to rounding: if these are not"
+        f" known before {target!r} is, the scores are too good; then drop one of them (drop=…; --drop …)"
+    )
 
 
 def _alone_predicts_number(kind: str, block: np.ndarray, marked: bool, y: np.ndarray) -> str:

@@ -12,6 +12,7 @@ RNG = np.random.default_rng(0)
 PRICE = np.exp(RNG.normal(5, 1, N))
 GRADE = np.array(["a", "b", "c"], object)[RNG.integers(0, 3, N)]
 NOISE = RNG.normal(size=N)
+OTHER_NOISE = np.random.default_rng(1).normal(size=N)
 
 
 def told(table, target, **words):
@@ -40,12 +41,22 @@ def test_a_leak_is_told_with_what_to_do(case):
     assert line.endswith("then drop it (drop='z'; --drop z)")
 
 
+def test_a_target_that_is_a_sum_of_columns_is_told():
+    members, others = RNG.poisson(50, N), RNG.poisson(9, N)
+    (line,) = told({"members": members, "others": others, "grade": GRADE, "y": members + others}, "y")
+    assert line.startswith(
+        "'y' is a weighted sum of 'members', 'others', up to rounding: if these are not known before"
+    )
+    assert told({"members": members, "others": others, "y": members + others + 0.1 * NOISE**2}, "y") == ()
+    assert told({"members": members, "y": members * others}, "y") == ()
+
+
 HONEST = {
     "correlated": ({"z": PRICE * np.exp(0.1 * NOISE)}, PRICE),
     "a tenth wrong": ({"z": np.where(np.arange(N) % 10, GRADE, "a")}, GRADE),
     "some wrong of a rare class": ({"z": np.arange(N) % 11 == 0}, np.where(np.arange(N) % 11 % 10 == 0, "yes", "no")),
     "threshold with noise": ({"z": PRICE}, np.where(PRICE + 10 * NOISE > 200, "much", "little")),
-    "many categories": ({"z": [f"w{j // 4}" for j in range(N)]}, (np.arange(N) // 4) % 7 + 0.5 * NOISE),
+    "many categories": ({"z": [f"w{j // 4}" for j in range(N)]}, (np.arange(N) // 4) % 7 + 0.5 * OTHER_NOISE),
     "a quarter": ({"z": np.floor(PRICE / 50)}, PRICE),
 }
 

@@ -37,7 +37,7 @@ def launch(tmp_path):
 
 @pytest.mark.timeout(600)  # up to twenty-odd processes, each of which loads jax
 @pytest.mark.slow
-@pytest.mark.parametrize(("script", "kills"), [("long_run.py", 20), ("long_ensemble.py", 10)])
+@pytest.mark.parametrize(("script", "kills"), [("long_run.py", 10), ("long_ensemble.py", 5)])
 def test_killed_and_resumed_the_bytes_are_the_same(tmp_path, launch, script, kills):
     launch = partial(launch, script)
     (tmp_path / "whole").mkdir()
