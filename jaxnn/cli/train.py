@@ -44,7 +44,7 @@ examples:
   jaxnn train houses.csv --target price --category zip --missing unknown --decimal comma"""
 
 # Options that say how to read the columns, as `experiments.source` takes them.
-COLUMNS = ("target", "problem", "drop", "category", "number", "decimal", "missing", "weight")
+COLUMNS = ("target", "problem", "drop", "category", "number", "date", "decimal", "missing", "weight")
 LEARNT_NOTHING = 1  # the exit status
 
 
@@ -104,6 +104,14 @@ def add_data(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) ->
     add("--drop", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to leave out")
     add("--category", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to treat as categories")
     add("--number", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to treat as numbers")
+    add(
+        "--date",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="COLUMN",
+        help="columns that hold dates, or COLUMN=FORM with how these are written, such as seen=%%d/%%m/%%Y",
+    )
     add(
         "--decimal",
         type=arguments.decimal,

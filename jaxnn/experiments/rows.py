@@ -177,6 +177,7 @@ def _options(columns: Columns) -> dict[str, Any]:
         "number": columns.number,
         "decimal": columns.decimal,
         "missing": columns.missing,
+        "date": columns.date,
     }
 
 

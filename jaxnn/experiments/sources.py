@@ -29,6 +29,7 @@ class Columns(NamedTuple):
         decimal: the decimal mark, "." or ",", for columns where it is ambiguous.
         missing: cell contents that mean a missing value; () for the usual ones.
         weight: the column with the weight of each row, ≥ 0.
+        date: columns that hold dates, or `column=form` with how these are written.
     """
 
     target: str | None = None
@@ -39,6 +40,7 @@ class Columns(NamedTuple):
     decimal: str | None = None
     missing: tuple[str, ...] = ()
     weight: str | None = None
+    date: tuple[str, ...] = ()
 
 
 class Source(NamedTuple):
@@ -97,6 +99,7 @@ def source(
     decimal: str | None = None,
     missing: Sequence[str] = (),
     weight: str | None = None,
+    date: Sequence[str] = (),
 ) -> Source:
     """Rows to train on, and how to read their columns; rows without a target are left out and counted in `notes`.
 
@@ -113,6 +116,7 @@ def source(
         decimal: the decimal mark, for columns where it is ambiguous.
         missing: cell contents that mean a missing value; in a file, besides `data.MISSING`, unless "" is among them.
         weight: the column with the weight of each row.
+        date: columns that hold dates, or `column=form` with how these are written, such as "seen=%d/%m/%Y".
 
     Raises:
         ValueError: there is no data set or file of that name, the file is not a table, a column is unknown, a table has
@@ -124,7 +128,9 @@ def source(
     if problem is not None:
         checks.one_of(problem, PROBLEMS, "problem")
     words = _missing(missing, of_file=isinstance(rows, str | os.PathLike))
-    columns = Columns(target, problem, _names(drop), _names(category), _names(number), decimal, words, weight)
+    columns = Columns(
+        target, problem, _names(drop), _names(category), _names(number), decimal, words, weight, _names(date)
+    )
     if isinstance(rows, Source):
         if columns != Columns():
             raise ValueError(
@@ -169,7 +175,8 @@ def _problem_of_target(table: Any, values: Any, columns: Columns) -> tuple[str, 
         return preprocessing.problem_of(values, name=target, **options)
     except ValueError:
         drop = [*columns.drop, *([] if columns.weight is None else [columns.weight])]
-        preprocessing.fit(table, target, drop=drop, category=columns.category, number=columns.number, **options)
+        options |= {"category": columns.category, "number": columns.number, "date": columns.date}
+        preprocessing.fit(table, target, drop=drop, **options)
         raise
 
 
@@ -270,7 +277,7 @@ def _of_dataset(dataset: Dataset, name: str, columns: Columns) -> Source:
     Raises:
         ValueError: another target or a choice about columns is given.
     """
-    options = ("drop", "weight", "category", "number", "decimal", "missing")
+    options = ("drop", "weight", "category", "number", "date", "decimal", "missing")
     if columns.target not in (None, dataset.target_name) or any(getattr(columns, option) for option in options):
         raise ValueError(
             f"The data set {name!r} has a fixed target, {dataset.target_name!r}, and fixed columns: leave out "

@@ -29,7 +29,8 @@ def fit_column(name: str, read: Values, rows: np.ndarray, options: ColumnOptions
     """
     given = options or ColumnOptions()
     wanted = given.kind(name)
-    decided = deciding.decide(name, read, wanted, given.decimal, plainly=options is None)
+    form = dict(given.date).get(name, "")
+    decided = deciding.decide(name, read, wanted, given.decimal, form=form, plainly=options is None)
     missing = decided.read.missing[rows]
     if missing.all():
         return without_values(name)
@@ -93,8 +94,8 @@ def _note_of_dates(name: str, decided: Decided, days: np.ndarray, column: Column
     if read.dated is not None and read.dated.otherwise is not None:
         first, second = ("month", "day") if read.dated.form.startswith("%m") else ("day", "month")
         text += (
-            f", with the {first} first, because no cell says which is which (if the {second} is first, write"
-            " the dates like 2023-01-31)"
+            f", with the {first} first, which no cell contradicts (if the {second} is first:"
+            f" {option('date', f'{name}={read.dated.otherwise}')[1:]}"
         )
     return Note(f"{text}; inputs: {inputs}; to leave it out, drop it {option('drop', name)}")
 

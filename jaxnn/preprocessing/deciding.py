@@ -6,6 +6,7 @@ not, or if a comma could mean two things, the column is refused and the message 
 category for each number.
 """
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jaxnn import checks
-from jaxnn.preprocessing import strays, written
+from jaxnn.preprocessing import declared_dates, strays, written
 from jaxnn.preprocessing.dates import DIGITS, Dated, are_days, recognise
 from jaxnn.preprocessing.notes import Note, option
 from jaxnn.preprocessing.raw import Values, numbers_of, refuse_infinite, rows_named, text_of
@@ -21,7 +22,7 @@ from jaxnn.preprocessing.refusing import FEW, ambiguous, refuse, refuse_strays, 
 from jaxnn.preprocessing.written import Notation
 
 NAMED = re.compile("(?i:date|day|dob|when|time)")
-Kind = Literal["number", "category"]
+Kind = Literal["number", "category", "date"]
 
 
 class Ambiguous(ValueError):
@@ -36,15 +37,19 @@ class ColumnOptions(NamedTuple):
         number: names of columns that are numbers.
         decimal: the decimal mark, "." or ",", of numbers in text, where their column leaves it open.
         missing: texts that stand for a missing value.
+        date: names of columns that are dates, each with their form, or "" to recognise it.
     """
 
     category: tuple[str, ...] = ()
     number: tuple[str, ...] = ()
     decimal: str | None = None
     missing: tuple[str, ...] = ()
+    date: tuple[tuple[str, str], ...] = ()
 
     def kind(self, name: str) -> Kind | None:
         """The kind that the caller declared, or None."""
+        if name in dict(self.date):
+            return "date"
         return "category" if name in self.category else "number" if name in self.number else None
 
 
@@ -65,27 +70,37 @@ class Decided(NamedTuple):
 
 
 def column_options(
-    table: Mapping[str, Any], category: Any, number: Any, decimal: str | None, missing: Any
+    table: Mapping[str, Any], category: Any, number: Any, decimal: str | None, missing: Any, date: Any = ()
 ) -> ColumnOptions:
     """The caller's options, checked.
 
     Raises:
-        ValueError: a column does not exist or was declared both, or the decimal mark is neither.
+        ValueError: a column does not exist or was declared to be two things, the form of dates is unknown, or the
+            decimal mark is neither.
     """
-    options = ColumnOptions(_names(category), _names(number), decimal, _names(missing))
-    for kind, names in (("category", options.category), ("number", options.number)):
+    dates = tuple(declared_dates.parsed(each, table) for each in _names(date))
+    options = ColumnOptions(_names(category), _names(number), decimal, _names(missing), dates)
+    declared = {"category": options.category, "number": options.number, "date": tuple(dict(dates))}
+    for kind, names in declared.items():
         for name in names:
             checks.one_of(name, table, f"{kind} column")
-    both = sorted({*options.category} & {*options.number})
-    if both:
-        raise ValueError(f"Column {both[0]!r} is declared both a category and a number: choose one.")
+    for one, other in itertools.combinations(declared, 2):
+        both = sorted({*declared[one]} & {*declared[other]})
+        if both:
+            raise ValueError(f"Column {both[0]!r} is declared both a {one} and a {other}: choose one.")
     if decimal not in (None, ".", ","):
         raise ValueError(f'decimal must be ".", "," or None, got {decimal!r}.')
     return options
 
 
 def decide(
-    name: str, read: Values, wanted: Kind | None = None, decimal: str | None = None, *, plainly: bool = False
+    name: str,
+    read: Values,
+    wanted: Kind | None = None,
+    decimal: str | None = None,
+    *,
+    form: str = "",
+    plainly: bool = False,
 ) -> Decided:
     """Decides what a column is.
 
@@ -94,6 +109,7 @@ def decide(
         read: its values, of all rows.
         wanted: the kind that the caller declared.
         decimal: the decimal mark of numbers in text, where the texts leave it open.
+        form: how dates are written, if they are wanted; "" to recognise it.
         plainly: whether stray words are not to be taken for missing, nor digits for dates: of targets and of arrays.
 
     Raises:
@@ -101,6 +117,9 @@ def decide(
     """
     if read.kind == "nothing":
         return Decided(read)
+    if wanted == "date":
+        read, words = declared_dates.as_dates(name, read, form)
+        return Decided(read, absent=words)
     if wanted == "category" or (wanted is None and read.categorical):
         return Decided(as_category(read))
     if read.kind == "category" and not plainly:

@@ -38,6 +38,7 @@ def fit(
     number: Sequence[str] = (),
     decimal: str | None = None,
     missing: Sequence[str] = (),
+    date: Sequence[str] = (),
 ) -> Preprocessing:
     """Learns the transformation of a table.
 
@@ -54,6 +55,8 @@ def fit(
         number: names of columns whose values are numbers, whatever they look like, `3 kg` included.
         decimal: the decimal mark, "." or ",", of numbers that are text, where their column leaves it open.
         missing: texts that stand for a missing value, here and in every later table.
+        date: names of columns that hold dates, or `name=form` with how these are written in the directives of
+            `strptime`, such as "seen=%d/%m/%Y".
 
     Raises:
         ValueError: a name is unknown or occurs twice, nothing is left to learn from, or columns or the target cannot be
@@ -62,7 +65,13 @@ def fit(
             table are told at once, one on each line.
         ImportError: a column belongs to a library of DataFrames, and narwhals is not installed.
     """
-    options: dict[str, Any] = {"category": category, "number": number, "decimal": decimal, "missing": missing}
+    options: dict[str, Any] = {
+        "category": category,
+        "number": number,
+        "decimal": decimal,
+        "missing": missing,
+        "date": date,
+    }
     found = _learnt(columns, target, problem, drop, rows, **options)
     raise_all(found.faults, found.fault)
     assert found.target is not None  # else it has a fault
@@ -77,13 +86,13 @@ def explain(columns: Any, target: str, *, problem: str | None = None, rows: Any 
         target: as for `fit`.
         problem: as for `fit`.
         rows: as for `fit`.
-        **options: drop, category, number, decimal and missing, as for `fit`.
+        **options: drop, category, number, decimal, missing and date, as for `fit`.
 
     Raises:
         ValueError: a name is unknown or occurs twice, or there are no rows or columns.
         ImportError: as for `fit`.
     """
-    words = {"drop": (), "category": (), "number": (), "decimal": None, "missing": ()} | options
+    words = {"drop": (), "category": (), "number": (), "decimal": None, "missing": (), "date": ()} | options
     found = _learnt(columns, target, problem, words.pop("drop"), rows, **words)
     return explanation(found.read, found.fitted, found.faults, _target_explained(target, found), found.fault)
 
@@ -130,11 +139,11 @@ def _target_explained(name: str, found: _Learnt) -> Explained:
 
 
 def _read(
-    columns: Any, target: str, drop: Any, category: Any, number: Any, decimal: str | None, missing: Any
+    columns: Any, target: str, drop: Any, category: Any, number: Any, decimal: str | None, missing: Any, date: Any
 ) -> tuple[ColumnOptions, dict[str, Values | ValueError], Values]:
     """The caller's options, the columns to predict from and the target, whose names and lengths are checked."""
     table = columns_of(columns)
-    options = deciding.column_options(table, category, number, decimal, missing)
+    options = deciding.column_options(table, category, number, decimal, missing, date)
     checks.one_of(target, table, "target column")
     drop = (drop,) if isinstance(drop, str) else tuple(drop)
     for name in drop:

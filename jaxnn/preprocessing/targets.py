@@ -55,6 +55,8 @@ def problem_of(
 def problem_wanted(target: str, problem: str | None, options: ColumnOptions) -> str | None:
     """The problem that the caller asked for, by `problem` or by declaring the target's kind."""
     kind = options.kind(target)
+    if kind == "date":
+        raise ValueError(f"The target {target!r} is declared a date, but only numbers or classes can be predicted.")
     by_kind = {"category": "classes", "number": "numbers", None: None}[kind]
     if problem is not None and by_kind not in (None, problem):
         raise ValueError(f"The target {target!r} is declared a {kind}, but the problem is {problem}: choose one.")

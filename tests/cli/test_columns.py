@@ -185,6 +185,8 @@ def test_an_identifier_of_a_sorted_table_is_left_out(run, write):
         (("--number", "ag"), "Did you mean 'age'?"),
         (("--number", "region"), "'region' holds the text 'EU' in row "),
         (("--category", "age", "--number", "age"), "'age' is declared both"),
+        (("--date", "age"), "is declared a date, but '"),
+        (("--date", "age=%d"), "Unknown form of dates '%d'. Did you mean"),
         (("--decimal", "dot"), "expected point or comma, got 'dot'"),
         (("--number", "y", "--problem", "classes"), "declared a number, but the problem is classes"),
     ],
@@ -194,7 +196,9 @@ def test_words_that_do_not_fit_are_told_in_one_line(refused, write, argv, line):
 
 
 def test_words_about_columns_are_for_files(refused):
-    assert "--number, --decimal and --missing, which apply to files" in refused("train", "iris", "--number", "x")
+    assert "--number, --date, --decimal and --missing, which apply to files" in refused(
+        "train", "iris", "--number", "x"
+    )
 
 
 def table_of_work():
@@ -221,7 +225,7 @@ def test_a_table_as_people_have_it_trains_at_the_first_try(run, write):
         "Column 'case' seems to number the rows",
         "Column 'doctor' has 54 different texts in 54 rows",
         "Column 'seen' is read as dates, '01.01.2021' as 2021-01-01; inputs: the time elapsed, month, day, weekday",
-        "Column 'age' holds numbers, but also 'unknown' in row 54 of 54, read as missing",
+        "Column 'age' holds numbers, but also 'unknown' in row 60 of 60, read as missing",
         "left out, because the training rows hold no value: 'none'",
     ):
         assert note in told(result.out)
