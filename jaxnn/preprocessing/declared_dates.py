@@ -28,8 +28,8 @@ def parsed(declaration: str, table: Collection[str]) -> tuple[str, str]:
         return declaration, ""
     if form not in FORMATS:
         raise ValueError(
-            f"Unknown form of dates {form!r}.{checks.nearest(form, FORMATS)} Give one in the directives of strptime, such"
-            " as %d/%m/%Y, %m/%d/%y, %b %d, %Y, %H:%M or %d/%m/%Y %H:%M; or ISO."
+            f"Unknown form of dates {form!r}.{checks.nearest(form, FORMATS)} Give one in the directives of strptime,"
+            " such as %d/%m/%Y, %m/%d/%y, %b %d, %Y, %H:%M or %d/%m/%Y %H:%M; or ISO."
         )
     return name, form
 
