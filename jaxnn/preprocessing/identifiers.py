@@ -22,7 +22,7 @@ LEAST = 10  # rows below which nothing is concluded
 REPEATS = 0.01  # of the numbers, which may occur before
 YEARS = (1500, 2200)  # between which numbers may be years
 NAMED = re.compile(
-    r"(?i:(?:^|[\W_])(?:id|uuid|guid)|^(?:index|idx|rownames?|unnamed: \d+|row(?:[\W_]?(?:id|no|nr|number))?))$"
+    r"(?i:(?:^|[\W_])(?:id|pid|uid|uuid|guid)|^(?:index|idx|rownames?|unnamed: \d+|row(?:[\W_]?(?:id|no|nr|number))?))$"
     r"|[a-z]I[dD]$"
 )
 AXIS = re.compile(

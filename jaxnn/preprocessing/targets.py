@@ -124,7 +124,9 @@ def _problem_of(read: Values, decided: Decided) -> tuple[Problem, str]:
     different = len(np.unique(values))
     reason = f"the values are whole numbers, {different} different ones in {len(values)} rows"
     few = different <= FEW and 2 * different <= len(values)
-    return ("classes", reason) if few else ("numbers", reason)
+    # Three or more may be amounts or scores, which a person might want predicted as such.
+    otherwise = "; if they are amounts: problem='numbers', --problem numbers" if different > 2 else ""
+    return ("classes", reason + otherwise) if few else ("numbers", reason)
 
 
 def _classes(read: Values) -> tuple[Label, ...]:

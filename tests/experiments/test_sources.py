@@ -41,7 +41,7 @@ def test_arrays_are_a_data_set_whose_problem_is_read():
     x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 3
     source = experiments.source((x, y))
     assert (source.problem, source.dataset.problem) == ("classes", "classes")
-    assert source.reason == "the values are whole numbers, 3 different ones in 20 rows"
+    assert source.reason.startswith("the values are whole numbers, 3 different ones in 20 rows; if they are amounts: ")
     assert source.dataset.feature_names == ("x0", "x1")
     assert experiments.source((x, y), problem="numbers").dataset.problem == "numbers"
     assert experiments.source((x, x[:, 0] / 7)).dataset.problem == "numbers"

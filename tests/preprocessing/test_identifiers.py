@@ -112,3 +112,9 @@ def test_no_column_of_the_usual_tables_is_left_out(name):
     p = preprocessing.fit(frame, "target")
     assert p.input_names == tuple(frame.columns[:-1])
     assert p.notes == ()
+
+
+@pytest.mark.parametrize(("name", "expected"), [("PID", "identifier"), ("user_uid", "identifier"), ("paid", None)])
+def test_a_name_marks_numbers_that_are_far_apart(name, expected):
+    numbers = np.arange(50) ** 5 * 7.0 + 5
+    assert role(name, numbers) == expected
