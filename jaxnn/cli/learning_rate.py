@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from jaxnn.cli import arguments, train
+from jaxnn.cli import arguments, training_options
 
 HELP = "suggest a learning rate for a table"
 DESCRIPTION = """\
@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--low", type=arguments.positive, default=1e-6, metavar="RATE", help="first rate (default: 1e-6)")
     add("--high", type=arguments.positive, default=10.0, metavar="RATE", help="last rate (default: 10)")
     add("--steps", type=arguments.whole(50), default=200, metavar="N", help="number of steps (default: 200)")
-    train.add_data(parser, without=NOT_OF_DATA)
-    train.add_recipe(parser, without=NOT_OF_RECIPE)
+    training_options.add_data(parser, without=NOT_OF_DATA)
+    training_options.add_recipe(parser, without=NOT_OF_RECIPE)
     arguments.add_seed(parser)
     add = parser.add_argument_group("output").add_argument
     add("--plot", metavar="FILE", help="save a picture of the test here (.png, .svg or .pdf)")
@@ -48,7 +48,7 @@ def run(options: Any) -> int:
     from jaxnn.cli.text import fact
 
     outputs.check(options, reads={"DATA": options.data})
-    source = experiments.source(options.data, **{name: getattr(options, name) for name in train.COLUMNS})
+    source = experiments.source(options.data, **{name: getattr(options, name) for name in training_options.COLUMNS})
     cache.enable()
     found = experiments.learning_rates(
         source,
@@ -85,7 +85,7 @@ def run(options: Any) -> int:
 def _next(options: Any, rate: str) -> Iterator[str]:
     """The words of the command that trains the tested network at this rate."""
     yield from ("jaxnn", "train", options.data)
-    for name in (*train.COLUMNS, "validation", "test", *CHOICES, "seed"):
+    for name in (*training_options.COLUMNS, "validation", "test", *CHOICES, "seed"):
         value = getattr(options, name)
         if value != options.parser.get_default(name):
             yield f"--{name.replace('_', '-')}"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxnn.cli import arguments, train
+from jaxnn.cli import arguments, training_options
 
 SHOWN = 10  # trials in the printed table
 NOTHING_FOUND = 1  # the exit status: no trial was trained to its end
@@ -14,7 +14,7 @@ NOTHING_FOUND = 1  # the exit status: no trial was trained to its end
 
 def add_arguments(parser: argparse.ArgumentParser, *, file: str, folds: str) -> None:
     """The options that both have."""
-    train.add_data(parser)
+    training_options.add_data(parser)
     add = parser.add_argument_group("how trials are compared").add_argument
     add("--folds", type=arguments.whole(1), metavar="K", help=f"folds of cross-validation; 1 for one split ({folds})")
     add("--repeats", type=arguments.whole(1), default=1, metavar="R", help="repeat the folds R times in other orders")
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, file: str, folds: str) -> 
         metavar="NAME",
         help=f"score of a trial, and of its epochs (default: loss): {', '.join(arguments.METRICS)}",
     )
-    train.add_recipe(parser)
+    training_options.add_recipe(parser)
     arguments.add_seed(parser)
     add = parser.add_argument_group("output").add_argument
     add("--trials", default=file, metavar="FILE", help=f"record every trial here, a line of JSON (default: {file})")
@@ -55,14 +55,14 @@ def carry_out(options: Any, search: Callable[..., Any], *, folds: Any, **setting
 
     if folds in (1, None) and (options.repeats > 1 or options.group or options.ordered):
         raise ValueError("--repeats, --group and --ordered say how folds are made: add --folds, such as --folds 5.")
-    train.check_class_weight(options)
+    training_options.check_class_weight(options)
     if options.group is not None and options.data in arguments.DATA_SETS:
         raise ValueError(f"The data set {options.data!r} has no column to group by: leave out --group.")
     for name in ("target", "weight"):
         if options.group is not None and options.group == getattr(options, name):
             raise ValueError(f"--group and --{name} are the same column, {options.group!r}: choose another.")
     outputs.check(options, reads={"DATA": options.data})
-    columns = {name: getattr(options, name) for name in train.COLUMNS}
+    columns = {name: getattr(options, name) for name in training_options.COLUMNS}
     if options.group is not None:
         columns["drop"] = [*columns["drop"], options.group]
     source = experiments.source(options.data, **columns)
