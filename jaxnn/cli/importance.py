@@ -43,6 +43,7 @@ def run(options: Any) -> int:
     from jaxnn.cli import cache, outputs, report
     from jaxnn.cli.text import fact, table
     from jaxnn.problems import PRINTED
+    from jaxnn.wording import counted
 
     outputs.check(options, reads={"MODEL": options.model, "TABLE": options.table})
     model = training.load(options.model)
@@ -52,6 +53,8 @@ def run(options: Any) -> int:
     )
     name = PRINTED[found.metric]
     fact("data", f"{options.table}: {found.n_rows:,} rows, {name} {report.number(name, found.score)}")
+    if found.left_out:
+        fact("note", f"{counted(found.left_out, 'row')} without a target left out")
     print()
     change = "falls by" if metrics.HIGHER_IS_BETTER[found.metric] else "rises by"
     rows = zip(found.columns, found.worse.tolist(), found.error.tolist(), strict=True)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnn import checks, metrics, training
-from jaxnn.experiments.sources import Source, source_for
+from jaxnn.experiments.sources import Source, source_for, with_targets_only
 from jaxnn.preprocessing import Preprocessing
 from jaxnn.problems import PRINTED, PROBLEMS, Problem
 
@@ -31,7 +31,8 @@ class Importance(NamedTuple):
         error: (C,), the standard error of that mean over the permutations; it says nothing of other rows.
         metric: the name of the score, a key of `metrics.HIGHER_IS_BETTER`.
         score: of the rows as they are.
-        n_rows: how many rows there are.
+        n_rows: how many rows were scored.
+        left_out: how many rows have no target.
     """
 
     columns: tuple[str, ...]
@@ -40,6 +41,7 @@ class Importance(NamedTuple):
     metric: str
     score: float
     n_rows: int
+    left_out: int = 0
 
 
 class Member(NamedTuple):
@@ -61,7 +63,8 @@ def permutation_importance(
 
     Args:
         model: a `training.Model` or `training.Ensemble` with preprocessing.
-        rows: a file or data set, read as the training rows were; or an `experiments.Source`. The target must be there.
+        rows: a file or data set, read as the training rows were; or an `experiments.Source`. The target must be there;
+            rows without one are left out.
         repeats: permutations of each column, ≥ 2.
         metric: a metric of the model's kind of problem; None for log loss or RMSE.
         seed: decides the permutations.
@@ -84,6 +87,8 @@ def permutation_importance(
     found = rows if isinstance(rows, Source) else source_for(rows, fitted)
     if found.target is None:
         raise ValueError(f"{found.name!r} has no column {fitted.target_name!r}, the target, so nothing can be scored.")
+    reading = found.columns._replace(target=fitted.target_name, missing=fitted.missing)
+    found = with_targets_only(found._replace(columns=reading))
     targets = problem.as_targets(fitted.targets(found.target), np.float64)
     members = _members(model, found.rows)
 
@@ -103,7 +108,9 @@ def permutation_importance(
                 worse[j, r] = sign * (scored() - score)
     mean, error = worse.mean(axis=1), worse.std(axis=1, ddof=1) / np.sqrt(repeats)
     order = np.argsort(-mean, kind="stable")
-    return Importance(tuple(columns[j] for j in order), mean[order], error[order], name, score, len(targets))
+    return Importance(
+        tuple(columns[j] for j in order), mean[order], error[order], name, score, len(targets), found.left_out
+    )
 
 
 def _members(model: Any, rows: Any) -> list[Member]:

@@ -147,7 +147,7 @@ def source(
     else:
         found = Source(name or "table", rows, 0)
     if found.dataset is not None:
-        return _with_targets_only(found)
+        return with_targets_only(found)
     table = found.rows.columns if isinstance(found.rows, data.Table) else columns_of(found.rows)
     if target is None:
         raise ValueError(f"The target column is missing: add --target COLUMN, one of {listed(list(table), 12)}.")
@@ -160,7 +160,7 @@ def source(
         problem, reason = chosen[0].name, f"chosen by --{chosen[0].target_kind}"
     else:
         problem, reason = _problem_of_target(found.rows, values, columns)
-    return _with_targets_only(
+    return with_targets_only(
         found._replace(
             n_rows=len(values), columns=columns, target=values, weight=weights, problem=problem, reason=reason
         )
@@ -180,8 +180,8 @@ def _problem_of_target(table: Any, values: Any, columns: Columns) -> tuple[str, 
         raise
 
 
-def _with_targets_only(found: Source) -> Source:
-    """The rows that have a target; the others are counted in a note."""
+def with_targets_only(found: Source) -> Source:
+    """The rows that have a target; the others are left out and counted in a note."""
     what = found.columns.target or (found.dataset.target_name if found.dataset else "")
     read = read_column(f"Target {what!r}", found.target, found.columns.missing)
     if not read.missing.any() or read.missing.all():

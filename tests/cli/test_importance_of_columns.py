@@ -37,3 +37,12 @@ def test_scores_that_are_better_the_higher_fall(run, ensemble, patients):
 )
 def test_what_cannot_be_measured_is_refused(refused, model, patients, options, told):
     assert told in refused("importance", model, patients, *options)
+
+
+def test_rows_without_a_target_are_counted(run, model, patients, tmp_path):
+    head, *rows = patients.read_text(encoding="utf-8").splitlines()
+    gap = rows[0].rpartition(",")[0] + ","
+    (tmp_path / "gap.csv").write_text("\n".join([head, gap, *rows[1:]]), encoding="utf-8")
+    told = run("importance", model, "gap.csv", "--repeats", "2").out
+    assert "59 rows" in told
+    assert "1 row without a target left out" in told

@@ -160,3 +160,16 @@ def test_the_snippet_of_the_page_runs_and_names_what_matters_most(capsys):
     exec(compile(snippet, str(PAGE), "exec"), {})
     told = capsys.readouterr().out.splitlines()
     assert {line.split(":")[0] for line in told[:2]} == {"bmi", "s5"}
+
+
+def test_rows_without_a_target_are_left_out_and_counted(tmp_path):
+    model, table = classes()
+    rows = [f"{x},{colour},{z},{y}" for x, colour, z, y in zip(*table.values(), strict=True)]
+    gaps = [row.rpartition(",")[0] + "," if j % 10 == 3 else row for j, row in enumerate(rows)]
+    kept = [row for j, row in enumerate(rows) if j % 10 != 3]
+    for name, lines in (("gaps.csv", gaps), ("kept.csv", kept)):
+        (tmp_path / name).write_text("\n".join([",".join(table), *lines]), encoding="utf-8")
+    found = experiments.permutation_importance(model, str(tmp_path / "gaps.csv"), repeats=2)
+    alone = experiments.permutation_importance(model, str(tmp_path / "kept.csv"), repeats=2)
+    assert (found.n_rows, found.left_out, alone.left_out) == (270, 30, 0)
+    np.testing.assert_array_equal(found.worse, alone.worse)
