@@ -280,6 +280,7 @@ class TestPytrees:
         by_hand = jax.tree.map(lambda *x: jnp.stack(jnp.asarray(x)), *(optimisers.adam(rate) for rate in rates))
         np.testing.assert_allclose(jax.vmap(last)(by_hand), [last(optimisers.adam(r)) for r in rates], rtol=1e-5)
 
+    @pytest.mark.by_default("sgd", "radam")
     @pytest.mark.parametrize("name", optimisers.TABLE)
     def test_a_stack_keeps_the_dtypes_of_narrow_parameters(self, name, x64):
         """In double precision its numbers are float64 arrays, and the parameters may be float32."""

@@ -102,6 +102,7 @@ def error(spikes, step):
     return np.abs(ours - spikes).max(axis=1)
 
 
+@pytest.mark.slow
 def test_spikes_are_those_of_a_method_of_higher_order(spikes, x64):
     worst = error(spikes, 0.005)
     assert worst[0] < 1e-5  # mV

@@ -140,6 +140,7 @@ def test_trials_without_a_hyperparameter_are_not_in_its_panel():
     assert len(points(drawn["dropout"])) == 20
 
 
+@pytest.mark.by_default("5-light", "3-dark", "1-light")
 @pytest.mark.parametrize("theme", style.THEMES)
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_nothing_overlaps_and_all_is_inside(theme, count):

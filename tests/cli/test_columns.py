@@ -38,6 +38,7 @@ def told(text):
     return " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_choices_are_told_stored_and_applied_to_the_next_table(run, write):
     result = run("train", write(), *TARGET, "--missing", "", "--out", "m")
     assert result.status == 0
@@ -83,7 +84,7 @@ def test_a_table_of_one_convention_is_read_in_it_row_by_row(run, write):
     assert np.isfinite(p.inputs(number)).all()
 
 
-@pytest.mark.by_default("--number")
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["--category", "--number"])
 def test_the_words_about_columns(run, write, word):
     assert run("train", write(), *TARGET, word, "zip", "share", word, "age", "--out", "m").status == 0

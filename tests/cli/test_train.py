@@ -227,7 +227,7 @@ def test_digits_are_read(run):
     assert max(map(len, result.out.splitlines())) <= 100
 
 
-@pytest.mark.by_default("stroke")
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["stroke", "cost"])
 def test_a_run_that_learnt_nothing_writes_no_model(run, patients, tmp_path, target):
     argv = ("train", patients, "--target", target, "--drop", "id", "--out", "m.safetensors", "--quiet", *FAST)

@@ -35,6 +35,7 @@ def test_interpolation_meets_both_ends(dtype):
     np.testing.assert_allclose(values, [f(a), f(middle), f(b)], rtol=20 * np.finfo(dtype).eps)
 
 
+@pytest.mark.slow
 def test_a_plane_is_the_function_at_its_points(x64):
     objective, params, batch = network()
     f = jax.jit(functools.partial(objective, batch=batch))

@@ -245,6 +245,7 @@ def test_chunks_keep_to_their_bytes_and_are_alike():
     assert 64 <= memory.rows_at_once(params, "whole", 1797, None, 8) <= 512
 
 
+@pytest.mark.by_default("float64")
 def test_units_at_a_kink_are_counted(dtype):
     params = (mlp.Layer(jnp.eye(3, dtype=dtype), jnp.zeros(3, dtype)),) * 4
     x = jnp.asarray([[0.0, 1.0, 2.0], [1e-6, -0.5, 0.0]], dtype)

@@ -55,6 +55,7 @@ def test_alpha_counts_rows_by_their_weights():
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-10)  # float64
 
 
+@pytest.mark.slow
 def test_alpha_turns_the_default_weight_decay_off():
     assert MLPClassifier(**QUICK, alpha=0.1).fit(X, CODES).recipe_.weight_decay == 0
     assert MLPClassifier(**QUICK).fit(X, CODES).recipe_.weight_decay > 0

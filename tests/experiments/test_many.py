@@ -55,11 +55,12 @@ MIXED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("jobs", "words"),
     [
         (MIXED[:2], {"metric": "loss", "class_weight": "balanced", "class_weight_on_validation": False}),
-        pytest.param(MIXED, {"metric": "accuracy", "class_weight": {0: 2.0}}, marks=pytest.mark.slow),
+        (MIXED, {"metric": "accuracy", "class_weight": {0: 2.0}}),
     ],
     ids=["balanced", "accuracy"],
 )

@@ -34,6 +34,7 @@ def path(tmp_path):
     return path
 
 
+@pytest.mark.by_default("numbers")
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_the_numbers_are_the_command_lines(problem, path, tmp_path, capsys):
     columns = PROBLEMS[problem]

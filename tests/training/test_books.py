@@ -173,6 +173,7 @@ def test_interrupted_before_or_after_an_epoch_the_score_is_of_what_is_handed_out
     np.testing.assert_allclose(result.best_score, REGRESSION(result.best_params, data), rtol=1e-5)
 
 
+@pytest.mark.by_default("words1")
 @pytest.mark.rounding
 @pytest.mark.parametrize("words", [{}, {"monitor": "loss"}])
 def test_a_resumed_run_has_the_same_best(tmp_path, monkeypatch, words):
@@ -251,6 +252,7 @@ TARGETS = {
 }
 
 
+@pytest.mark.by_default("codes")
 @pytest.mark.parametrize("kind", TARGETS)
 def test_a_fraction_holds_out_its_share_of_every_class(kind):
     """Of 90, 8 and 2 rows a fifth: 18 ± 1, 2 ± 1 and 1, whatever the key."""

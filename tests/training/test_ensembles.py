@@ -212,6 +212,7 @@ def test_a_member_that_never_finished_an_epoch_has_the_score_of_its_own_fold():
         assert_same(found.members[i], alone)
 
 
+@pytest.mark.slow
 def test_bootstrap_samples_and_weights_of_each():
     params, data = starts(), table()
     random = np.random.default_rng(5)
@@ -451,6 +452,7 @@ def test_members_wait_for_room_and_are_reported_as_they_end(monkeypatch):
         np.testing.assert_array_equal(one.history.loss, other.history.loss)
 
 
+@pytest.mark.slow
 def test_a_hook_sees_metrics_as_they_are():
     """Not negated, though larger is better."""
     told = []

@@ -295,6 +295,7 @@ def test_a_state_too_large_for_a_file_is_refused_before_training(tmp_path, monke
         training.fit_ensemble(PLAIN, optimisers.adam(1e-2), starts(), table(), **WORDS, checkpoint=tmp_path)
 
 
+@pytest.mark.slow
 def test_what_no_run_could_have_written_is_refused(tmp_path):
     words = WORDS | {"epochs": 1, "checkpoint": tmp_path}
     run = partial(training.fit_ensemble, PLAIN, optimisers.adam(1e-2), starts(), table(), **words)

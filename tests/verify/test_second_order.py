@@ -21,7 +21,7 @@ PROBLEMS = {problem.name: problem for problem in (*more_garbow_hillstrom.problem
 jitted = partial(jax.jit, compiler_options=quick_to_compile())
 
 
-@pytest.mark.by_default("Misra1a", "MGH*", "Hahn1", "Gauss3", "ENSO", "Thurber")
+@pytest.mark.by_default("Gauss3", "MGH09", "Thurber")
 @pytest.mark.parametrize("name", nist.MODELS)
 def test_nists_models_give_the_certified_sum_of_squares(name, x64):
     objective, batch, read = nist.problem(name)
@@ -52,6 +52,7 @@ def test_right_digits_are_counted():
     np.testing.assert_allclose(nist.lre(found, certified), [11, 3, 9, 0, 0, 0], atol=1e-6)
 
 
+@pytest.mark.by_default("Gauss1", "MGH10", "BoxBOD")
 @pytest.mark.parametrize("name", nist.MODELS)
 def test_equal_terms_may_be_exchanged_and_nothing_else(name, x64):
     """Every form has the certified predictions and all digits; another exchange of two parameters has few."""
@@ -71,7 +72,7 @@ def test_equal_terms_may_be_exchanged_and_nothing_else(name, x64):
     assert nist.digits(name, -read.certified, read.certified) < 1
 
 
-@pytest.mark.by_default("? *", "10 Meyer", "19 Osborne 2", "20 Watson 6", "28 *", "35 Chebyquad 8")
+@pytest.mark.by_default("1 Rosenbrock", "8 Bard", "19 Osborne 2")
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_scipy_finds_the_published_minimum(name, x64):
     """MINPACK's Levenberg-Marquardt, so that neither formulae, data, start nor minimum are ours alone."""
@@ -201,6 +202,7 @@ FOUND = {
 }
 
 
+@pytest.mark.by_default("15 Kowalik-Osborne-near0", "26 Trigonometric 10-near3")
 @pytest.mark.parametrize(("name", "near"), [(name, near) for name, points in FOUND.items() for near in points])
 def test_further_local_minima_are_strict_ones(name, near, x64):
     problem = PROBLEMS[name]

@@ -204,6 +204,7 @@ def test_the_scaled_trust_region_knows_no_units(x64):
     np.testing.assert_allclose(run(units), run(jnp.ones(2)), rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.rounding
 def test_the_trust_region_takes_no_step_that_hardly_gains(x64):
     """Meyer's, from ten times its start: the first model promises 3,254 J, and 3e-4 of that comes true, far off."""

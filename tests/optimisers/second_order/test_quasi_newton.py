@@ -118,7 +118,7 @@ def test_the_direction_is_optaxs(x64):
 SCIPYS = {"lbfgs": ("L-BFGS-B", {"gtol": 1e-8, "ftol": 0}), "bfgs": ("BFGS", {"gtol": 1e-8})}
 
 
-@pytest.mark.by_default("bfgs")
+@pytest.mark.slow
 @pytest.mark.rounding
 @each_method
 def test_classics_in_about_as_many_evaluations_as_scipy(x64, method):
