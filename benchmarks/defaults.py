@@ -53,6 +53,8 @@ class Candidate(NamedTuple):
         rows: the rows -> rows with other inputs.
         build: makes the network.
         few: whether it is only for few rows and networks of at most `MOST_PARAMETERS`.
+        again: whether it is trained again from the start, on the training and validation rows together, for as many
+            epochs as were best.
     """
 
     change: Callable[[Recipe], Recipe] = lambda recipe: recipe
@@ -60,6 +62,7 @@ class Candidate(NamedTuple):
     rows: Callable[[Rows], Rows] = lambda rows: rows
     build: Callable[..., Network] = network
     few: bool = False
+    again: bool = False
 
 
 def with_(**changes: Any) -> Callable[[Recipe], Recipe]:
@@ -131,6 +134,7 @@ NUMBERS, CLASSES = "numbers", "classes"
 COSINE = {"schedule": "cosine", "patience": 0}  # over a third of the epochs, without early stopping
 CANDIDATES: Mapping[str, Candidate] = {
     "default": Candidate(),
+    "again on all rows": Candidate(again=True),
     "decay / 3": Candidate(times(weight_decay=1 / 3)),
     "decay / 10": Candidate(times(weight_decay=0.1)),
     "decay / 100": Candidate(times(weight_decay=0.01)),
@@ -160,6 +164,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "default or cosine, decay / 10, chosen": ("default", "cosine, decay / 10"),
     "default or L-BFGS, chosen": ("default", "L-BFGS, penalty 0.001", "L-BFGS, penalty 0.01", "L-BFGS, penalty 0.1"),
 }
+RULE = "decay / 3 from 100 to 999 training rows"  # for numbers
 PEERS = ("linear model", "MLP", "MLP, early_stopping", "HistGradientBoosting")
 
 
@@ -211,10 +216,22 @@ def networks(parts: Mapping[int, Rows], names: Collection[str]) -> list[Record]:
     found = []
     for build, some in jobs.items():
         trained = experiments.train_many([job for *_, job in some], build=build)
+        repeated = [i for i, (name, *_) in enumerate(some) if CANDIDATES[name].again]
+        longer = [on_all_rows(some[i][-1], trained[i].fit.best_epoch) for i in repeated]
+        for i, each in zip(repeated, experiments.train_many(longer, build=build), strict=True):
+            trained[i] = each
         for (name, split, job), each in zip(some, trained, strict=True):
             outputs = each.model._replace(preprocessing=None).outputs(job.rows.x)
             found.append({"name": name, "split": split, **record(job.rows, outputs)})
     return found
+
+
+def on_all_rows(job: experiments.Job, epochs: int) -> experiments.Job:
+    """The same job on the training and validation rows together, for a known number of epochs."""
+    split = job.rows.split
+    together = split._replace(train=np.concatenate([split.train, split.validation]), validation=split.validation[:0])
+    recipe = job.recipe._replace(epochs=max(1, epochs), patience=0)
+    return job._replace(rows=job.rows._replace(split=together), recipe=recipe)
 
 
 def peers(rows: Rows, split: int, names: Collection[str]) -> list[Record]:
@@ -315,10 +332,20 @@ def chosen(records: Sequence[Record]) -> list[Record]:
     ]
 
 
+def by_rule(records: Sequence[Record]) -> list[Record]:
+    """The records of `RULE`: those of one candidate or another, by the number of training rows (60 %)."""
+    return [
+        {**each, "name": RULE}
+        for each in records
+        if each["problem"] == NUMBERS
+        and each["name"] == ("decay / 3" if 100 <= 0.6 * each["rows"] < FEW_ROWS else "default")
+    ]
+
+
 def text(records: Sequence[Record], group: str) -> str:
     """Tables in Markdown: of each candidate, by kind of problem, how its score differs from the default's."""
     records = [each for each in records if each["group"] == group]
-    records = [*records, *chosen(records)]
+    records = [*records, *by_rule(records), *chosen(records)]
     lines = [f"Tables: {group}.", ""]
     for problem in (NUMBERS, CLASSES):
         here = [each for each in records if each["problem"] == problem]
@@ -330,7 +357,7 @@ def text(records: Sequence[Record], group: str) -> str:
             "|---|---:|---:|---:|",
             f"| default | {np.mean(list(default.values())):.3f} | | |",
         ]
-        for name in (*CANDIDATES, *CHOICES, *PEERS):
+        for name in (*CANDIDATES, RULE, *CHOICES, *PEERS):
             scores = by_table(here, name)
             if name != "default" and scores:
                 lines.append(_line(name, scores, default))
