@@ -346,13 +346,15 @@ def text(records: Sequence[Record], group: str) -> str:
     """Tables in Markdown: of each candidate, by kind of problem, how its score differs from the default's."""
     records = [each for each in records if each["group"] == group]
     records = [*records, *by_rule(records), *chosen(records)]
-    lines = [f"Tables: {group}.", ""]
+    lines = []
     for problem in (NUMBERS, CLASSES):
         here = [each for each in records if each["problem"] == problem]
         default = by_table(here, "default")
         if not default:
             continue
         lines += [
+            f"{problem.capitalize()}: {', '.join(default)}.",
+            "",
             f"| {problem}, {len(default)} tables | mean score | difference ± its standard error | better / worse |",
             "|---|---:|---:|---:|",
             f"| default | {np.mean(list(default.values())):.3f} | | |",

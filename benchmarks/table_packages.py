@@ -39,8 +39,9 @@ class Asked(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As it stands in tables: the file's name and the target."""
-        return f"{Path(self.table).stem.partition('.csv')[0]}: {self.target}"
+        """As it stands in tables: the file's name, and the target unless it has only one."""
+        stem = Path(self.table).name.removesuffix(".csv")
+        return f"{stem}: {self.target}" if self.target else stem
 
     def source(self) -> experiments.Source:
         """The rows, ready to be split.
