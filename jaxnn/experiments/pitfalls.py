@@ -94,7 +94,8 @@ def _sum_of_columns(rows: Rows) -> Iterator[str]:
     target = rows.preprocessing.target_name
     yield (
         f"{target!r} is a weighted sum of {', '.join(map(repr, names[:NAMED]))}{more}, up to rounding: if these are not"
-        f" known before {target!r} is, the scores are too good; then drop one of them (drop=…; --drop …)"
+        f" known before {target!r} is, the scores are too good; then drop one of them (drop={names[0]!r}; --drop"
+        f" {shlex.quote(names[0])})"
     )
 
 
