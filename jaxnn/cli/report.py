@@ -64,6 +64,18 @@ def scores(rows: Mapping[str, Mapping[str, float]]) -> None:
     table(("", *names), [(who, *row) for who, row in cells.items()])
 
 
+def refit(outcome: Any, *, asked: bool) -> None:
+    """Prints how the network was trained once more, if that was asked for."""
+    if outcome.refit is not None:
+        rows = len(outcome.rows.split.train) + len(outcome.rows.split.validation)
+        epochs = counted(len(outcome.refit.history.loss), "epoch")
+        fact("refit", f"once more for {epochs}, on the {rows:,} training and validation rows together")
+        print()
+    elif asked and outcome.interrupted is None:
+        fact("refit", "did not come to its end, so the network is that of the first training")
+        print()
+
+
 def classes(by_class: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """Prints the recall, precision and rows of each class, if there are few; a dash where a score is not defined."""
     for part, classes_of_part in by_class.items():

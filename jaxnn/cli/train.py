@@ -67,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "average the good ones, chosen on the validation rows",
     )
     parser.add_argument(
+        "--refit",
+        action="store_true",
+        help="then train once more from the start on the training and validation rows together, for as many epochs as "
+        "were best; the validation score stays that of the first training",
+    )
+    parser.add_argument(
         "--folds",
         type=arguments.whole(2, 1000),
         default=0,
@@ -125,6 +131,7 @@ def run(options: Any) -> int:
         validation=options.validation,
         test=options.test,
         ensemble=options.ensemble,
+        refit=options.refit,
         checkpoint=options.checkpoint,
         resume=options.resume,
         history_file=options.history,
@@ -206,7 +213,8 @@ def carry_out(
         print(f"jaxnn: training did not complete one epoch, so no model was written: {outcome.stop}.", file=sys.stderr)
         return outcome
     if not quiet:
-        report.scores({**outcome.scores, **outcome.best_member, **outcome.baselines})
+        report.refit(outcome, asked=bool(settings.get("refit")))
+        report.scores({**outcome.scores, **outcome.best_member, **outcome.first_training, **outcome.baselines})
         report.classes(outcome.by_class)
         report.gain(outcome)
     if options.plot is not None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnn import checks, training
+from jaxnn.experiments import refitting
 from jaxnn.experiments.baselines import baselines
 from jaxnn.experiments.network import train
 from jaxnn.experiments.packs import Pack, train_pack
@@ -39,6 +40,9 @@ class Outcome(NamedTuple):
         pack: all members of an ensemble, and how often each was selected; None for a single network. `fit` is then that
             of the best member, and `model` the mean of those selected.
         best_member: the metrics of the best member alone, on the same parts as `scores`; empty for a single network.
+        refit: the result of training once more on training and validation rows, whose parameters `model` then has; None
+            if that was not asked for, or did not come to its end.
+        first_training: the test metrics of the model before that.
     """
 
     source: Source
@@ -53,6 +57,8 @@ class Outcome(NamedTuple):
     interrupted: str | None
     pack: Pack | None = None
     best_member: Mapping[str, dict[str, float]] = MappingProxyType({})
+    refit: training.Fit | None = None
+    first_training: Mapping[str, dict[str, float]] = MappingProxyType({})
 
     @property
     def learnt(self) -> bool:
@@ -96,7 +102,8 @@ class Outcome(NamedTuple):
                 "best": self.fit.best_epoch,
             },
             "stop": self.fit.stop,
-            "metrics": {**self.scores, **self.best_member},
+            **({} if self.refit is None else {"refit": True}),
+            "metrics": {**self.scores, **self.best_member, **self.first_training},
             **({} if self.pack is None else {"ensemble": f"{(self.pack.counts > 0).sum()} of {len(self.pack.counts)}"}),
         }
 
@@ -133,6 +140,7 @@ def run(
     class_weight: str | Mapping[Any, float] | None = None,
     class_weight_on_validation: bool = True,
     ensemble: int = 0,
+    refit: bool = False,
     seed: int = 0,
     compare: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -160,6 +168,8 @@ def run(
         class_weight_on_validation: whether class weights apply to the validation loss too.
         ensemble: how many networks to train as a pack, of which the good ones are averaged, see `packs`; 0 for a single
             network.
+        refit: whether to train once more from the start on the training and validation rows together, for as many
+            epochs as were best. The validation score stays that of the first training; checkpoints hold that alone.
         seed: the seed for all random numbers, ≥ 0.
         compare: whether to train and score simple models too.
         checkpoint: a folder in which the run is saved at intervals; for this and the arguments below, see
@@ -186,6 +196,8 @@ def run(
         "class_weight": weights_of_classes(ready, class_weight),
         "class_weight_on_validation": class_weight_on_validation,
     }
+    if refit:
+        refitting.check(ready, ensemble)
     ready = ready._replace(notes=pitfalls(ready, weighted=class_weight is not None))
     whole = complete({} if recipe is None else recipe, rows=len(ready.split.train), problem=ready.problem)
     listener.prepared(ready, whole)
@@ -219,12 +231,35 @@ def run(
     if pack is not None:
         alone = scores(ready, pack.trained[pack.best].model.outputs(found.rows), metric)
         outcome = outcome._replace(best_member={f"{part}, best member": each for part, each in alone.items()})
+    if refit and outcome.interrupted is None and fit.best_epoch:
+        outcome = _refitted(outcome, metric, progress=progress, **weights)
     outcome = outcome._replace(model=_with_notes(outcome.model, outcome.about))
     listener.tested(outcome)
     if compare and outcome.interrupted is None:
         compared, interrupted = baselines(ready, seed=seed, metric=metric, **weights)
         outcome = outcome._replace(baselines=compared, interrupted=interrupted)
     return outcome
+
+
+def _refitted(outcome: Outcome, metric: str, **settings: Any) -> Outcome:
+    """The outcome with the model trained once more on the validation rows too, if that came to its end.
+
+    Validation rows say nothing of a model that was trained on them, so their scores stay those of the first training.
+    """
+    epochs = int(outcome.fit.best_epoch)
+    again = refitting.refitted(outcome.rows, outcome.recipe, epochs, seed=outcome.seed, metric=metric, **settings)
+    if not refitting.came_to_its_end(again, epochs):
+        return outcome._replace(interrupted=again.fit.interrupted)
+    outputs = again.model.outputs(outcome.source.rows)
+    now, before = scores(outcome.rows, outputs, metric), outcome.scores
+    first = {"test, first training": before["test"]} if "test" in before else {}
+    return outcome._replace(
+        model=again.model,
+        outputs=outputs,
+        scores={part: before[part] if part == "validation" else now[part] for part in before},
+        refit=again.fit,
+        first_training=first,
+    )
 
 
 def _with_notes(model: training.Model | training.Ensemble, about: dict[str, Any]) -> training.Model | training.Ensemble:

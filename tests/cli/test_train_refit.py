@@ -1,0 +1,25 @@
+"""`jaxnn train --refit` says what it did, and saves the network that was trained on more rows."""
+
+import numpy as np
+
+from jaxnn import experiments, training
+
+
+def test_it_is_told_and_saved(run):
+    result = run("train", "iris", "--hidden", "4", "--epochs", "8", "--refit", "--out", "m.safetensors")
+    assert result.status == 0, result.err
+    outcome = experiments.run("iris", {"hidden": (4,), "epochs": 8}, refit=True, compare=False, progress=False)
+    epochs = outcome.fit.best_epoch
+    assert f"refit          once more for {epochs} epoch" in result.out
+    assert "on the 120 training and validation rows together" in result.out
+    rows = {line[:22].strip(): line.split() for line in result.out.splitlines()}
+    assert float(rows["test, first training"][3]) == round(
+        outcome.first_training["test, first training"]["accuracy"], 4
+    )
+    saved = training.load("m.safetensors")
+    np.testing.assert_array_equal(saved.outputs(outcome.source.rows), outcome.outputs)
+    assert saved.config["about"]["refit"] is True
+
+
+def test_without_validation_rows_it_is_refused(refused):
+    assert "--refit needs validation rows" in refused("train", "iris", "--refit", "--validation", "0")

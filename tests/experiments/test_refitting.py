@@ -1,0 +1,78 @@
+"""A run with `refit` trains once more on training and validation rows, for the epochs that were best, and says so."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxnn import experiments
+from jaxnn.experiments import refitting, running
+from jaxnn.experiments.network import train
+from jaxnn.experiments.scores import scores
+
+CHOICES = {"hidden": (4,), "epochs": 8, "patience": 3}
+
+
+def run(**words):
+    return experiments.run("iris", CHOICES, seed=1, compare=False, progress=False, **words)
+
+
+def test_it_is_the_training_on_both_parts_for_the_best_number_of_epochs():
+    first, outcome = run(), run(refit=True)
+    split, epochs = first.rows.split, first.fit.best_epoch
+    both = split._replace(train=np.concatenate([split.train, split.validation]), validation=split.validation[:0])
+    by_hand = train(
+        first.rows._replace(split=both),
+        first.recipe._replace(epochs=epochs, patience=0),
+        seed=1,
+        metric="loss",
+        progress=False,
+    )
+    jax.tree.map(np.testing.assert_array_equal, outcome.model.params, by_hand.model.params)
+    assert len(outcome.refit.history.loss) == epochs
+    assert outcome.fit.best_epoch == epochs
+    assert not np.array_equal(outcome.outputs, first.outputs)
+    np.testing.assert_array_equal(outcome.outputs, by_hand.model.outputs(first.source.rows))
+
+
+def test_validation_rows_keep_the_score_of_the_first_training():
+    first, outcome = run(), run(refit=True)
+    assert outcome.scores["validation"] == first.scores["validation"]
+    assert outcome.first_training == {"test, first training": first.scores["test"]}
+    assert outcome.scores["test"] == scores(outcome.rows, outcome.outputs, "loss")["test"]
+    assert outcome.about["refit"] is True
+    assert "refit" not in first.about
+    untested = run(refit=True, test=0.0)
+    assert list(untested.scores) == ["validation"]
+    assert untested.first_training == {}
+
+
+@pytest.mark.parametrize("how", ["diverged", "SIGTERM"])
+def test_a_second_training_that_does_not_end_leaves_the_first(monkeypatch, how):
+    first = run()
+
+    def ended_early(*arguments, **words):
+        again = train(*arguments, **words)
+        if how == "diverged":
+            loss = again.fit.history.loss.copy()
+            loss[-1] = np.nan
+            return again._replace(fit=again.fit._replace(history=again.fit.history._replace(loss=loss)))
+        return again._replace(fit=again.fit._replace(interrupted=how))
+
+    monkeypatch.setattr(refitting, "train", ended_early)
+    outcome = run(refit=True)
+    assert outcome.refit is None
+    assert outcome.scores == first.scores
+    assert outcome.interrupted == (None if how == "diverged" else how)
+    jax.tree.map(np.testing.assert_array_equal, outcome.model.params, first.model.params)
+
+
+def test_what_cannot_be_trained_again_is_refused():
+    with pytest.raises(ValueError, match="--refit needs validation rows"):
+        run(refit=True, validation=0.0)
+    with pytest.raises(ValueError, match="or leave out --ensemble"):
+        run(refit=True, ensemble=2)
+
+
+def test_nothing_is_trained_again_unless_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(running, "refitting", None)
+    assert run().refit is None
