@@ -118,8 +118,8 @@ def decide(
     if read.kind == "nothing":
         return Decided(read)
     if wanted == "date":
-        read, words = declared_dates.as_dates(name, read, form)
-        return Decided(read, absent=words)
+        dates, words = declared_dates.as_dates(name, read, form)
+        return Decided(dates, None, (_note_of_strays(name, read, words, "dates"),) if words else (), words)
     if wanted == "category" or (wanted is None and read.categorical):
         return Decided(as_category(read))
     if read.kind == "category" and not plainly:
@@ -148,11 +148,9 @@ def _but_for(
     rest = strays.without(read, words)
     texts = texts_of(rest)
     dated = recognise(texts) if wanted is None else None
-    where = f"{read.what} holds {'dates' if dated else 'numbers'}, but also {' and '.join(map(repr, words))}"
-    where = f"{where} in {strays.named(read, words)}"
-    missing = Note(f"{where}, read as missing; to keep the text, declare it a category {option('category', name)}")
     if dated is not None:
-        return Decided(rest._replace(kind="date", dated=dated), None, (missing,), words)
+        note = _note_of_strays(name, read, words, "dates")
+        return Decided(rest._replace(kind="date", dated=dated), None, (note,), words)
     notation = written.recognise(texts, decimal=decimal, any_unit=wanted == "number")
     if notation is None or any(map(written.is_code, texts)):
         return None
@@ -160,12 +158,22 @@ def _but_for(
         decided = _as_number(name, rest, decimal)
     else:
         decided = _or_days(name, rest, _classify_texts(name, rest, decimal))
-    if decided.read.kind == "date":
-        missing = missing._replace(about=missing.about.replace(" holds numbers,", " holds dates,", 1))
     if decided.read.kind in ("number", "date"):
-        return decided._replace(notes=(missing, *decided.notes), absent=words)
-    few = f"{where}, so its few different values are categories; to read numbers, declare it a number"
-    return Decided(read, None, (Note(f"{few} {option('number', name)}"),))
+        note = _note_of_strays(name, read, words, f"{decided.read.kind}s")
+        return decided._replace(notes=(note, *decided.notes), absent=words)
+    few = "so its few different values are categories; to read numbers, declare it a number"
+    return Decided(read, None, (Note(f"{_with_strays(read, words, 'numbers')}, {few} {option('number', name)}"),))
+
+
+def _with_strays(read: Values, words: tuple[str, ...], kind: str) -> str:
+    """What a column holds, and which words beside."""
+    return f"{read.what} holds {kind}, but also {' and '.join(map(repr, words))} in {strays.named(read, words)}"
+
+
+def _note_of_strays(name: str, read: Values, words: tuple[str, ...], kind: str) -> Note:
+    """That words in a column of numbers or dates are missing values."""
+    told = _with_strays(read, words, kind)
+    return Note(f"{told}, read as missing; to keep the text, declare it a category {option('category', name)}")
 
 
 def as_category(read: Values) -> Values:

@@ -56,7 +56,7 @@ def as_dates(name: str, read: Values, form: str) -> tuple[Values, tuple[str, ...
     if wrong.any():
         stray = text_of(read.values[int(np.argmax(wrong))])
         raise ValueError(
-            f"{read.what} is declared a date, but {stray!r} in {rows_named(wrong)} is none that is written like"
+            f"{read.what} is declared a date, but {stray!r} in {rows_named(wrong)} is not a date written like"
             f" {example(dated.form)}: fix it, declare it a missing value (missing={[stray]!r}; --missing"
             f" {shlex.quote(stray)}), or say how dates are written (date='{name}=%d/%m/%Y')."
         )

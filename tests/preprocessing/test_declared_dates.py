@@ -47,11 +47,14 @@ def test_two_days_as_digits_are_dates_if_they_are_declared():
 def test_a_stray_word_is_missing_and_any_other_cell_is_told():
     p = fit([*EARLY[:7], "unknown", *EARLY[8:]], ["c=%d/%m/%Y"])
     assert p.columns[0].absent == ("unknown",)
+    assert "'c' holds dates, but also 'unknown' in row 8 of 60, read as missing" in p.notes[0]
     with pytest.raises(
-        ValueError, match=r"'c' is declared a date, but '31/31/2021' in row 8 of 60 is none .* --missing"
+        ValueError, match=r"'c' is declared a date, but '31/31/2021' in row 8 of 60 is not a date .* --missing"
     ):
         fit([*EARLY[:7], "31/31/2021", *EARLY[8:]], ["c"])
-    with pytest.raises(ValueError, match=r"but '01/01/2021' in row 1 of 60 \(and 59 more\) is none .* like 2023-01-31"):
+    with pytest.raises(
+        ValueError, match=r"but '01/01/2021' in row 1 of 60 \(and 59 more\) is not a date .* like 2023-01-31"
+    ):
         fit(EARLY, ["c=ISO"])
     with pytest.raises(ValueError, match="is declared a date, but 'a' in row 1"):
         fit(["a", "b"] * (N // 2), ["c"])
