@@ -11,10 +11,11 @@ With weights wᵢ (1 by default) and Σ over the rows:
     confusion_matrix  Cᵢⱼ = Σ w [y = i] [ŷ = j]
     rmse, mae         √(Σ w (y - ŷ)² / Σ w),  Σ w |y - ŷ| / Σ w
     r2                1 - Σ w (y - ŷ)² / Σ w (y - ȳ)²; for a constant y, 1 if predicted exactly, else 0
+    poisson_deviance  2 Σ w (y log(y / ŷ) - y + ŷ) / Σ w, of counts y ≥ 0 and expected counts ŷ > 0
 
-With several outputs, `rmse`, `mae` and `r2` are the mean over the outputs. The numbers and the order of the arguments
-are those of scikit-learn: targets first, then predictions (losses take outputs first). Class targets are codes 0, 1, 2,
-….
+With several outputs, `rmse`, `mae`, `r2` and `poisson_deviance` are the mean over the outputs. The numbers and the
+order of the arguments are those of scikit-learn: targets first, then predictions (losses take outputs first). Class
+targets are codes 0, 1, 2, ….
 
 Metrics of NumPy arrays are computed in float64 and returned as Python floats. Metrics of JAX arrays are computed by
 jax.numpy in the arrays' dtype (float32 or wider) and work inside jit, where values, such as a NaN, cannot be checked.
@@ -42,6 +43,7 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "rmse": False,
     "mae": False,
     "r2": True,
+    "poisson_deviance": False,
 }
 
 
@@ -239,6 +241,26 @@ def r2(targets: Any, predictions: Any, *, weight: Any = None) -> Any:
     return _result(rows, score.mean())
 
 
+def poisson_deviance(targets: Any, predictions: Any, *, weight: Any = None) -> Any:
+    """The mean deviance of counts from expected counts: 0 if all are equal, else twice the loss of log likelihood.
+
+    Arguments as for `rmse`; targets must be ≥ 0 and predictions > 0.
+
+    McCullagh and Nelder, Generalized linear models (1989), section 2.3.
+    """
+    rows = _number_rows(targets, predictions, weight)
+    if rows.concrete and (np.asarray(rows.targets).min() < 0 or np.asarray(rows.predictions).min() <= 0):
+        raise ValueError("poisson_deviance needs targets ≥ 0 and predictions > 0.")
+    return _result(rows, _poisson_deviance(rows, rows.xp.log(rows.predictions), rows.predictions))
+
+
+def _poisson_deviance(rows: "_Rows", log_rate: Any, rate: Any) -> Any:
+    """From the logarithms of the rates and these."""
+    xp, y = rows.xp, rows.targets
+    y_log_y = y * xp.log(xp.where(y > 0, y, 1))
+    return 2 * _mean(rows, y_log_y - y * log_rate - y + rate).mean()
+
+
 @functools.cache  # one function for each name and options: a program compiled for it is found again
 def from_outputs(name: str, **options: Any) -> Callable[..., Any]:
     """The metric called `name` of a network's raw outputs: a jittable (outputs, targets, weight=None) -> scalar.
@@ -321,6 +343,12 @@ def _of_numbers(metric: Callable[..., Any]) -> Callable[..., Any]:
     return lambda outputs, targets, *, weight: metric(targets, outputs, weight=weight)
 
 
+def _poisson_deviance_of(outputs: jax.Array, targets: jax.Array, *, weight: Any) -> Any:
+    """Of outputs that are logarithms of expected counts."""
+    rows = _number_rows(targets, outputs, weight)
+    return _result(rows, _poisson_deviance(rows, rows.predictions, jnp.exp(rows.predictions)))
+
+
 OF_OUTPUTS: dict[str, Callable[..., Any]] = {
     "accuracy": _accuracy_of,
     "top_k_accuracy": _top_k_of,
@@ -331,6 +359,7 @@ OF_OUTPUTS: dict[str, Callable[..., Any]] = {
     "rmse": _of_numbers(rmse),
     "mae": _of_numbers(mae),
     "r2": _of_numbers(r2),
+    "poisson_deviance": _poisson_deviance_of,
 }
 
 

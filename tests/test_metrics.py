@@ -12,7 +12,7 @@ from sklearn import metrics as peer
 from jaxnn import metrics
 
 N = 211
-OF_NUMBERS = ("rmse", "mae", "r2")  # the others are of classes
+OF_NUMBERS = ("rmse", "mae", "r2")  # the others are of classes, and of counts
 WEIGHTS = ("none", "random", "integers with zeros")
 
 
@@ -42,6 +42,16 @@ def numbers(columns=None):
     shape = (N,) if columns is None else (N, columns)
     y = rng(5).normal(3, 2, shape)
     return y, y + rng(6).normal(0, 1, shape)
+
+
+def counts(columns=None):
+    rates = np.exp(rng(12).normal(1, 1, (N,) if columns is None else (N, columns)))
+    return rng(13).poisson(rates).astype(float), rates
+
+
+def deviance_of_columns(t, p, sample_weight=None):
+    columns = zip(t.T, p.T, strict=True)
+    return np.mean([peer.mean_poisson_deviance(y, rate, sample_weight=sample_weight) for y, rate in columns])
 
 
 def peers_log_loss(t, p, sample_weight=None):
@@ -84,6 +94,8 @@ CASES = {
     "rmse of three": (metrics.rmse, peer.root_mean_squared_error, *numbers(3)),
     "mae": (metrics.mae, peer.mean_absolute_error, *numbers()),
     "mae of three": (metrics.mae, peer.mean_absolute_error, *numbers(3)),
+    "poisson deviance": (metrics.poisson_deviance, peer.mean_poisson_deviance, *counts()),
+    "poisson deviance of three": (metrics.poisson_deviance, deviance_of_columns, *counts(3)),
     "r2": (metrics.r2, peer.r2_score, *numbers()),
     "r2 of three": (metrics.r2, peer.r2_score, *numbers(3)),
     "r2 of a constant": (metrics.r2, peer.r2_score, np.full(N, 0.1), numbers()[1]),
@@ -177,6 +189,8 @@ REFUSED = {
     "one class with weight": (metrics.roc_auc, (y, p2), {"weight": np.array([0, 1, 1])}, "class 0 has none"),
     "k of all": (metrics.top_k_accuracy, (y, p3), {"k": 3}, "below"),
     "k of none": (metrics.top_k_accuracy, (y, p3), {"k": 0}, "≥ 1"),
+    "negative count": (metrics.poisson_deviance, (y - 1.0, p2), {}, "targets ≥ 0"),
+    "a rate of 0": (metrics.poisson_deviance, (y, p2 * 0), {}, "predictions > 0"),
     "one row": (metrics.r2, (p2[:1], p2[:1]), {}, "two rows"),
     "confusion out of range": (metrics.confusion_matrix, (y, y + 1), {"n_classes": 2}, "0 … 1"),
 }
@@ -231,11 +245,20 @@ def test_of_numbers(name, columns, x64):
     np.testing.assert_allclose(result, getattr(metrics, name)(targets, outputs), rtol=1e-13)
 
 
+@pytest.mark.parametrize("columns", [None, 1, 3])
+def test_of_logarithms_of_rates(columns, x64):
+    targets, rates = counts(columns)
+    result = jax.jit(metrics.from_outputs("poisson_deviance"))(np.log(rates), targets)
+    np.testing.assert_allclose(result, metrics.poisson_deviance(targets, rates), rtol=1e-13)
+
+
 @pytest.mark.by_default("nan-*")
 @pytest.mark.parametrize("name", sorted(metrics.HIGHER_IS_BETTER))
 @pytest.mark.parametrize("padding", [0.0, np.nan, 1e30])
 def test_rows_of_weight_zero_do_not_count(name, padding):
     targets, outputs = numbers() if name in OF_NUMBERS else (codes(5), LOGITS)
+    if name == "poisson_deviance":
+        targets, outputs = counts()[0], np.log(counts()[1])
     measure = jax.jit(metrics.from_outputs(name))
     extra = np.full((7, *outputs.shape[1:]), padding)
     padded = measure(
@@ -257,6 +280,8 @@ def test_the_better_prediction_scores_better(name):
     targets = better.argmax(axis=1)
     if name in OF_NUMBERS:
         targets = better * 1.1
+    if name == "poisson_deviance":
+        targets = np.exp(better)
     worse = better + rng(11).normal(size=better.shape)
     measure = metrics.from_outputs(name)
     gain = measure(better, targets) - measure(worse, targets)

@@ -308,7 +308,7 @@ FIT_REFUSED = {
     "one class": (TABLE | {"state": ["a"] * N}, "state", {}, "only one class, 'a'"),
     "text as numbers": (TABLE, "state", {"problem": "numbers"}, "holds the text"),
     "dates to predict": ({"x": [1.0, 2.0], "y": ["2020-01-01"] * 2}, "y", {}, "holds dates"),
-    "unknown problem": (TABLE, "state", {"problem": "class"}, 'must be "classes" or "numbers"'),
+    "unknown problem": (TABLE, "state", {"problem": "class"}, 'must be "classes", "numbers" or "counts"'),
     "rows out of range": (TABLE, "state", {"rows": np.array([0, N])}, r"0\.\.59"),
     "no training rows": (TABLE, "state", {"rows": np.array([], int)}, "non-empty"),
     "endless name": ({"x" * 10_001: [1.0, 2.0], "y": [0.5, 1.5]}, "y", {}, "10001 characters"),

@@ -38,7 +38,18 @@ DATA_SETS = (
     "wine",
     "xor",
 )
-METRICS = ("accuracy", "top_k_accuracy", "log_loss", "brier", "roc_auc", "macro_f1", "rmse", "mae", "r2")
+METRICS = (
+    "accuracy",
+    "top_k_accuracy",
+    "log_loss",
+    "brier",
+    "roc_auc",
+    "macro_f1",
+    "rmse",
+    "mae",
+    "r2",
+    "poisson_deviance",
+)
 OPTIMISERS = (
     "sgd",
     "momentum",
@@ -64,7 +75,7 @@ METHODS = (
     "lbfgs",
     "bfgs",
 )
-PROBLEMS = ("classes", "numbers")
+PROBLEMS = ("classes", "numbers", "counts")
 SCHEDULES = (
     "constant",
     "exponential_decay",

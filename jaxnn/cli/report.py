@@ -95,7 +95,7 @@ def classes(by_class: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
 
 def number(name: str, value: float) -> str:
     """A metric as text: errors in the target's units to four figures, all others to four decimals."""
-    return f"{value:.4g}" if name in ("RMSE", "MAE") else f"{value:.4f}"
+    return f"{value:.4g}" if name in ("RMSE", "MAE", "Poisson deviance") else f"{value:.4f}"
 
 
 def inputs(preprocessing: Any) -> None:

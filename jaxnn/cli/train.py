@@ -29,8 +29,8 @@ The defaults of these options depend on the number of training rows; whatever is
   --batch-size       8 to 32         32               128
   --epochs           300             100              50
 
-Below 1,000 rows, a network for numbers has --hidden 32, and a batch is an eighth of the rows within those
-limits. These learning rates and weight decays are for adamw: other optimisers have their own learning rates
+Below 1,000 rows, a network for numbers or counts has --hidden 32, and a batch is an eighth of the rows within
+those limits. These learning rates and weight decays are for adamw: other optimisers have their own learning rates
 and no weight decay. A second-order method, such as levenberg_marquardt, uses all rows in every step; it has
 --epochs 200, tanh, no weight decay, and --hidden 16 (newton_cg and lbfgs: as in the table).
 
@@ -98,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: Any) -> int:
     """Trains, tests, saves and reports; returns the exit status."""
     from jaxnn import experiments
-    from jaxnn.cli import cache, outputs
+    from jaxnn.cli import cache, outputs, report
 
     training_options.check_class_weight(options)
     if options.explain_columns:
@@ -140,7 +140,7 @@ def run(options: Any) -> int:
     if outcome.learnt:
         last, scores = list(outcome.scores.items())[-1]
         name, value = next(iter(scores.items()))
-        print(f"{last} {name} {value:.4f}" if name == "accuracy" else f"{last} {name} {value:.2f}")
+        print(f"{last} {name} {value:.2f}" if name == "R²" else f"{last} {name} {report.number(name, value)}")
     return status(outcome)
 
 

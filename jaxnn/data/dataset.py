@@ -15,7 +15,7 @@ class Dataset(NamedTuple):
         feature_names: one per column of `x`, with the unit where there is one.
         class_names: one per class; empty for numbers.
         target_name: what is predicted.
-        problem: "classes" or "numbers".
+        problem: "classes", "numbers" or "counts".
         description: what it is, in a sentence or two.
         source: where it is from.
         image_shape: (height, width) where a row is an image, whose pixels share one scale; else None.
@@ -28,7 +28,7 @@ class Dataset(NamedTuple):
     feature_names: tuple[str, ...]
     class_names: tuple[str, ...]
     target_name: str
-    problem: Literal["classes", "numbers"]
+    problem: Literal["classes", "numbers", "counts"]
     description: str
     source: str
     image_shape: tuple[int, int] | None = None

@@ -149,16 +149,17 @@ class BaseMLP(BaseEstimator):
     def model_(self) -> training.Model | training.Ensemble:
         """The networks with their preprocessing, for `training.save` and all of jaxnn.
 
-        AttributeError before `fit`, and for targets that a model has no word for: labels, several numbers, counts.
+        AttributeError before `fit`, and for targets that a model has no word for: labels, several numbers.
         """
         check_is_fitted(self)
         if self.targets_.stored is None:
             raise AttributeError(
-                "A saved model predicts one class or one number for each row, not several or counts: use `networks_`"
-                " and `preprocessing_`."
+                "A saved model predicts one class or one number for each row, not several: use `networks_` and"
+                " `preprocessing_`."
             )
-        problem = "classes" if self.targets_.kind == "classes" else "numbers"
-        more = {"problem": problem} | ({} if self._optimiser_spec is None else {"optimiser": self._optimiser_spec})
+        more = {"problem": self.targets_.stored.problem} | (
+            {} if self._optimiser_spec is None else {"optimiser": self._optimiser_spec}
+        )
         # A file of float64 can only be loaded where JAX has it, so there it is written only if it was asked for.
         dtype = self.dtype if self.dtype == "float64" else "float32"
         used = tables.used_inputs(self.preprocessing_, len(self.networks_[0][0].w))

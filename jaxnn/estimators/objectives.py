@@ -40,6 +40,18 @@ class WeightPenalty:
         return 0.5 * self.strength * jnp.sum(jnp.stack(squares))
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class RelativePoisson:
+    """The Poisson loss in the unit of the counts, of counts divided by their mean: Σ m (eᵒ - (y / m) o); m is data."""
+
+    mean: Any  # (k,) > 0
+
+    def __call__(self, outputs: Any, targets: Any) -> Array:
+        """One number for each row, (batch,)."""
+        return jnp.sum(self.mean * (jnp.exp(outputs) - targets * outputs), axis=1)
+
+
 def loss_of(loss: Any, kind: Kind) -> Callable[..., Any]:
     """The loss, (outputs, targets) -> one number for each row.
 

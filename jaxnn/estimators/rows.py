@@ -170,8 +170,10 @@ def _one_column(y: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def problem_of(estimator: Any, targets: Targets) -> Problem:
     """The row of `PROBLEMS` for these targets, with the estimator's loss and the network's number of outputs."""
-    problem = PROBLEMS["classes" if targets.kind == "classes" else "numbers"]
+    problem = PROBLEMS["counts" if targets.counts else "classes" if targets.kind == "classes" else "numbers"]
     loss = objectives.loss_of(estimator.loss, targets.kind)
+    if targets.counts:
+        loss = objectives.RelativePoisson(targets.scale)
     return problem._replace(loss=loss, n_outputs=lambda fitted: targets.outputs)
 
 

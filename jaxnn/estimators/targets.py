@@ -2,7 +2,8 @@
 
 classes    k outputs, softmax(o) are the probabilities         codes 0 … k - 1
 labels     k outputs, σ(oⱼ) is the probability of label j      0 or 1 for each label
-numbers    k outputs, ŷ = mean + scale · o, or eᵒ of counts    (y - mean) / scale
+numbers    k outputs, ŷ = mean + scale · o             (y - mean) / scale
+counts     k outputs, ŷ = scale · eᵒ: numbers with the loss "poisson"   y / scale, with scale the mean
 """
 
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -26,8 +27,8 @@ class Targets(NamedTuple):
         outputs: k, of the network.
         classes: the labels in the order of their codes, or the numbers of the labels; None for numbers.
         mean: (k,), of numbers.
-        scale: (k,) > 0, of numbers.
-        counts: whether outputs are logarithms of rates.
+        scale: (k,) > 0, of numbers; the mean of counts.
+        counts: whether outputs are logarithms of relative rates.
         flat: whether predictions have shape (n,).
     """
 
@@ -75,7 +76,7 @@ class Targets(NamedTuple):
             return softmax(outputs)
         if self.kind == "labels":
             return _sigmoid(outputs)
-        return np.exp(outputs) if self.counts else outputs * self.scale + self.mean
+        return np.exp(outputs) * self.scale if self.counts else outputs * self.scale + self.mean
 
     def predictions(self, averaged: np.ndarray) -> np.ndarray:
         """Classes (n,), labels 0 or 1 (n, k), or numbers (n,) or (n, k)."""
@@ -93,10 +94,12 @@ class Targets(NamedTuple):
             assert self.classes is not None
             own = tuple(each if isinstance(each, str | bool | int | float) else str(each) for each in self.labels)
             return Target("target", "classes", own, tuple(map(str, own)))
-        if self.kind == "labels" or self.outputs > 1 or self.counts:
+        if self.kind == "labels" or self.outputs > 1:
             return None
         assert self.mean is not None
         assert self.scale is not None
+        if self.counts:
+            return Target("target", "counts", scale=float(self.scale[0]))
         return Target("target", "numbers", mean=float(self.mean[0]), scale=float(self.scale[0]))
 
     @property
@@ -165,7 +168,7 @@ def numbers_of(y: Any, name: str) -> np.ndarray:
 
 
 def fitted_numbers(y: np.ndarray, weight: np.ndarray | None, *, scale: bool, counts: bool) -> Targets:
-    """What the training rows' numbers say: their mean and spread, (k,), weighted.
+    """What the training rows' numbers say: their mean and spread, (k,), weighted; of counts, the mean is the scale.
 
     Raises:
         ValueError: counts are negative.
@@ -174,10 +177,11 @@ def fitted_numbers(y: np.ndarray, weight: np.ndarray | None, *, scale: bool, cou
     k = columns.shape[1]
     if counts and (columns < 0).any():
         raise ValueError(f"The loss 'poisson' needs counts ≥ 0 in y, got {columns.min():g}: use squared_error.")
-    if scale and not counts:
+    mean, spread = np.zeros(k), np.ones(k)
+    if scale:
         mean, spread = weighted_mean_and_scale(columns, np.ones(len(y)) if weight is None else weight)
-    else:
-        mean, spread = np.zeros(k), np.ones(k)
+    if scale and counts:
+        mean, spread = np.zeros(k), np.where(mean > 0, mean, 1.0)
     return Targets("numbers", k, None, mean, spread, counts, y.ndim == 1)
 
 

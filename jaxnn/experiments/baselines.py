@@ -63,6 +63,11 @@ def logistic_regression(rows: Rows, *, seed: int, **settings: Any) -> Answers:
     return Answers(rows.x @ np.asarray(layer.w) + np.asarray(layer.b), trained.fit.interrupted)
 
 
+def poisson_regression(rows: Rows, *, seed: int, **settings: Any) -> Answers:
+    """Log-linear Poisson regression: the same linear network, whose output is the logarithm of a rate."""
+    return logistic_regression(rows, seed=seed, **settings)
+
+
 def most_frequent_class(rows: Rows, **_: Any) -> Answers:
     """The training rows' class frequencies, as logarithms."""
     codes, weight = _training_targets(rows)
@@ -90,6 +95,11 @@ def the_mean(rows: Rows, **_: Any) -> Answers:
     return _constant(rows, np.average(y, axis=0, weights=weight))
 
 
+def the_mean_count(rows: Rows, **_: Any) -> Answers:
+    """The logarithm of the mean of the training rows."""
+    return _constant(rows, np.log(np.maximum(the_mean(rows).outputs[0], np.finfo(np.float64).tiny)))
+
+
 def _training_targets(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """The targets of the training rows, and how much each counts."""
     chosen = rows.split.train
@@ -107,4 +117,6 @@ MODELS: Mapping[str, Callable[..., Answers]] = {
     "most frequent class": most_frequent_class,
     "ridge regression": ridge_regression,
     "the mean": the_mean,
+    "Poisson regression": poisson_regression,
+    "the mean count": the_mean_count,
 }

@@ -11,7 +11,7 @@ to every later table in the same way:
                 hour, each where it varies in training
     unused      no input: a single value in training (up to rounding) or none, whole numbers that number the rows, names
                 or free text
-    target      class codes 0, 1, 2, … in sorted order, or (y - mean) / scale
+    target      class codes 0, 1, 2, … in sorted order, (y - mean) / scale, or y / mean of counts
 
 `deciding` decides what a column is, by the caller's declaration (`category`, `number`), else by its dtype, else by how
 its texts are written: `1,045`, `$120` and `45%` are numbers if the whole column is (`written`), `31.01.2023`,

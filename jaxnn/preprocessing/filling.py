@@ -115,6 +115,18 @@ def standardised(what: str, numbers: np.ndarray, mean: float, scale: float) -> n
     return scaled
 
 
+def relative_counts(what: str, counts: np.ndarray, mean: float) -> np.ndarray:
+    """The counts divided by their mean, refusing negative ones and what would be infinite in single precision."""
+    negative = counts < 0
+    if negative.any():
+        value = float(counts[int(np.argmax(negative))])
+        raise ValueError(
+            f"{what} is {value:g} in {rows_named(negative)}, but counts are ≥ 0: mend or leave out these rows, or train"
+            " with problem='numbers', --problem numbers."
+        )
+    return standardised(what, counts, 0.0, mean)
+
+
 def texts_like(column: Column, read: Values) -> Sequence[str | None]:
     """The values of a category column as text.
 

@@ -47,7 +47,7 @@ def fit(
     Args:
         columns: a mapping from names to columns of equal length, a `data.Table`, or a DataFrame.
         target: the name of the column to predict.
-        problem: "classes" or "numbers"; None decides by `problem_of`.
+        problem: "classes", "numbers" or "counts"; None decides by `problem_of`, between the first two.
         drop: the names of columns to leave out.
         rows: indices of the training rows, all by default. Means, scales and categories come from these rows alone;
             the names of the classes, what kind a column is, and whether missing values occur, from all.
@@ -119,7 +119,7 @@ def _learnt(columns: Any, target: str, problem: str | None, drop: Any, rows: Any
         learnt = fit_target(target, values, chosen, problem_wanted(target, problem, options), (), options)
     except ValueError as fault:
         return _Learnt(options, read, values, fitted, faults, None, fault)
-    if target in commas and learnt.target.problem == "numbers":
+    if target in commas and learnt.target.problem != "classes":
         learnt = learnt.with_decimal_commas()
     return _Learnt(options, read, values, fitted, faults, learnt, None)
 
@@ -132,6 +132,8 @@ def _target_explained(name: str, found: _Learnt) -> Explained:
         return Explained(name, "fault", 0, missing, example, str(found.fault), change)
     target = found.target.target
     decided = f"(y - {target.mean:.6g}) / {target.scale:.6g}"
+    if target.problem == "counts":
+        decided = f"counts, {target.scale:.6g} on average, by Poisson regression"
     if target.problem == "classes":
         decided = f"one of {len(target.classes)}: {wording.listed(target.class_names)}"
     lines = notes.grouped(found.target.notes)
@@ -217,7 +219,7 @@ def fit_arrays(
         input_names: one name per column; "x0", "x1", … by default.
         target_name: a name for the target.
         class_names: names of the classes in the sorted order of their labels; the labels themselves by default.
-        problem: "classes" or "numbers"; None decides by `problem_of`.
+        problem: "classes", "numbers" or "counts"; None decides by `problem_of`, between the first two.
         common_scale: one mean and one scale for all columns, as for the pixels of an image.
         rows: indices of the training rows, all by default.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxnn.preprocessing.written import Notation
 
-Problem: TypeAlias = Literal["classes", "numbers"]
+Problem: TypeAlias = Literal["classes", "numbers", "counts"]
 Kind: TypeAlias = Literal["number", "boolean", "category", "date", "unused"]
 Missing: TypeAlias = Literal["refused", "filled", "marked"]
 Label: TypeAlias = str | bool | int | float
@@ -84,11 +84,11 @@ class Target(NamedTuple):
 
     Attributes:
         name: the target's name.
-        problem: "classes" or "numbers".
-        classes: the labels in the order of their codes, all of one type; empty for numbers.
+        problem: "classes", "numbers" or "counts".
+        classes: the labels in the order of their codes, all of one type; empty for the other kinds.
         class_names: the labels in words, for people.
-        mean: of the training targets (numbers only).
-        scale: > 0, their standard deviation (numbers only).
+        mean: of the training targets; 0 for the other kinds.
+        scale: > 0, the standard deviation of numbers, or the mean of counts.
         notation: how the numbers were written, if they were text.
     """
 

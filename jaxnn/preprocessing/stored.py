@@ -118,11 +118,11 @@ def _target_from(spec: Any) -> Target:
     """The target, from its stored description."""
     problem = spec.get("problem") if isinstance(spec, dict) else None
     problem = _choice(problem, "problem", get_args(Problem))
-    own = {"classes", "class_names"} if problem == "classes" else {"mean", "scale"}
-    spec = _record(spec, "target", {"name", "problem"} | own, {"notation"} if problem == "numbers" else set())
+    own = {"classes": {"classes", "class_names"}, "numbers": {"mean", "scale"}, "counts": {"scale"}}[problem]
+    spec = _record(spec, "target", {"name", "problem"} | own, set() if problem == "classes" else {"notation"})
     name = _text(spec["name"], "name of the target")
-    if problem == "numbers":
-        mean = _number(spec["mean"], "mean of the target")
+    if problem != "classes":
+        mean = _number(spec["mean"], "mean of the target") if problem == "numbers" else 0.0
         scale = _number(spec["scale"], "scale of the target", above_zero=True)
         return Target(name, problem, (), (), mean, scale, _notation_from(spec, "the target"))
     classes = tuple(_label(label) for label in _items(spec["classes"], "classes", MAX_CLASSES))

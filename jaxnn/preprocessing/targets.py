@@ -1,12 +1,13 @@
-"""Learning the target: whether it is classes or numbers, and which ones."""
+"""Learning the target: whether it is classes, numbers or counts, and which ones."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from jaxnn.preprocessing import deciding
 from jaxnn.preprocessing.deciding import ColumnOptions, Decided
+from jaxnn.preprocessing.filling import relative_counts
 from jaxnn.preprocessing.learnt import Label, Problem, Target
 from jaxnn.preprocessing.notes import DECIMAL_COMMAS, Note
 from jaxnn.preprocessing.raw import Values, distinct, numbers_of, read_column, refuse_infinite
@@ -57,10 +58,10 @@ def problem_wanted(target: str, problem: str | None, options: ColumnOptions) -> 
     kind = options.kind(target)
     if kind == "date":
         raise ValueError(f"The target {target!r} is declared a date, but only numbers or classes can be predicted.")
-    by_kind = {"category": "classes", "number": "numbers", None: None}[kind]
-    if problem is not None and by_kind not in (None, problem):
+    by_kind = {"category": ("classes",), "number": ("numbers", "counts"), None: ()}[kind]
+    if problem is not None and by_kind and problem not in by_kind:
         raise ValueError(f"The target {target!r} is declared a {kind}, but the problem is {problem}: choose one.")
-    return problem or by_kind
+    return problem or next(iter(by_kind), None)
 
 
 def fit_target(
@@ -71,14 +72,15 @@ def fit_target(
     class_names: tuple[str, ...],
     options: ColumnOptions | None = None,
 ) -> FittedTarget:
-    """Learns the target: its classes, or its mean and scale."""
-    if problem not in (None, "classes", "numbers"):
-        raise ValueError(f'problem must be "classes" or "numbers", got {problem!r}.')
+    """Learns the target: its classes, its mean and scale, or the mean of its counts."""
+    if problem is not None and problem not in get_args(Problem):
+        raise ValueError(f'problem must be "classes", "numbers" or "counts", got {problem!r}.')
     if read.kind == "date":
         raise ValueError(f"{read.what} holds dates, but only numbers or classes can be predicted.")
     refuse_missing_target(read)
     decided = _decided_target(name, read, problem, None if options is None else options.decimal)
-    if (problem or _problem_of(read, decided)[0]) == "numbers":
+    kind = problem or _problem_of(read, decided)[0]
+    if kind in ("numbers", "counts"):
         read = decided.read
         numbers = numbers_of(read)
         refuse_large(read.what, numbers)
@@ -88,6 +90,9 @@ def fit_target(
                 f" {numbers[rows[0]]:g}, so there is nothing to learn."
             )
         mean, scale = mean_and_scale(numbers[rows])
+        if kind == "counts":
+            relative_counts(read.what, numbers, mean)
+            return FittedTarget(Target(name, "counts", scale=mean, notation=decided.notation), decided.notes)
         return FittedTarget(Target(name, "numbers", (), (), mean, scale, decided.notation), decided.notes)
     classes = _classes(read)
     if class_names and len(class_names) != len(classes):
@@ -99,7 +104,7 @@ def _decided_target(name: str, read: Values, problem: str | None, decimal: str |
     """What the target is: the texts of classes are never read as numbers."""
     if problem == "classes" or read.categorical:
         return Decided(read)
-    return deciding.decide(name, read, "number" if problem == "numbers" else None, decimal, plainly=True)
+    return deciding.decide(name, read, "number" if problem in ("numbers", "counts") else None, decimal, plainly=True)
 
 
 def _problem_of(read: Values, decided: Decided) -> tuple[Problem, str]:
@@ -124,6 +129,8 @@ def _problem_of(read: Values, decided: Decided) -> tuple[Problem, str]:
     different = len(np.unique(values))
     reason = f"the values are whole numbers, {different} different ones in {len(values)} rows"
     few = different <= FEW and 2 * different <= len(values)
+    if not few and values.min() >= 0:
+        return "numbers", reason + "; if they are counts: problem='counts', --problem counts"
     # Three or more may be amounts or scores, which a person might want predicted as such.
     otherwise = "; if they are amounts: problem='numbers', --problem numbers" if different > 2 else ""
     return ("classes", reason + otherwise) if few else ("numbers", reason)

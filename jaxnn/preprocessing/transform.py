@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.preprocessing.filling import fill, numbers_written, read_as, standardised, texts_like
+from jaxnn.preprocessing.filling import fill, numbers_written, read_as, relative_counts, standardised, texts_like
 from jaxnn.preprocessing.frames import columns_of
 from jaxnn.preprocessing.learnt import LARGEST, Column, Label, Problem, Target
 from jaxnn.preprocessing.raw import (
@@ -53,7 +53,7 @@ class Preprocessing(NamedTuple):
 
     @property
     def problem(self) -> Problem:
-        """What is predicted: "classes" or "numbers"."""
+        """What is predicted: "classes", "numbers" or "counts"."""
         return self.target.problem
 
     @property
@@ -100,16 +100,19 @@ class Preprocessing(NamedTuple):
         return inputs
 
     def targets(self, values: Any) -> np.ndarray:
-        """The network's targets: int32 class codes, or standardised float64, of shape (n,).
+        """The network's targets: int32 class codes, or float64 numbers, standardised or counts / mean, of shape (n,).
 
         Raises:
-            ValueError: a target is missing, is not one of the known classes, or is not a finite number.
+            ValueError: a target is missing, is not one of the known classes, is not a finite number, or is a negative
+                count.
         """
         target = self.target
         read = read_column(f"Target {target.name!r}", values, self.missing)
         refuse_missing_target(read)
         if target.problem == "numbers":
             return standardised(read.what, numbers_written(read, target.notation), target.mean, target.scale)
+        if target.problem == "counts":
+            return relative_counts(read.what, numbers_written(read, target.notation), target.scale)
         code_of = {label: code for code, label in enumerate(target.classes)}
         different, place = distinct(read)
         labels = labels_like(target.classes, different)
@@ -143,14 +146,19 @@ class Preprocessing(NamedTuple):
     def numbers(self, outputs: Any) -> np.ndarray:
         """Predictions in the target's own units, float64 (n,), from outputs of shape (n,) or (n, 1).
 
+        Those of counts are mean · eᵒ, from the logarithm o of a relative rate.
+
         Raises:
-            ValueError: the problem is not numbers, or the shape is another.
+            ValueError: the problem is classes, or the shape is another.
         """
-        if self.target.problem != "numbers":
+        if self.target.problem == "classes":
             raise ValueError("The target is a class, not a number: use labels(codes).")
         outputs = np.asarray(outputs, np.float64)
         if not (outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)):
             raise ValueError(f"Outputs must have shape (n,) or (n, 1), got {outputs.shape}.")
+        if self.target.problem == "counts":
+            with np.errstate(over="ignore"):  # an infinite prediction is told where it is made
+                return np.exp(outputs.reshape(-1)) * self.target.scale
         return outputs.reshape(-1) * self.target.scale + self.target.mean
 
     def unknown_categories(self, table: Any) -> dict[str, tuple[str, ...]]:
@@ -179,7 +187,8 @@ class Preprocessing(NamedTuple):
                 "class_names": list(self.target.class_names),
             }
         else:
-            target |= {"mean": self.target.mean, "scale": self.target.scale}
+            target |= {"mean": self.target.mean} if self.target.problem == "numbers" else {}
+            target["scale"] = self.target.scale
             if self.target.notation is not None:
                 target["notation"] = self.target.notation._asdict()
         optional = {"notes": list(self.notes), "missing": list(self.missing)}

@@ -7,6 +7,7 @@ import pytest
 from quick import CODES, QUICK, X, Y
 from sklearn import neural_network
 
+from jaxnn import training
 from jaxnn.estimators import MLPClassifier, MLPRegressor
 
 FEW = X[:30]
@@ -70,6 +71,25 @@ def test_counts_are_predicted_as_rates():
     assert mine.predict(X[:40]).mean() == pytest.approx(counts.mean(), rel=1e-6)
     with pytest.raises(ValueError, match="'poisson' needs counts ≥ 0"):
         mine.fit(X[:40], -1.0 - counts)
+
+
+@pytest.mark.slow
+def test_counts_of_several_outputs_are_predicted_in_their_own_units():
+    """Newton's method finds the maximum of the likelihood, whatever the unit of the counts."""
+    counts = np.random.default_rng(2).poisson(np.exp(0.5 + X[:40, :1] * [1.0, -1.0]))
+    settings = {"loss": "poisson", "optimiser": "newton", "max_iter": 30}
+    both = MLPRegressor((), **settings).fit(X[:40], counts * [1.0, 1e4])
+    alone = MLPRegressor((), **settings).fit(X[:40], counts[:, 1])
+    np.testing.assert_allclose(both.predict(X)[:, 1] / 1e4, alone.predict(X), rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ensemble", [None, 3])
+def test_a_model_of_counts_is_saved_and_predicts_the_same(ensemble, tmp_path):
+    counts = np.random.default_rng(2).poisson(1000 * np.exp(X[:, 0]))
+    mine = MLPRegressor(loss="poisson", ensemble=ensemble, **QUICK).fit(X, counts)
+    training.save(tmp_path / "m.safetensors", mine.model_)
+    np.testing.assert_allclose(training.load(tmp_path / "m.safetensors").predict(X), mine.predict(X), rtol=1e-6)
 
 
 def absolute(outputs, targets):

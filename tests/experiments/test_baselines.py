@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 
 from jaxnn import experiments
 from jaxnn.experiments import baselines
@@ -47,3 +47,19 @@ def test_the_constant_baseline_is_the_majority_and_the_mean():
     diabetes = prepared(experiments.source("diabetes"))
     found = score(diabetes, baselines.the_mean(diabetes).outputs, diabetes.split.train)
     assert found["R²"] == pytest.approx(0, abs=1e-6)  # the mean in float32
+
+
+def test_the_poisson_baseline_is_scikit_learns_and_the_mean_count_the_best_constant():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=300)
+    rows = prepared(experiments.source((x[:, None], rng.poisson(50 * np.exp(0.7 * x))), problem="counts"))
+    found, _ = baselines.baselines(rows, seed=0)
+    train, test = rows.split.train, rows.split.test
+    reference = PoissonRegressor(alpha=0, tol=1e-10).fit(rows.x[train], rows.y[train, 0]).predict(rows.x)
+    expected = score(rows, np.log(reference)[:, None], test)
+    # 200 full batches of Adam end near the minimum, not in it.
+    assert found["test, Poisson regression"]["R²"] == pytest.approx(expected["R²"], abs=5e-3)
+    for moved in (-0.01, 0.01):
+        constant = baselines.the_mean_count(rows).outputs
+        best, other = (score(rows, each, train)["Poisson deviance"] for each in (constant, constant + moved))
+        assert best < other

@@ -1,0 +1,98 @@
+"""Counts, and other amounts ≥ 0 whose spread grows with their size: Poisson regression with a logarithmic link.
+
+    ŷ = m eᵒ,    ℓ(o; y) = eᵒ - (y / m) o
+
+with m the mean of the training targets, so an output of 0 predicts the mean. ℓ is the negative logarithm of the Poisson
+likelihood of y for the rate ŷ, divided by m and without what does not depend on o. ŷ is the expected count, also where
+y is no Poisson variable but has a mean that depends on the inputs in this way.
+
+McCullagh and Nelder, Generalized linear models (1989), chapters 6 and 9.
+"""
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from jaxnn import losses, metrics
+from jaxnn.preprocessing import Preprocessing
+from jaxnn.problems.problem import Part, Problem
+
+FINITE = (np.finfo(np.float64).tiny, np.finfo(np.float64).max)  # what a metric takes as an expected count
+
+
+def _expected(fitted: Preprocessing | None, outputs: np.ndarray) -> np.ndarray:
+    """Expected counts (n, n_out), or as multiples of the mean without preprocessing."""
+    with np.errstate(over="ignore"):
+        return np.exp(np.asarray(outputs, np.float64)) if fitted is None else fitted.numbers(outputs)[:, None]
+
+
+def _predicted(fitted: Preprocessing | None, outputs: np.ndarray) -> np.ndarray:
+    expected = _expected(fitted, outputs)
+    return expected if fitted is None else expected[:, 0]
+
+
+def _mixture(fitted: Preprocessing | None, members: Iterable[Part]) -> np.ndarray:
+    """The logarithm of Σ w ŷ, relative to the ensemble's own mean: those of the members may differ."""
+
+    def relative(own: Preprocessing | None) -> float:
+        return 0.0 if own is None or fitted is None else np.log(own.target.scale) - np.log(fitted.target.scale)
+
+    return reduce(
+        np.logaddexp,
+        (np.log(share) + relative(own) + np.asarray(outputs, np.float64) for share, own, outputs in members),
+    )
+
+
+def _described(fitted: Preprocessing) -> str:
+    return f"{fitted.target_name}, {fitted.target.scale:.4g} on average in the training rows"
+
+
+def _scores(
+    fitted: Preprocessing, outputs: Any, targets: np.ndarray, weight: np.ndarray | None, metric: str = "loss"
+) -> dict[str, float]:
+    del metric  # all of them are there
+    with np.errstate(all="ignore"):
+        rates = np.clip(_predicted(fitted, outputs), *FINITE)
+        truth = np.asarray(targets, np.float64).reshape(-1) * fitted.target.scale
+        return {
+            "Poisson deviance": metrics.poisson_deviance(truth, rates, weight=weight),
+            "R²": metrics.r2(truth, rates, weight=weight),
+            "RMSE": metrics.rmse(truth, rates, weight=weight),
+            "MAE": metrics.mae(truth, rates, weight=weight),
+        }
+
+
+def _compared(fitted: Preprocessing, outputs: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+    truth = np.asarray(targets, np.float64).reshape(-1) * fitted.target.scale
+    return {"targets": truth, "predictions": _predicted(fitted, outputs), "name": fitted.target_name}
+
+
+COUNTS = Problem(
+    name="counts",
+    target_kind=None,
+    loss=losses.poisson,
+    loss_name="Poisson loss",
+    output_activation="exp",
+    metrics=("poisson_deviance",),
+    selection="poisson_deviance",
+    gain="Poisson deviance",
+    baselines=("Poisson regression", "the mean count"),
+    stratified=False,
+    least_rows=2,  # R² needs two
+    hidden_of_few_rows=(32,),
+    n_outputs=lambda fitted: 1,
+    least_outputs=1,
+    outputs_needed="one output, the logarithm of the expected count",
+    described=_described,
+    as_targets=lambda numbers, dtype: numbers.astype(dtype)[:, None],
+    predictions=_predicted,
+    answers=lambda fitted, outputs: [repr(value) for value in fitted.numbers(outputs).tolist()],
+    averaged=_expected,
+    mixture=_mixture,
+    probabilities=None,
+    scores=_scores,
+    by_class=None,
+    compared=_compared,
+)
