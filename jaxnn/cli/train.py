@@ -30,9 +30,9 @@ The defaults of these options depend on the number of training rows; whatever is
   --epochs           300             100              50
 
 Below 1,000 rows, a network for numbers or counts has --hidden 32, and a batch is an eighth of the rows within
-those limits. These learning rates and weight decays are for adamw: other optimisers have their own learning rates
-and no weight decay. A second-order method, such as levenberg_marquardt, uses all rows in every step; it has
---epochs 200, tanh, no weight decay, and --hidden 16 (newton_cg and lbfgs: as in the table).
+those limits. These learning rates and weight decays are for adamw: other optimisers have their own learning
+rates and no weight decay. A second-order method, such as levenberg_marquardt, uses all rows in every step; it
+has --epochs 200, tanh, no weight decay, and --hidden 16 (newton_cg and lbfgs: as in the table).
 
 Ctrl-C (SIGINT) and SIGTERM stop training and keep the network trained so far. A shell starts background
 jobs with SIGINT ignored; SIGTERM (kill PID) still stops them.""".format(", ".join(arguments.DATA_SETS))

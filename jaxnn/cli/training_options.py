@@ -18,8 +18,7 @@ def add_data(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) ->
         "--problem",
         type=arguments.name_from(arguments.PROBLEMS, "problem"),
         metavar="KIND",
-        help="classes, numbers, or counts, which are predicted by Poisson regression (default: classes or numbers, decided"
-        " from the target column)",
+        help="classes, numbers, or counts by Poisson regression (default: classes or numbers, by the target column)",
     )
     add("--drop", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to leave out")
     add("--category", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns to treat as categories")
