@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: Any) -> int:
     """Shuffles, scores and prints; returns the exit status."""
     from jaxnn import experiments, metrics, plots, training
-    from jaxnn.cli import cache, outputs, report
+    from jaxnn.cli import cache, outputs, report, trained_rows
     from jaxnn.cli.text import fact, table
     from jaxnn.problems import PRINTED
     from jaxnn.wording import counted
@@ -55,6 +55,8 @@ def run(options: Any) -> int:
     fact("data", f"{options.table}: {found.n_rows:,} rows, {name} {report.number(name, found.score)}")
     if found.left_out:
         fact("note", f"{counted(found.left_out, 'row')} without a target left out")
+    for sentence in trained_rows.warning(model, options.table, found.n_rows):
+        fact("warning", sentence)
     print()
     change = "falls by" if metrics.HIGHER_IS_BETTER[found.metric] else "rises by"
     rows = zip(found.columns, found.worse.tolist(), found.error.tolist(), strict=True)

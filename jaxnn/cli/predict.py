@@ -3,12 +3,13 @@
 import argparse
 import csv
 import io
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from jaxnn.cli.text import printable
+
+PREDICTION = "prediction"  # the name of the column that is written
 
 HELP = "predict the rows of a table with a saved model"
 DESCRIPTION = """\
@@ -63,10 +64,15 @@ def run(options: Any) -> int:
         )
     rows = experiments.source_for(options.table, fitted, copied=options.id)
     copied = {name: _copied(rows, name) for name in options.id}
+    if PREDICTION in copied:
+        raise ValueError(
+            f"--id {PREDICTION}: the predictions have that name, so the file would have two such columns: rename the"
+            " column of the table."
+        )
     cache.enable()
     handling = {"clip": options.clip, "fill_missing": options.fill_missing}
     raw = model.outputs(rows.rows, **handling)
-    header, columns = [*copied, "prediction"], [*copied.values(), problem.answers(fitted, raw)]
+    header, columns = [*copied, PREDICTION], [*copied.values(), problem.answers(fitted, raw)]
     if options.probabilities and problem.probabilities is not None:
         header += [f"probability of {name}" for name in fitted.class_names]
         columns += [[repr(p) for p in each] for each in problem.probabilities(raw).T.tolist()]
@@ -114,7 +120,7 @@ def _remarks(rows: Any, model: Any, raw: Any, handling: dict[str, bool]) -> Iter
     import numpy as np
 
     from jaxnn import experiments, preprocessing
-    from jaxnn.cli import report
+    from jaxnn.cli import report, trained_rows
     from jaxnn.preprocessing.frames import take
     from jaxnn.preprocessing.raw import read_column
     from jaxnn.wording import listed
@@ -139,18 +145,4 @@ def _remarks(rows: Any, model: Any, raw: Any, handling: dict[str, bool]) -> Iter
     described = ", ".join(f"{name} {report.number(name, value)}" for name, value in measured.items())
     counted = f"{len(raw):,} of {rows.n_rows:,} rows, which have a target" if len(raw) < rows.n_rows else ""
     yield f"{counted or f'{rows.n_rows:,} rows'}: {described}"
-    trained = _trained_on(model, rows)
-    if trained:
-        yield f"these rows seem to include the {trained:,} that the model was trained on: on new rows it is worse"
-
-
-def _trained_on(model: Any, rows: Any) -> int:
-    """How many of the rows the model was trained on, to judge by the name of the data and the number of rows; or 0."""
-    about = model.config.get("about")
-    if not isinstance(about, dict) or not isinstance(about.get("rows"), dict):
-        return 0
-    counts = about["rows"].values()
-    if not all(isinstance(count, int) for count in counts) or sum(counts) != rows.n_rows:
-        return 0
-    same = os.path.basename(str(about.get("data"))) == os.path.basename(rows.name)
-    return about["rows"].get("train", 0) if same else 0
+    yield from trained_rows.warning(model, rows.name, len(raw))

@@ -89,6 +89,9 @@ def _check_numbers(own: dict[str, Any]) -> None:
             checks.non_negative(**{name: own[name]})
     if given(own["dropout"]):
         checks.decay(dropout=own["dropout"])
+    for name in ("early_stopping", "scale_inputs", "scale_targets", "warm_start"):
+        if name in own and isinstance(own[name], str) and given(own[name]):
+            raise TypeError(f"{name} must be True or False, got {own[name]!r}.")
     checks.positive(validation_fraction=own["validation_fraction"])
     checks.decay(validation_fraction=own["validation_fraction"])
     if own["dtype"] not in (None, "auto", "float32", "float64"):
@@ -113,6 +116,8 @@ def _hidden(sizes: Any) -> tuple[int, ...]:
 
 def _activations(names: Any, hidden: tuple[int, ...] | None) -> tuple[str, ...]:
     """The names in `activations.TABLE`, one for all hidden layers or one for each."""
+    if not isinstance(names, str | list | tuple):
+        raise TypeError(f"activation must be a name, such as 'relu', or one for each hidden layer, got {names!r}.")
     several = (names,) if isinstance(names, str) else tuple(names)
     own = tuple(SCIKIT_LEARNS.get(name, name) for name in several)
     for name in own:

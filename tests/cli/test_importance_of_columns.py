@@ -11,6 +11,7 @@ def test_prints_and_draws_what_was_measured(run, model, patients):
     assert result.status == 0, result.err
     found = experiments.permutation_importance(training.load(model), str(patients), repeats=5, seed=3)
     lines = result.out.splitlines()
+    assert "warning        these rows seem to include the 36 that the model was trained on" in result.out
     assert f"60 rows, log loss {found.score:.4f}" in " ".join(result.out.split())
     start = next(k for k, line in enumerate(lines) if line.startswith("column"))
     assert lines[start].split() == ["column", "log", "loss", "rises", "by", "±"]

@@ -166,6 +166,14 @@ def test_a_column_to_copy_that_is_not_there(refused, model, patients):
     assert "Unknown column 'x'" in refused("predict", model, "iris", "--id", "x")
 
 
+def test_a_column_with_the_name_of_the_predictions_is_not_copied(refused, model, tmp_path):
+    table = rows_of_patients()
+    (tmp_path / "new.csv").write_text(as_csv({**table, "prediction": table["stroke"]}), encoding="utf-8")
+    assert "--id prediction: the predictions have that name" in refused(
+        "predict", model, "new.csv", "--id", "prediction"
+    )
+
+
 def test_predictions_of_training_rows_are_said_to_be_such(run, model, patients, tmp_path):
     told = "include the 36 that the model was trained on"
     assert told in run("predict", model, patients).err

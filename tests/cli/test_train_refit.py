@@ -19,6 +19,7 @@ def test_it_is_told_and_saved(run):
     saved = training.load("m.safetensors")
     np.testing.assert_array_equal(saved.outputs(outcome.source.rows), outcome.outputs)
     assert saved.config["about"]["refit"] is True
+    assert "seem to include the 120 that the model was trained on" in run("predict", "m.safetensors", "iris").err
 
 
 def test_without_validation_rows_it_is_refused(refused):
