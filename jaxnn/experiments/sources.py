@@ -10,7 +10,7 @@ import numpy as np
 from jaxnn import checks, data, preprocessing
 from jaxnn.data.dataset import Dataset
 from jaxnn.preprocessing.frames import columns_of, take
-from jaxnn.preprocessing.raw import check_matrix, read_column, rows_named
+from jaxnn.preprocessing.raw import check_matrix, read_column, rows_named, words_of
 from jaxnn.problems import PROBLEMS
 from jaxnn.wording import counted, listed
 
@@ -97,7 +97,7 @@ def source(
     category: Sequence[str] = (),
     number: Sequence[str] = (),
     decimal: str | None = None,
-    missing: Sequence[str] = (),
+    missing: Any = (),
     weight: str | None = None,
     date: Sequence[str] = (),
 ) -> Source:
@@ -114,7 +114,8 @@ def source(
         category: columns to treat as categories.
         number: columns to treat as numbers.
         decimal: the decimal mark, for columns where it is ambiguous.
-        missing: cell contents that mean a missing value; in a file, besides `data.MISSING`, unless "" is among them.
+        missing: cell contents, or numbers, that mean a missing value; in a file, besides `data.MISSING`, unless "" is
+            among them.
         weight: the column with the weight of each row.
         date: columns that hold dates, or `column=form` with how these are written, such as "seen=%d/%m/%Y".
 
@@ -243,12 +244,12 @@ def _names(given: Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _missing(given: Sequence[str], *, of_file: bool) -> tuple[str, ...]:
+def _missing(given: Any, *, of_file: bool) -> tuple[str, ...]:
     """The cell contents that mean a missing value, including the empty cell; () for the usual ones.
 
     In a file, the usual ones stay so beside those given, unless the empty cell is among these.
     """
-    words = tuple(map(str.strip, _names(given)))
+    words = tuple(map(str.strip, words_of(given)))
     usual = data.MISSING if of_file and "" not in words else ("",)
     return tuple(dict.fromkeys((*usual, *words))) if words else ()
 

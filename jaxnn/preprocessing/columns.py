@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxnn.preprocessing import dates, deciding
+from jaxnn.preprocessing import dates, deciding, sentinels
 from jaxnn.preprocessing.categories import fit_category
 from jaxnn.preprocessing.deciding import ColumnOptions, Decided
 from jaxnn.preprocessing.fitted import Fitted, constant, without_values
@@ -43,7 +43,7 @@ def fit_column(name: str, read: Values, rows: np.ndarray, options: ColumnOptions
     plain = decided.notation is None or decided.notation.plain  # nobody numbers rows in dollars, or as 1,045
     if options is None or wanted or fitted.column.kind != "number" or not plain:
         return fitted
-    return _with_role(name, decided.read, fitted)
+    return _with_role(name, decided.read, fitted._replace(notes=(*fitted.notes, *sentinels.notes(decided.read))))
 
 
 def _fit_numbers(name: str, decided: Decided, rows: np.ndarray, policy: Missing) -> Fitted:

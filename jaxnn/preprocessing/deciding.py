@@ -17,7 +17,7 @@ from jaxnn import checks
 from jaxnn.preprocessing import declared_dates, strays, written
 from jaxnn.preprocessing.dates import DIGITS, Dated, are_days, recognise
 from jaxnn.preprocessing.notes import Note, option
-from jaxnn.preprocessing.raw import Values, numbers_of, refuse_infinite, rows_named, text_of
+from jaxnn.preprocessing.raw import Values, numbers_of, refuse_infinite, rows_named, text_of, words_of
 from jaxnn.preprocessing.refusing import FEW, ambiguous, refuse, refuse_strays, texts_of
 from jaxnn.preprocessing.written import Notation
 
@@ -79,7 +79,7 @@ def column_options(
             decimal mark is neither.
     """
     dates = tuple(declared_dates.parsed(each, table) for each in _names(date))
-    options = ColumnOptions(_names(category), _names(number), decimal, _names(missing), dates)
+    options = ColumnOptions(_names(category), _names(number), decimal, words_of(missing), dates)
     declared = {"category": options.category, "number": options.number, "date": tuple(dict(dates))}
     for kind, names in declared.items():
         for name in names:

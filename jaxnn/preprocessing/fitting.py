@@ -37,7 +37,7 @@ def fit(
     category: Sequence[str] = (),
     number: Sequence[str] = (),
     decimal: str | None = None,
-    missing: Sequence[str] = (),
+    missing: Any = (),
     date: Sequence[str] = (),
 ) -> Preprocessing:
     """Learns the transformation of a table.
@@ -54,7 +54,7 @@ def fit(
         category: names of columns whose values are categories, whatever they look like.
         number: names of columns whose values are numbers, whatever they look like, `3 kg` included.
         decimal: the decimal mark, "." or ",", of numbers that are text, where their column leaves it open.
-        missing: texts that stand for a missing value, here and in every later table.
+        missing: texts or numbers that stand for a missing value, here and in every later table.
         date: names of columns that hold dates, or `name=form` with how these are written in the directives of
             `strptime`, such as "seen=%d/%m/%Y".
 

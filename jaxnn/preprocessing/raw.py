@@ -30,7 +30,7 @@ class Values(NamedTuple):
 
 
 def read_column(what: str, values: Any, missing: Collection[str] = (), *, find_dates: bool = True) -> Values:
-    """Sorts a raw column into one of the kinds; the texts in `missing` stand for a missing value.
+    """Sorts a raw column into one of the kinds; the texts in `missing`, and numbers equal to them, are missing values.
 
     Without `find_dates`, dates that are text stay text, which saves time where it is known what the column is.
     """
@@ -45,6 +45,9 @@ def _read_array(what: str, array: np.ndarray, absent: Collection[str], find_date
         raise ValueError(f"{what} must be one-dimensional, got shape {array.shape}.")
     if array.dtype.kind in "biuf":
         numbers = array.astype(np.float64)
+        codes = [float(text) for text in absent if reads_as_number(text)] if array.dtype.kind != "b" else []
+        if codes:
+            numbers = np.where(np.isin(numbers, codes), np.nan, numbers)
         missing = np.isnan(numbers)
         kind: Any = "boolean" if array.dtype.kind == "b" else "number"
         precision = float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else DOUBLE
@@ -119,6 +122,12 @@ def _missing(items: list[Any], absent: Collection[str]) -> np.ndarray:
         absent = frozenset(absent)
         missing |= np.fromiter((isinstance(item, str) and item.strip() in absent for item in items), bool, len(items))
     return missing
+
+
+def words_of(missing: Any) -> tuple[str, ...]:
+    """What a caller says is missing, as texts: -999 as `-999`; a single one needs no list."""
+    alone = isinstance(missing, str) or not hasattr(missing, "__iter__")
+    return tuple(each if isinstance(each, str) else text_of(each) for each in ([missing] if alone else missing))
 
 
 def distinct(read: Values) -> tuple[Values, np.ndarray]:

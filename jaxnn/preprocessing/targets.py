@@ -1,16 +1,15 @@
 """Learning the target: whether it is classes, numbers or counts, and which ones."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
-from jaxnn.preprocessing import deciding
+from jaxnn.preprocessing import deciding, sentinels
 from jaxnn.preprocessing.deciding import ColumnOptions, Decided
 from jaxnn.preprocessing.filling import relative_counts
 from jaxnn.preprocessing.learnt import Label, Problem, Target
 from jaxnn.preprocessing.notes import DECIMAL_COMMAS, Note
-from jaxnn.preprocessing.raw import Values, distinct, numbers_of, read_column, refuse_infinite
+from jaxnn.preprocessing.raw import Values, distinct, numbers_of, read_column, refuse_infinite, words_of
 from jaxnn.preprocessing.scales import is_constant, mean_and_scale, refuse_large, refuse_long
 from jaxnn.preprocessing.stored import MAX_CLASSES
 from jaxnn.preprocessing.transform import labels_like, refuse_missing_target
@@ -31,9 +30,7 @@ class FittedTarget(NamedTuple):
         return FittedTarget(self.target._replace(notation=Notation(",")), (*self.notes, note))
 
 
-def problem_of(
-    values: Any, *, decimal: str | None = None, missing: Sequence[str] = (), name: str = ""
-) -> tuple[Problem, str]:
+def problem_of(values: Any, *, decimal: str | None = None, missing: Any = (), name: str = "") -> tuple[Problem, str]:
     """Whether targets are classes or numbers, and the reason in words.
 
     Text and booleans are classes. So are whole numbers with at most 20 different values that occur twice or more on
@@ -43,13 +40,13 @@ def problem_of(
     Args:
         values: targets of shape (n,).
         decimal: the decimal mark, "." or ",", of numbers that are text, where they leave it open.
-        missing: texts that stand for a missing value.
+        missing: texts or numbers that stand for a missing value.
         name: the target's name, for messages.
 
     Raises:
         ValueError: the values are dates, or the caller has to decide, as for `fit`.
     """
-    read = read_column(f"Target {name!r}" if name else "The target", values, missing)
+    read = read_column(f"Target {name!r}" if name else "The target", values, words_of(missing))
     return _problem_of(read, _decided_target(name, read, None, decimal))
 
 
@@ -93,7 +90,9 @@ def fit_target(
         if kind == "counts":
             relative_counts(read.what, numbers, mean)
             return FittedTarget(Target(name, "counts", scale=mean, notation=decided.notation), decided.notes)
-        return FittedTarget(Target(name, "numbers", (), (), mean, scale, decided.notation), decided.notes)
+        suspected = () if options is None else sentinels.notes(read)
+        target = Target(name, "numbers", (), (), mean, scale, decided.notation)
+        return FittedTarget(target, (*decided.notes, *suspected))
     classes = _classes(read)
     if class_names and len(class_names) != len(classes):
         raise ValueError(f"class_names must be {len(classes)} names, one for each class, got {len(class_names)}.")
