@@ -186,6 +186,7 @@ def decimal(text: str) -> str:
 positive = number(lambda x: x > 0, "> 0")
 non_negative = number(lambda x: x >= 0, "≥ 0")
 below_one = number(lambda x: 0 <= x < 1, "in [0, 1)")
+level = number(lambda x: 0.5 <= x <= 0.99, "from 0.5 to 0.99")
 seed = whole(0, 2**32 - 1)
 
 

@@ -7,18 +7,23 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from jaxnn.cli import arguments
 from jaxnn.cli.text import printable
 
 PREDICTION = "prediction"  # the name of the column that is written
 
 HELP = "predict the rows of a table with a saved model"
 DESCRIPTION = """\
-Reads a raw table and writes one line of CSV per row: the prediction, after the columns named by --id and,
-with --probabilities, before the probability of each class. If the table has the target column, metrics are
-printed on standard error."""
+Reads a raw table and writes one line of CSV per row: the prediction, after the columns named by --id, and
+before the range of --interval and the probability of each class of --probabilities. If the table has the
+target column, metrics are printed on standard error.
+
+Intervals are calibrated on the test rows of `jaxnn train`. That they hold the truth as often as they say is
+an average over new rows that are like those: it is no promise for a single row or for a group of rows."""
 EXAMPLE = """\
 examples:
   jaxnn predict stroke.safetensors patients.csv > predictions.csv
+  jaxnn predict houses.safetensors new_houses.csv --interval 0.9
   jaxnn predict stroke.safetensors patients.csv --id name ward --out predictions.csv
   jaxnn predict digits.safetensors digits --probabilities --out predictions.csv"""
 
@@ -31,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE", help="file or data set to predict")
     parser.add_argument("--out", metavar="FILE", help="write here instead of to standard output")
     parser.add_argument("--probabilities", action="store_true", help="also write the probability of each class")
+    parser.add_argument(
+        "--interval",
+        type=arguments.level,
+        metavar="LEVEL",
+        help="also write the range, or the classes, that holds the truth of new rows with at least this probability,"
+        " such as 0.9",
+    )
     parser.add_argument(
         "--id", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns of the table to copy, in front"
     )
@@ -46,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Any) -> int:
     """Predicts, writes and computes metrics; returns the exit status."""
-    from jaxnn import experiments, files, training
+    from jaxnn import conformal, experiments, files, training
     from jaxnn.cli import cache, outputs
 
     outputs.check(options, reads={"MODEL": options.model, "TABLE": options.table})
@@ -69,10 +81,14 @@ def run(options: Any) -> int:
             f"--id {PREDICTION}: the predictions have that name, so the file would have two such columns: rename the"
             " column of the table."
         )
+    threshold = None if options.interval is None else conformal.threshold(model, options.interval)
     cache.enable()
     handling = {"clip": options.clip, "fill_missing": options.fill_missing}
     raw = model.outputs(rows.rows, **handling)
     header, columns = [*copied, PREDICTION], [*copied.values(), problem.answers(fitted, raw)]
+    regions = {} if options.interval is None else _regions(fitted, problem, raw, threshold)
+    header += [f"{name} {100 * options.interval:.0f} %" for name in regions]
+    columns += regions.values()
     if options.probabilities and problem.probabilities is not None:
         header += [f"probability of {name}" for name in fitted.class_names]
         columns += [[repr(p) for p in each] for each in problem.probabilities(raw).T.tolist()]
@@ -84,9 +100,41 @@ def run(options: Any) -> int:
         sys.stdout.write(text.getvalue())
     else:
         files.write(options.out, text.getvalue())
-    for line in _remarks(rows, model, raw, handling):
+    for line in (*_remarks(rows, model, raw, handling), *_covered(rows, model, raw, options.interval)):
         print(printable(line), file=sys.stderr)
     return 0
+
+
+def _covered(rows: Any, model: Any, raw: Any, level: float | None) -> Iterator[str]:
+    """How many of the targets are within the intervals, where both are known."""
+    import numpy as np
+
+    from jaxnn import conformal, experiments
+    from jaxnn.preprocessing.frames import take
+    from jaxnn.preprocessing.raw import read_column
+
+    fitted = model.preprocessing
+    if level is None or rows.target is None:
+        return
+    has = np.flatnonzero(~read_column("target", rows.target, fitted.missing).missing)
+    try:
+        targets = fitted.targets(take(rows.target, has))
+    except ValueError:  # told with the metrics
+        return
+    problem = experiments.PROBLEMS[fitted.problem]
+    scores = problem.nonconformity(fitted, raw[has], problem.as_targets(targets, np.float64))
+    within = int((scores <= conformal.threshold(model, level)).sum())
+    yield f"{100 * level:.0f} % intervals hold {within:,} of {len(has):,} targets, {100 * within / len(has):.1f} %"
+
+
+def _regions(fitted: Any, problem: Any, raw: Any, threshold: Any) -> dict[str, list[str]]:
+    """What holds the truth, as text: the ends of a range, or classes with a bar between them."""
+    words = dict(zip(fitted.target.classes, fitted.class_names, strict=True))
+
+    def text(value: Any) -> str:
+        return " | ".join(words[label] for label in value) if isinstance(value, list) else repr(float(value))
+
+    return {name: list(map(text, each)) for name, each in problem.region(fitted, raw, threshold).items()}
 
 
 def _copied(rows: Any, name: str) -> list[str]:

@@ -263,11 +263,27 @@ def about(notes: Any) -> None:
         fact("notes", "none" if not notes else json.dumps(notes, ensure_ascii=False))
         return
     for name, value in notes.items():
-        if name != "metrics":
+        if name == "conformal":
+            fact("intervals", _intervals(value))
+        elif name != "metrics":
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             fact(name.replace("_", " "), text.strip("{}").replace('"', ""))
     for part, values in _metrics(notes.get("metrics")).items():
         fact(part, ", ".join(f"{name} {number(name, value)}" for name, value in values.items()))
+
+
+def _intervals(spec: Any) -> str:
+    """What a model's notes say of its intervals."""
+    from jaxnn import conformal
+
+    try:
+        found = conformal.from_spec(spec)
+    except ValueError as error:
+        return str(error)
+    levels = [percent for percent, q in zip(conformal.PERCENT, found.thresholds, strict=True) if math.isfinite(q)]
+    if not levels:
+        return f"none: {found.rows} test rows are too few"
+    return f"up to {levels[-1]} %, calibrated on {found.rows:,} test rows (jaxnn predict --interval 0.{levels[-1]})"
 
 
 def _metrics(found: Any) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn import checks, training
+from jaxnn import checks, conformal, training
 from jaxnn.experiments import refitting
 from jaxnn.experiments.baselines import baselines
 from jaxnn.experiments.network import train
@@ -87,6 +87,15 @@ class Outcome(NamedTuple):
         return by_class(self.rows, self.outputs) if len(self.outputs) else {}
 
     @property
+    def _conformal(self) -> dict[str, Any]:
+        """What the test rows, which had no part in the training, say of intervals."""
+        test, rows = self.rows.split.test, self.rows
+        if not len(test) or not len(self.outputs):
+            return {}
+        found = conformal.calibration(rows.problem, rows.preprocessing, self.outputs[test], rows.y[test])
+        return {"conformal": found.to_spec()}
+
+    @property
     def about(self) -> dict[str, Any]:
         """How the network was trained and how good it is, in JSON's types, as stored in the model file."""
         choices = self.recipe._asdict()
@@ -103,6 +112,7 @@ class Outcome(NamedTuple):
             },
             "stop": self.fit.stop,
             **({} if self.refit is None else {"refit": True}),
+            **self._conformal,
             "metrics": {**self.scores, **self.best_member, **self.first_training},
             **({} if self.pack is None else {"ensemble": f"{(self.pack.counts > 0).sum()} of {len(self.pack.counts)}"}),
         }

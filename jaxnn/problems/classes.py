@@ -95,6 +95,23 @@ def _scores_by_class(
     }
 
 
+def _improbability(fitted: Preprocessing, outputs: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """One minus the probability of the true class; 0 if it is the most probable one."""
+    del fitted
+    probabilities = softmax(outputs)
+    return np.where(probabilities.argmax(axis=1) == codes, 0.0, 1 - probabilities[np.arange(len(codes)), codes])
+
+
+def _probable_classes(fitted: Preprocessing, outputs: np.ndarray, q: float) -> dict[str, Any]:
+    """The classes that are no more improbable than q, and the most probable one, in order of their probability."""
+    probabilities = softmax(outputs)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    within = 1 - np.take_along_axis(probabilities, order, axis=1) <= q
+    within[:, 0] = True
+    labels = fitted.labels(order.reshape(-1)).reshape(order.shape)
+    return {"classes": [labels[row, kept].tolist() for row, kept in enumerate(within)]}
+
+
 def _classes_compared(fitted: Preprocessing, outputs: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
     names = fitted.class_names
     matrix = metrics.confusion_matrix(codes, outputs.argmax(axis=1), n_classes=len(names))
@@ -126,5 +143,7 @@ CLASSES = Problem(
     probabilities=softmax,
     scores=_scores_of_classes,
     by_class=_scores_by_class,
+    nonconformity=_improbability,
+    region=_probable_classes,
     compared=_classes_compared,
 )

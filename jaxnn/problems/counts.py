@@ -64,6 +64,19 @@ def _scores(
         }
 
 
+def _distance(fitted: Preprocessing, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The absolute error in units of the standard deviation of a Poisson variable of that rate."""
+    rates = np.clip(_predicted(fitted, outputs), *FINITE)
+    return np.abs(np.asarray(targets, np.float64).reshape(-1) * fitted.target.scale - rates) / np.sqrt(rates)
+
+
+def _range(fitted: Preprocessing, outputs: np.ndarray, q: float) -> dict[str, Any]:
+    """The amounts ≥ 0 that are no farther than q such units from the expected count."""
+    rates = np.clip(_predicted(fitted, outputs), *FINITE)
+    reach = q * np.sqrt(rates)
+    return {"lower": np.maximum(rates - reach, 0.0), "upper": rates + reach}
+
+
 def _compared(fitted: Preprocessing, outputs: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
     truth = np.asarray(targets, np.float64).reshape(-1) * fitted.target.scale
     return {"targets": truth, "predictions": _predicted(fitted, outputs), "name": fitted.target_name}
@@ -94,5 +107,7 @@ COUNTS = Problem(
     probabilities=None,
     scores=_scores,
     by_class=None,
+    nonconformity=_distance,
+    region=_range,
     compared=_compared,
 )

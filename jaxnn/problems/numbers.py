@@ -45,6 +45,17 @@ def _scores_of_numbers(
         }
 
 
+def _distance(fitted: Preprocessing, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The absolute error, in the target's own units."""
+    return np.abs(fitted.numbers(targets) - fitted.numbers(outputs))
+
+
+def _range(fitted: Preprocessing, outputs: np.ndarray, q: float) -> dict[str, Any]:
+    """The numbers that are no farther than q from the prediction."""
+    predicted = fitted.numbers(outputs)
+    return {"lower": predicted - q, "upper": predicted + q}
+
+
 def _numbers_compared(fitted: Preprocessing, outputs: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
     return {
         "targets": fitted.numbers(targets),
@@ -78,5 +89,7 @@ NUMBERS = Problem(
     probabilities=None,
     scores=_scores_of_numbers,
     by_class=None,
+    nonconformity=_distance,
+    region=_range,
     compared=_numbers_compared,
 )

@@ -62,6 +62,9 @@ class Problem(NamedTuple):
             as the area under the curve of a single class, is not there.
         by_class: preprocessing, raw outputs, targets, weights or None -> for each class by name its recall, its
             precision (nan if it is never predicted) and its number of rows, or sum of weights; None without classes.
+        nonconformity: preprocessing, raw outputs, targets -> how badly each target agrees with what is predicted, (n,),
+            ≥ 0.
+        region: preprocessing, raw outputs, q -> by name, what is of nonconformity at most q: columns of n values.
         compared: preprocessing, raw outputs, targets -> predictions and targets as `plots.training_report` takes them.
     """
 
@@ -89,4 +92,6 @@ class Problem(NamedTuple):
     probabilities: Callable[[np.ndarray], np.ndarray] | None
     scores: Callable[..., dict[str, float]]
     by_class: Callable[[Preprocessing, Any, np.ndarray, np.ndarray | None], dict[str, dict[str, float]]] | None
+    nonconformity: Callable[[Preprocessing, np.ndarray, np.ndarray], np.ndarray]
+    region: Callable[[Preprocessing, np.ndarray, float], dict[str, Any]]
     compared: Callable[[Preprocessing, np.ndarray, np.ndarray], dict[str, Any]]

@@ -5,6 +5,7 @@ Of M networks with raw outputs oₘ and weights wₘ ≥ 0, divided by their sum
     classes     p̄ = Σ wₘ softmax(oₘ); the ensemble's raw outputs are log p̄, whose softmax is p̄
     numbers     ȳ = Σ wₘ yₘ, with yₘ in the target's own units; the raw output is (ȳ - mean) / scale of the ensemble's
                 preprocessing
+    counts      ȳ as for numbers; the raw output is log (ȳ / mean)
     otherwise   Σ wₘ oₘ
 
 So whatever takes a `Model`'s raw outputs and its preprocessing takes an ensemble's. The members may have other sizes

@@ -161,6 +161,34 @@ def test_columns_are_copied_as_they_are_written(run, model, tmp_path):
     assert [answer[3:] for answer in answers] == plain[1]
 
 
+def test_intervals_stand_beside_the_predictions(run, patients):
+    run("train", patients, "--target", "cost", "--drop", "id", "stroke", "--out", "m", *FAST)
+    result = run("predict", "m", patients, "--interval", "0.8")
+    header, answers = read_csv(result.out)
+    assert header == ["prediction", "lower 80 %", "upper 80 %"]
+    held = sum(
+        float(low) <= cost <= float(high)
+        for cost, (_, low, high) in zip(rows_of_patients()["cost"], answers, strict=True)
+    )
+    assert f"80 % intervals hold {held} of 60 targets, {100 * held / 60:.1f} %" in result.err
+    assert "intervals      up to 92 %, calibrated on 12 test rows" in run("show", "m").out
+
+
+def test_classes_that_are_likely_stand_beside_the_predictions(run, model, patients):
+    header, answers = read_csv(run("predict", model, patients, "--interval", "0.9", "--probabilities").out)
+    assert header == ["prediction", "classes 90 %", "probability of ill", "probability of well"]
+    assert {likely for _, likely, *_ in answers} <= {"ill", "well", "ill | well", "well | ill"}
+    assert all(likely.split(" | ")[0] == prediction for prediction, likely, *_ in answers)
+
+
+def test_intervals_that_a_model_does_not_have_are_refused(run, refused, model, patients):
+    told = refused("predict", model, patients, "--interval", "0.95")
+    assert "95 % need at least 19 test rows, and the model had 12" in told
+    assert "expected a number from 0.5 to 0.99, got '95'" in refused("predict", model, patients, "--interval", "95")
+    run("train", patients, "--target", "cost", "--drop", "id", "stroke", "--test", "0", "--out", "m", *FAST)
+    assert "The model has no intervals" in refused("predict", "m", patients, "--interval", "0.8")
+
+
 def test_a_column_to_copy_that_is_not_there(refused, model, patients):
     assert "Did you mean 'pressure'?" in refused("predict", model, patients, "--id", "presure")
     assert "Unknown column 'x'" in refused("predict", model, "iris", "--id", "x")
