@@ -110,6 +110,7 @@ def test_the_least_number_of_rows_is_just_enough(percent, least):
         assert conformal.from_spec(json.loads(json.dumps(found.to_spec(), allow_nan=False))) == found
 
 
+@pytest.mark.slow
 def test_a_run_calibrates_on_its_test_rows():
     outcome = experiments.run("diabetes", {"epochs": 2}, compare=False, progress=False)
     test = outcome.rows.split.test
