@@ -101,9 +101,14 @@ def one_of(name: Any, table: Mapping[str, T], kind: str) -> T:
 
 def nearest(name: Any, known: Iterable[str]) -> str:
     """` Did you mean 'adam'?` if a known name is close to `name`, otherwise an empty string."""
-    folded = {each.casefold(): each for each in known}
+    folded: dict[str, list[str]] = {}
+    for each in known:
+        folded.setdefault(each.casefold(), []).append(each)
     near = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
-    return f" Did you mean {folded[near[0]]!r}?" if near else ""
+    if not near:
+        return ""
+    (same,) = difflib.get_close_matches(str(name), folded[near[0]], n=1, cutoff=0.0)  # %Y is not %y
+    return f" Did you mean {same!r}?"
 
 
 def function_or_name(given: Any, table: Mapping[str, Callable[..., T]], kind: str) -> Callable[..., T]:

@@ -71,7 +71,7 @@ def refit(outcome: Any, *, asked: bool) -> None:
         epochs = counted(len(outcome.refit.history.loss), "epoch")
         fact("refit", f"once more for {epochs}, on the {rows:,} training and validation rows together")
         print()
-    elif asked and outcome.interrupted is None:
+    elif asked and outcome.fit.interrupted is None:
         fact("refit", "did not come to its end, so the network is that of the first training")
         print()
 

@@ -9,10 +9,9 @@ NAMES = 15  # width of the column of names
 
 def fact(name: str, text: str) -> None:
     """Prints `name       text`, wrapped and indented if it is long."""
-    lines = textwrap.wrap(printable(text), WIDTH - NAMES) or [""]
-    print(f"{name:{NAMES}}{lines[0]}")
-    for line in lines[1:]:
-        print(" " * NAMES + line)
+    label = f"{f'{name} ':{NAMES}}"  # a long name has a space after it too
+    lines = textwrap.wrap(printable(text), WIDTH, initial_indent=label, subsequent_indent=" " * NAMES)
+    print("\n".join(lines or [label]))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:

@@ -29,7 +29,8 @@ def add_data(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) ->
         action="extend",
         default=[],
         metavar="COLUMN",
-        help="columns that hold dates, or COLUMN=FORM with how these are written, such as seen=%%d/%%m/%%Y",
+        help="columns that hold dates, or COLUMN=FORM with how these are written, such as seen=%%d/%%m/%%Y, in "
+        "quotes if there are spaces",
     )
     add(
         "--decimal",

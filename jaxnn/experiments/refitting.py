@@ -24,6 +24,8 @@ def check(rows: Rows, ensemble: int) -> None:
 def refitted(rows: Rows, recipe: Recipe, epochs: int, *, seed: int, **settings: Any) -> Trained:
     """The network trained from its start on training and validation rows together.
 
+    A schedule of the learning rate is spread over these epochs; all rows in every step are then all of both parts.
+
     Args:
         rows: the rows of the first training.
         recipe: of the first training.
@@ -36,6 +38,8 @@ def refitted(rows: Rows, recipe: Recipe, epochs: int, *, seed: int, **settings: 
         train=np.concatenate([split.train, split.validation]), validation=np.empty(0, split.validation.dtype)
     )
     longer = recipe._replace(epochs=epochs, patience=0)
+    if recipe.batch_size >= len(split.train):  # all rows in every step, as second-order methods need it
+        longer = longer._replace(batch_size=len(together.train))
     return train(rows._replace(split=together), longer, seed=seed, **settings)
 
 

@@ -17,6 +17,7 @@ from jaxnn.experiments.recipe import Recipe, check_memory, complete, weights_of_
 from jaxnn.experiments.rows import Rows, split_and_preprocess
 from jaxnn.experiments.scores import by_class, scores
 from jaxnn.experiments.sources import Source, source
+from jaxnn.training.interrupt import listening
 from jaxnn.version import __version__
 
 Scores = dict[str, dict[str, float]]  # part or model -> metric -> value
@@ -234,17 +235,19 @@ def run(
     outcome = Outcome(found, ready, whole, seed, fit, model, outputs, {}, {}, interrupted, pack)
     if not outcome.learnt:
         return outcome
-    listener.trained(fit)
-    # Computed by the model that is saved, from the raw rows, not from the arrays it was trained on.
-    outputs = model.outputs(found.rows)
-    outcome = outcome._replace(outputs=outputs, scores=scores(ready, outputs, metric))
-    if pack is not None:
-        alone = scores(ready, pack.trained[pack.best].model.outputs(found.rows), metric)
-        outcome = outcome._replace(best_member={f"{part}, best member": each for part, each in alone.items()})
-    if refit and outcome.interrupted is None and fit.best_epoch:
-        outcome = _refitted(outcome, metric, progress=progress, **weights)
-    outcome = outcome._replace(model=_with_notes(outcome.model, outcome.about))
-    listener.tested(outcome)
+    with listening() as signals:  # what was learnt is not lost to a signal before it is saved
+        listener.trained(fit)
+        # Computed by the model that is saved, from the raw rows, not from the arrays it was trained on.
+        outputs = model.outputs(found.rows)
+        outcome = outcome._replace(outputs=outputs, scores=scores(ready, outputs, metric))
+        if pack is not None:
+            alone = scores(ready, pack.trained[pack.best].model.outputs(found.rows), metric)
+            outcome = outcome._replace(best_member={f"{part}, best member": each for part, each in alone.items()})
+        if refit and outcome.interrupted is None and signals.received is None and fit.best_epoch:
+            outcome = _refitted(outcome, metric, progress=progress, **weights)
+        outcome = outcome._replace(model=_with_notes(outcome.model, outcome.about))
+        listener.tested(outcome)
+    outcome = outcome._replace(interrupted=outcome.interrupted or signals.received)
     if compare and outcome.interrupted is None:
         compared, interrupted = baselines(ready, seed=seed, metric=metric, **weights)
         outcome = outcome._replace(baselines=compared, interrupted=interrupted)

@@ -78,7 +78,7 @@ def column_options(
         ValueError: a column does not exist or was declared to be two things, the form of dates is unknown, or the
             decimal mark is neither.
     """
-    dates = tuple(declared_dates.parsed(each, table) for each in _names(date))
+    dates = declared_dates.forms_of(_names(date), table)
     options = ColumnOptions(_names(category), _names(number), decimal, words_of(missing), dates)
     declared = {"category": options.category, "number": options.number, "date": tuple(dict(dates))}
     for kind, names in declared.items():

@@ -1,5 +1,8 @@
 """A run with `refit` trains once more on training and validation rows, for the epochs that were best, and says so."""
 
+import os
+import signal
+
 import jax
 import numpy as np
 import pytest
@@ -64,6 +67,50 @@ def test_a_second_training_that_does_not_end_leaves_the_first(monkeypatch, how):
     assert outcome.scores == first.scores
     assert outcome.interrupted == (None if how == "diverged" else how)
     jax.tree.map(np.testing.assert_array_equal, outcome.model.params, first.model.params)
+
+
+@pytest.mark.usefixtures("in_the_foreground")
+@pytest.mark.parametrize("when", ["before", "while it starts", "after"])
+def test_a_signal_between_the_trainings_loses_nothing(monkeypatch, when):
+    first = run()
+
+    def now(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def interrupted(*arguments, **words):
+        if when == "while it starts":
+            now()
+        again = train(*arguments, **words)
+        if when == "after":
+            now()
+        return again
+
+    monkeypatch.setattr(refitting, "train", interrupted)
+    saved = []
+    listener = experiments.Listener(trained=now if when == "before" else lambda fit: None, tested=saved.append)
+    outcome = run(refit=True, listener=listener)
+    assert outcome.interrupted == "SIGINT"
+    assert len(saved) == 1
+    if when == "after":
+        assert outcome.refit is not None
+    else:
+        assert outcome.refit is None
+        assert outcome.scores == first.scores
+        jax.tree.map(np.testing.assert_array_equal, saved[0].model.params, first.model.params)
+
+
+@pytest.mark.parametrize("choices", [{"optimiser": "lbfgs"}, {"batch_size": 1000}])
+def test_where_every_step_has_all_rows_the_second_training_has_all_of_both_parts(choices, monkeypatch):
+    seen = []
+
+    def watched(rows, recipe, **words):
+        seen.append((recipe.batch_size, len(rows.split.train)))
+        return train(rows, recipe, **words)
+
+    monkeypatch.setattr(refitting, "train", watched)
+    settings = {"hidden": (4,), "epochs": 3} | choices
+    experiments.run("iris", settings, seed=1, compare=False, progress=False, refit=True)
+    assert seen == [(120, 120)]
 
 
 def test_what_cannot_be_trained_again_is_refused():

@@ -1,5 +1,6 @@
 """Columns that the caller declares dates are read as such, in the form that was named, or refused with the cell."""
 
+import datetime
 import json
 
 import numpy as np
@@ -73,6 +74,60 @@ def test_what_is_declared_must_be_there_and_one_thing():
         fit(EARLY, ["c"], category=["c"])
     with pytest.raises(ValueError, match="target 'y' is declared a date"):
         fit(EARLY, ["y"])
+
+
+@pytest.mark.parametrize(
+    ("written", "declared", "todo"),
+    [
+        ("%m/%d/%Y", "c=%d/%m/%Y", "declare that all are like 01/31/2023 (date='c=%m/%d/%Y'; --date c=%m/%d/%Y)"),
+        ("%Y%m%d", "c=%d/%m/%Y", "declare that all are like 20230131 (date='c=%Y%m%d'; --date c=%Y%m%d)"),
+        ("%b %d, %Y", "c=ISO", "declare that all are like Jan 31, 2023 (date='c=%b %d, %Y'; --date 'c=%b %d, %Y')"),
+        ("%G-W%V", "c", "write dates like 2023-01-31, or leave out the declaration (date='c'; --date c)"),
+        ("%s", "c", "write dates like 2023-01-31, or leave out the declaration (date='c'; --date c)"),
+    ],
+)
+def test_what_to_do_depends_on_how_the_cells_are_written(written, declared, todo):
+    every = [datetime.date(2021, 1, 1) + datetime.timedelta(days=5 * j) for j in range(N)]
+    texts = [str(86_400 * day.toordinal()) if written == "%s" else day.strftime(written) for day in every]
+    with pytest.raises(ValueError, match="is declared a date") as raised:
+        fit(texts, declared)
+    assert str(raised.value).endswith(f": {todo}.")
+    assert "missing" not in str(raised.value)
+
+
+def test_one_cell_that_is_no_date_is_fixed_or_missing():
+    with pytest.raises(ValueError, match=r"fix it, or declare it .*; --missing 31/31/2021\)\.$"):
+        fit([*EARLY[:7], "31/31/2021", *EARLY[8:]], ["c"])
+
+
+@pytest.mark.parametrize("form", ["%d %B %Y", " %d  %b %Y"])
+def test_names_may_be_spelled_out_and_spaces_do_not_count(form):
+    assert fit([f"{1 + j % 28} January 2021" for j in range(N)], f"c={form}").columns[0].form == "%d %b %Y"
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S.%f %z"])
+def test_iso_may_be_spelled_out(form):
+    p = fit([f"2021-01-{1 + j % 28:02d}T10:{j:02d}:00Z" for j in range(N)], f"c={form}")
+    assert p.columns[0].form == "ISO"
+
+
+def test_a_column_is_declared_in_one_form():
+    with pytest.raises(ValueError, match=r"'c' is declared a date in two forms, %d/%m/%Y and %m/%d/%Y: choose one"):
+        fit(EARLY, ["c=%d/%m/%Y", "c=%m/%d/%Y"])
+    for declared in (["c=%d/%m/%Y", "c"], ["c", "c=%d/%m/%Y"]):
+        assert fit(EARLY, declared).columns[0].form == "%d/%m/%Y"
+
+
+def test_of_a_misspelt_column_the_form_is_not_a_part():
+    table = {"seen": EARLY} | OTHERS
+    with pytest.raises(ValueError, match=r"Unknown date column 'sen'\. Did you mean 'seen'"):
+        preprocessing.fit(table, "y", date="sen=%d/%m/%Y")
+    with pytest.raises(ValueError, match="Unknown date column 'a=b'"):
+        preprocessing.fit(table, "y", date="a=b")
+    with pytest.raises(ValueError, match="Unknown form of dates '%d=%m=%Y'"):
+        preprocessing.fit(table, "y", date="seen=%d=%m=%Y")
+    with pytest.raises(ValueError, match=r"Unknown form of dates '%d\.%q\.%Y'\. Did you mean '%d\.%m\.%Y'"):
+        preprocessing.fit(table, "y", date="seen=%d.%q.%Y")
 
 
 def test_a_column_may_have_an_equals_sign_in_its_name():
