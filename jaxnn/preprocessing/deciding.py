@@ -243,6 +243,7 @@ def _converted(read: Values, notation: Notation) -> Values:
 def _note_of_numbers(name: str, read: Values, texts: Sequence[str], notation: Notation) -> str:
     """How text was read as numbers, with an example that is not plain, if there is one."""
     example = next((text for text in texts if not written.is_plain(text)), texts[0])
+    example = next(filter(written.in_parentheses, texts), example)  # whose sign nobody should have to guess
     value = text_of(written.number(example, notation))
     return (
         f"{read.what} is read as numbers, {example!r} as {value}; to keep the text,"

@@ -12,6 +12,7 @@ How a column writes its numbers is read from all of its cells, never from one:
 
 A percent sign stands in all cells or in none (zero needs none), since 45 % and 0.45 are one number in two units; the
 number before it is taken as it is, 45. A sign of a currency may be left out, as long as there is only one currency.
+Parentheses are a minus sign, (43.64) as -43.64, unless they stand in every cell.
 """
 
 import functools
@@ -85,7 +86,7 @@ def recognise(
         number, or the cells have different units.
     """
     cells = [read for read in map(_cell, texts) if read is not None]
-    if not cells or len(cells) < len(texts):
+    if not cells or len(cells) < len(texts) or all(map(in_parentheses, texts)):
         return None
     unit = _common_unit(cells, any_unit)
     if unit is None:
@@ -144,6 +145,11 @@ def unit_of(texts: Iterable[str]) -> str | None:
     return unit if unit and not units else None
 
 
+def in_parentheses(text: str) -> bool:
+    """Whether a cell stands in parentheses, which are a minus sign in accounting."""
+    return text.strip().startswith("(") and text.strip().endswith(")")
+
+
 def is_code(text: str) -> bool:
     """Whether a cell is digits behind a leading zero, which a number would lose."""
     return CODE.fullmatch(text) is not None
@@ -151,12 +157,15 @@ def is_code(text: str) -> bool:
 
 def _cell(text: str) -> Cell | None:
     """A cell in its parts, or None if it is no number."""
-    match = CELL.fullmatch(text.translate(ALIKE).strip())
+    bare = text.translate(ALIKE).strip()
+    negative = in_parentheses(bare)
+    match = CELL.fullmatch(bare[1:-1].strip() if negative else bare)
     if match is None:
         return None
     sign, before, inner, body, power, after = (match[name] or "" for name in CELL.groupindex)
-    if (before and after) or (sign and inner) or (inner and not before) or ("_" in text):
+    if (before and after) or (sign and inner) or (inner and not before) or ("_" in text) or (negative and sign + inner):
         return None
+    sign = "-" if negative else sign
     return Cell(sign or inner, body.strip(), power, (before or after).strip(), behind=bool(after))
 
 
