@@ -34,7 +34,7 @@ from benchmarks.defaults_peers import PEERS
 from benchmarks.harness import environment
 from benchmarks.table_packages import GROUPS, Asked
 from jaxnn import experiments, files, losses, metrics
-from jaxnn.experiments.network import Network, network
+from jaxnn.experiments.network import Network, Trained, network
 from jaxnn.experiments.packs import train_pack
 from jaxnn.experiments.recipe import FEW_ROWS, HIDDEN_OF_MATRIX, Recipe, complete, layer_sizes
 from jaxnn.experiments.rows import Rows, split_and_preprocess
@@ -248,10 +248,10 @@ def networks(parts: Mapping[int, Rows], names: Collection[str]) -> list[Record]:
                 else:
                     jobs.setdefault(candidate.build, []).append((name, split, job))
     for build, some in jobs.items():
-        trained = experiments.train_many([job for *_, job in some], build=build)
+        trained = uninterrupted(experiments.train_many([job for *_, job in some], build=build))
         repeated = [i for i, (name, *_) in enumerate(some) if CANDIDATES[name].again]
         longer = [on_all_rows(some[i][-1], trained[i].fit.best_epoch) for i in repeated]
-        for i, each in zip(repeated, experiments.train_many(longer, build=build), strict=True):
+        for i, each in zip(repeated, uninterrupted(experiments.train_many(longer, build=build)), strict=True):
             trained[i] = each
         for (name, split, job), each in zip(some, trained, strict=True):
             outputs = each.model._replace(preprocessing=None).outputs(job.rows.x)
@@ -262,9 +262,22 @@ def networks(parts: Mapping[int, Rows], names: Collection[str]) -> list[Record]:
 
 def pack(job: experiments.Job, members: int) -> np.ndarray:
     """The outputs of `jaxnn train --ensemble`: a pack whose members differ in all numbers that may differ."""
-    model = train_pack(*job[:2], members, seed=job.seed, progress=False).model
-    models = tuple(each._replace(preprocessing=None) for each in model.models)
-    return model._replace(models=models, preprocessing=None).outputs(job.rows.x)
+    found = train_pack(*job[:2], members, seed=job.seed, progress=False)
+    uninterrupted(found.trained)
+    models = tuple(each._replace(preprocessing=None) for each in found.model.models)
+    return found.model._replace(models=models, preprocessing=None).outputs(job.rows.x)
+
+
+def uninterrupted(trained: Sequence[Trained]) -> list[Trained]:
+    """The same networks, unless a signal ended some of them: then nothing of the table is recorded.
+
+    Raises:
+        KeyboardInterrupt: a signal ended the training.
+    """
+    signal = next((each.fit.interrupted for each in trained if each.fit.interrupted), None)
+    if signal is not None:
+        raise KeyboardInterrupt(f"{signal} ended the training: nothing of this table is recorded.")
+    return list(trained)
 
 
 def on_all_rows(job: experiments.Job, epochs: int) -> experiments.Job:

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import defaults, defaults_peers, defaults_targets
 from benchmarks.defaults import Candidate, by_method, with_
 from jaxnn import experiments, losses
+from jaxnn.experiments.network import Trained
 from jaxnn.experiments.rows import split_and_preprocess
 
 
@@ -119,6 +120,16 @@ def test_a_pack_is_that_of_the_command_line(monkeypatch):
     (found,) = defaults.networks({3: rows}, ["pack"])
     outcome = experiments.run(source, ensemble=5, seed=3, compare=False, progress=False)
     assert found["score"] == pytest.approx(outcome.scores["test"]["R²"], abs=1e-5)
+
+
+def test_a_training_that_a_signal_ended_is_not_recorded(monkeypatch, skewed):
+    def ended(jobs, **settings):
+        fit = types.SimpleNamespace(interrupted="SIGTERM")
+        return [Trained(fit, None) for _ in jobs]
+
+    monkeypatch.setattr(defaults.experiments, "train_many", ended)
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM ended the training"):
+        defaults.networks({0: skewed}, ["default"])
 
 
 class Peer:
