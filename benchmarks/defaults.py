@@ -234,21 +234,27 @@ def applies(candidate: Candidate, rows: Rows, recipe: Recipe) -> bool:
     return not candidate.few or (len(rows.split.train) < FEW_ROWS and parameters <= MOST_PARAMETERS)
 
 
+def changed(candidate: Candidate, rows: Rows) -> Recipe:
+    """The recipe of a candidate for these rows."""
+    recipe = candidate.change(complete({}, rows=len(rows.split.train), problem=rows.problem))
+    return complete(recipe, rows=len(rows.split.train), problem=rows.problem)
+
+
 def networks(parts: Mapping[int, Rows], names: Collection[str]) -> list[Record]:
-    """The records of candidates on the splits of a table."""
+    """The records of the candidates that are for all splits of a table, so that all have the same test rows."""
     jobs: dict[Callable[..., Network], list[tuple[str, int, experiments.Job]]] = {}
     found = []
     for name in names:
         candidate = CANDIDATES[name]
+        recipes = {split: changed(candidate, rows) for split, rows in parts.items()}
+        if not all(applies(candidate, rows, recipes[split]) for split, rows in parts.items()):
+            continue
         for split, rows in parts.items():
-            recipe = complete({}, rows=len(rows.split.train), problem=rows.problem)
-            changed = complete(candidate.change(recipe), rows=len(rows.split.train), problem=rows.problem)
-            if applies(candidate, rows, changed):
-                job = experiments.Job(candidate.rows(rows), changed, split)
-                if candidate.members:
-                    found.append({"name": name, "split": split, **record(rows, pack(job, candidate.members))})
-                else:
-                    jobs.setdefault(candidate.build, []).append((name, split, job))
+            job = experiments.Job(candidate.rows(rows), recipes[split], split)
+            if candidate.members:
+                found.append({"name": name, "split": split, **record(rows, pack(job, candidate.members))})
+            else:
+                jobs.setdefault(candidate.build, []).append((name, split, job))
     for build, some in jobs.items():
         trained = uninterrupted(experiments.train_many([job for *_, job in some], build=build))
         repeated = [i for i, (name, *_) in enumerate(some) if CANDIDATES[name].again]

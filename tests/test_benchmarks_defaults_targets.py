@@ -92,6 +92,12 @@ def test_an_exponential_is_found_exactly_and_scored_in_its_own_units(monkeypatch
         assert found[name]["validation"] * parts[0].preprocessing.target.scale < 0.05 * spread
 
 
+def test_a_candidate_that_is_for_some_splits_only_is_left_out(skewed, monkeypatch):
+    monkeypatch.setattr(defaults, "CANDIDATES", {"some": Candidate(suits=lambda rows: rows is skewed)})
+    monkeypatch.setattr(defaults.experiments, "train_many", lambda jobs, **_: pytest.fail("trained"))
+    assert defaults.networks({0: skewed, 1: rows_of(np.arange(1.0, 81.0))}, ["some"]) == []
+
+
 def test_the_skewed_tables_come_first():
     def made(table, skewness, **tail):
         return {"table": table, "name": "Poisson", "shape": {"skewness": skewness, **tail}}
