@@ -51,6 +51,12 @@ MEMBERS = 32  # of a pack
 Record = dict[str, Any]  # table, group, rows, shape of numbers, problem, split, name, validation, score, accuracy
 
 
+def as_it_is(rows: Rows, outputs: np.ndarray) -> np.ndarray:
+    """The outputs of a network for the rows' own target."""
+    del rows
+    return outputs
+
+
 class Candidate(NamedTuple):
     """Other defaults.
 
@@ -71,7 +77,7 @@ class Candidate(NamedTuple):
     problem: str | None = None
     rows: Callable[[Rows], Rows] = lambda rows: rows
     build: Callable[..., Network] = network
-    said: Callable[[Rows, np.ndarray], np.ndarray] = lambda rows, outputs: outputs
+    said: defaults_targets.Said = as_it_is
     suits: Callable[[Rows], bool] = lambda rows: True
     few: bool = False
     again: bool = False
@@ -150,6 +156,13 @@ LOG_TARGET = Candidate(
     said=defaults_targets.from_logarithms,
     suits=defaults_targets.positive,
 )
+POISSON = Candidate(
+    problem=NUMBERS,
+    rows=defaults_targets.with_relative_targets,
+    build=defaults_targets.with_poisson,
+    said=defaults_targets.from_rates,
+    suits=defaults_targets.not_negative,
+)
 COSINE = {"schedule": "cosine", "patience": 0}  # over a third of the epochs, without early stopping
 CANDIDATES: Mapping[str, Candidate] = {
     "default": Candidate(),
@@ -174,13 +187,9 @@ CANDIDATES: Mapping[str, Candidate] = {
     "L-BFGS, penalty 0.1": Candidate(by_method("lbfgs", 1e-1), NUMBERS, few=True),
     "log target": LOG_TARGET,
     "log target, smearing": LOG_TARGET._replace(said=defaults_targets.smeared),
-    "Poisson": Candidate(
-        problem=NUMBERS,
-        rows=defaults_targets.with_relative_targets,
-        build=defaults_targets.with_poisson,
-        said=defaults_targets.from_rates,
-        suits=defaults_targets.not_negative,
-    ),
+    "log target, smearing, bounded": LOG_TARGET._replace(said=defaults_targets.bounded(defaults_targets.smeared)),
+    "Poisson": POISSON,
+    "Poisson, bounded": POISSON._replace(said=defaults_targets.bounded(defaults_targets.from_rates)),
     "pack": Candidate(members=MEMBERS),
 }
 # Of several candidates, the one that does best on the validation rows.
@@ -196,6 +205,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "default or log target, smearing, chosen": ("default", "log target, smearing"),
     "default or Poisson, chosen": ("default", "Poisson"),
     "default or log target, smearing, or Poisson, chosen": ("default", "log target, smearing", "Poisson"),
+    "default or log target, smearing, bounded, chosen": ("default", "log target, smearing, bounded"),
+    "default or Poisson, bounded, chosen": ("default", "Poisson, bounded"),
+    "default or either, bounded, chosen": ("default", "log target, smearing, bounded", "Poisson, bounded"),
 }
 RULE = "decay / 3 from 100 to 999 training rows"  # for numbers
 
@@ -243,11 +255,16 @@ def changed(candidate: Candidate, rows: Rows) -> Recipe:
 def networks(parts: Mapping[int, Rows], names: Collection[str]) -> list[Record]:
     """The records of the candidates that are for all splits of a table, so that all have the same test rows."""
     jobs: dict[Callable[..., Network], list[tuple[str, int, experiments.Job]]] = {}
+    alike: dict[Candidate, list[str]] = {}  # names of candidates that differ in `said` alone: one training
     found = []
     for name in names:
         candidate = CANDIDATES[name]
         recipes = {split: changed(candidate, rows) for split, rows in parts.items()}
         if not all(applies(candidate, rows, recipes[split]) for split, rows in parts.items()):
+            continue
+        together = alike.setdefault(candidate._replace(said=as_it_is), [])
+        together.append(name)
+        if len(together) > 1:
             continue
         for split, rows in parts.items():
             job = experiments.Job(candidate.rows(rows), recipes[split], split)
@@ -263,8 +280,9 @@ def networks(parts: Mapping[int, Rows], names: Collection[str]) -> list[Record]:
             trained[i] = each
         for (name, split, job), each in zip(some, trained, strict=True):
             outputs = each.model._replace(preprocessing=None).outputs(job.rows.x)
-            own = CANDIDATES[name].said(parts[split], outputs)
-            found.append({"name": name, "split": split, **record(parts[split], own)})
+            for other in next(names for names in alike.values() if name in names):
+                said = CANDIDATES[other].said(parts[split], outputs)
+                found.append({"name": other, "split": split, **record(parts[split], said)})
     return found
 
 

@@ -3,10 +3,12 @@
     log target              z = (log y - m) / s, squared error;       ŷ = exp(m + s o)
     log target, smearing    ŷ = exp(m + s o) · the training rows' mean of exp(log y - m - s o)
     Poisson                 loss exp(o) - (y / ȳ) o;                  ŷ = ȳ exp(o)
+    …, bounded              the same ŷ, but between the least and the greatest y of the training rows
 
 m and s are mean and standard deviation of log y in the training rows, and ȳ is the mean of y. The exponential of a mean
 logarithm is rather the median of y than its mean, which smearing corrects. Poisson's loss needs no correction: it is
-lowest at the mean, whatever the distribution is, and y may be 0.
+lowest at the mean, whatever the distribution is, and y may be 0. Bounds are tried because an exponential makes of a row
+far from the training rows a prediction that is out of all proportion.
 
 The best epoch is chosen by the loss that is trained. Candidates are compared, on validation rows too, by the squared
 error of y itself.
@@ -17,7 +19,7 @@ References:
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,11 @@ from jaxnn.experiments.recipe import Recipe
 from jaxnn.experiments.rows import Rows
 
 ROUNDING = 1e-6  # of a standardised target in float32: what is nearer to 0 was 0
-SHOWN = ("default", "log target", "log target, smearing", "Poisson")
+SHOWN = (
+    *("default", "log target", "log target, smearing", "log target, smearing, bounded"),
+    *("Poisson", "Poisson, bounded"),
+)
+Said = Callable[[Rows, np.ndarray], np.ndarray]
 
 
 def in_own_units(rows: Rows) -> np.ndarray:
@@ -98,6 +104,16 @@ def from_rates(rows: Rows, outputs: np.ndarray) -> np.ndarray:
     """The outputs of a network trained with Poisson's loss, as outputs for the standardised target."""
     mean = in_own_units(rows)[rows.split.train].mean()
     return _standardised(rows, mean * np.exp(np.asarray(outputs, np.float64)[:, 0]))
+
+
+def bounded(said: Said) -> Said:
+    """The same outputs, kept between the least and the greatest target of the training rows."""
+
+    def within(rows: Rows, outputs: np.ndarray) -> np.ndarray:
+        known = rows.y[rows.split.train]
+        return np.clip(said(rows, outputs), known.min(), known.max())
+
+    return within
 
 
 def _standardised(rows: Rows, predicted: np.ndarray) -> np.ndarray:
