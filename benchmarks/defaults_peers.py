@@ -8,7 +8,7 @@
 All have their default arguments, but for what is named. scikit-learn's models are fitted to the training and
 validation rows together; of those, two put rows aside to stop early. RealMLP chooses its epoch on our validation rows.
 For classes it is given `use_ls=False` and `val_metric_name="cross_entropy"`, as its authors advise where the
-probabilities count, since the score is made of them.
+probabilities count, since the score is made of them. One thread, since two take longer for matrices this small.
 """
 
 import functools
@@ -75,7 +75,7 @@ def real_mlp(rows: Rows, seed: int) -> np.ndarray:
     classes = rows.problem.stratified
     kind = "Classifier" if classes else "Regressor"
     probable = {"use_ls": False, "val_metric_name": "cross_entropy"} if classes else {}
-    model = getattr(pytabkit, f"RealMLP_TD_S_{kind}")(device="cpu", random_state=seed, **probable)
+    model = getattr(pytabkit, f"RealMLP_TD_S_{kind}")(device="cpu", n_threads=1, random_state=seed, **probable)
     y, train, validation = rows.y if classes else rows.y[:, 0], rows.split.train, rows.split.validation
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
