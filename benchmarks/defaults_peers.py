@@ -6,9 +6,9 @@
     RealMLP-TD-S            pytabkit's, on the processor; Holzmüller, Grinsztajn & Steinwart, Better by default (2024)
 
 All have their default arguments, but for what is named. scikit-learn's models are fitted to the training and
-validation rows together; of those, two put rows aside to stop early. RealMLP chooses its epoch on our validation rows.
-For classes it is given `use_ls=False` and `val_metric_name="cross_entropy"`, as its authors advise where the
-probabilities count, since the score is made of them. One thread, since two take longer for matrices this small.
+validation rows together; RealMLP is trained on the training rows, and chooses its epoch on the validation rows. For
+classes it is given `use_ls=False` and `val_metric_name="cross_entropy"`, as its authors advise where the probabilities
+count, since the score is made of them. It has one thread: two take longer for matrices this small.
 """
 
 import functools
