@@ -93,8 +93,8 @@ def of(objective: Any, params: Params, batch: Batch) -> Fitted:
             over the variance of the observation.
 
     Raises:
-        ValueError: another loss, or a penalty; shapes that do not agree, or negative weights; a value or derivative that
-            is not finite; no more observations than parameters; or parameters that the observations do not determine.
+        ValueError: another loss, or a penalty; shapes that do not agree, or negative weights; a value or derivative
+            that is not finite; no more observations than parameters; or parameters that the observations do not determine.
     """
     objective = needs_split(objective, "standard_errors.of")
     if objective.loss is not losses.squared_error or objective.penalty is not None:
@@ -134,8 +134,8 @@ def _refuse_not_finite(what: str, numbers: Any) -> None:
     """Raises ValueError if one of the numbers is infinite or NaN."""
     if not np.isfinite(np.asarray(numbers)).all():
         raise ValueError(
-            f"{what} is infinite or NaN at these parameters: fit anew, or leave out the rows whose inputs or targets are"
-            " missing."
+            f"{what} is infinite or NaN at these parameters: fit anew, or leave out the rows whose inputs or targets"
+            " are missing."
         )
 
 
