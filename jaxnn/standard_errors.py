@@ -94,7 +94,8 @@ def of(objective: Any, params: Params, batch: Batch) -> Fitted:
 
     Raises:
         ValueError: another loss, or a penalty; shapes that do not agree, or negative weights; a value or derivative
-            that is not finite; no more observations than parameters; or parameters that the observations do not determine.
+            that is not finite; no more observations than parameters; or parameters that the observations do not
+            determine.
     """
     objective = needs_split(objective, "standard_errors.of")
     if objective.loss is not losses.squared_error or objective.penalty is not None:
