@@ -71,6 +71,8 @@ def test_counts_are_predicted_as_rates():
     assert mine.predict(X[:40]).mean() == pytest.approx(counts.mean(), rel=1e-6)
     with pytest.raises(ValueError, match="'poisson' needs counts ≥ 0"):
         mine.fit(X[:40], -1.0 - counts)
+    with pytest.raises(ValueError, match="'poisson' needs counts ≥ 0 in y, got -1"):
+        mine.partial_fit(X[:40], counts - counts.min() - 1)
 
 
 @pytest.mark.slow
