@@ -60,6 +60,8 @@ def from_spec(spec: Any) -> Calibration:
         raise ValueError("The stored intervals must have a number of rows and a list of thresholds.")
     if not all(0 <= each < math.inf for each in thresholds) or sorted(thresholds) != thresholds:
         raise ValueError("The stored thresholds of intervals must be finite numbers ≥ 0 that do not fall.")
+    if rows < 0 or len(thresholds) > sum(rank <= rows for rank in _ranks(rows)):
+        raise ValueError(f"The stored intervals have {len(thresholds)} thresholds, more than {rows} rows can have.")
     return Calibration(rows, (*thresholds, *(math.inf,) * (len(PERCENT) - len(thresholds))))
 
 
@@ -74,8 +76,12 @@ def calibration(problem: Problem, fitted: Preprocessing, outputs: Any, targets: 
     """
     scores = np.sort(problem.nonconformity(fitted, np.asarray(outputs, np.float64), np.asarray(targets)))
     n = len(scores)
-    ranks = [-(-(n + 1) * percent // 100) for percent in PERCENT]  # ⌈(n + 1) level⌉
-    return Calibration(n, tuple(float(scores[rank - 1]) if rank <= n else math.inf for rank in ranks))
+    return Calibration(n, tuple(float(scores[rank - 1]) if rank <= n else math.inf for rank in _ranks(n)))
+
+
+def _ranks(n: int) -> list[int]:
+    """⌈(n + 1) level⌉ for each level."""
+    return [-(-(n + 1) * percent // 100) for percent in PERCENT]
 
 
 def calibrated(model: Any, table: Any, targets: Any) -> Any:
@@ -95,7 +101,8 @@ def calibrated(model: Any, table: Any, targets: Any) -> Any:
     found = calibration(problem, fitted, model.outputs(table), known).to_spec()
     if hasattr(model, "about"):  # an ensemble
         return model._replace(about={**model.about, "conformal": found})
-    about = {**(model.config.get("about") or {}), "conformal": found}
+    notes = model.config.get("about") or {}
+    about = {**(notes if isinstance(notes, Mapping) else {"notes": notes}), "conformal": found}
     return model._replace(config={**model.config, "about": about})
 
 

@@ -141,6 +141,13 @@ def test_a_model_without_preprocessing_is_refused():
         conformal.calibrated(model_of("numbers")._replace(preprocessing=None), X, TARGETS["numbers"])
 
 
+def test_notes_of_any_kind_are_kept():
+    one = model_of("numbers")
+    noted = one._replace(config={**one.config, "about": "by hand"})
+    about = conformal.calibrated(noted, X, TARGETS["numbers"]).config["about"]
+    assert (about["notes"], about["conformal"]["rows"]) == ("by hand", N)
+
+
 GOOD = {"rows": 5, "thresholds": [0.0, 1.0]}
 
 
@@ -158,6 +165,8 @@ GOOD = {"rows": 5, "thresholds": [0.0, 1.0]}
         GOOD | {"thresholds": [0.0, float("inf")]},
         GOOD | {"thresholds": [0.0] * 51},
         GOOD | {"thresholds": [True]},
+        GOOD | {"rows": -5},
+        GOOD | {"rows": 3, "thresholds": [1.0] * 27},  # three rows suffice up to 75 %
     ],
 )
 def test_a_damaged_description_is_refused(spec):

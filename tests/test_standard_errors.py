@@ -155,6 +155,37 @@ def test_what_has_no_standard_errors_is_refused(case, x64):
         standard_errors.of(objective, jnp.asarray(params), batch)
 
 
+def test_in_float32_too_what_observations_do_not_determine_is_refused():
+    """p₀ and p₁ scale the curve alike, but in float32 their derivatives are alike only up to rounding."""
+    objective = Objective(lambda p, x: p[0] * jnp.exp(p[1] - p[2] * x), losses.squared_error)
+    with pytest.raises(ValueError, match=r"do not determine parameters \[0, 1\]"):
+        standard_errors.of(objective, jnp.asarray([2.1, 0.1, 0.7]), (X, Y))
+
+
+MISSING = np.where(np.arange(30) == 3, np.nan, 1.0)
+UNFIT = {
+    "targets as a column": ((X, Y[:, None]), "must have the same shape"),
+    "a single target": ((X, Y[:1]), "must have the same shape"),
+    "weights as a column": ((X, Y, np.ones((30, 1))), r"weight must have shape \(30,\)"),
+    "a negative weight": ((X, Y, np.where(X > 1, -1.0, 1.0)), "weight must be ≥ 0"),
+    "a missing target": ((X, Y * MISSING), "The sum of squares is infinite or NaN"),
+    "a missing input": ((X * MISSING, Y), "The sum of squares is infinite or NaN"),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_rows_that_do_not_fit_are_refused(case, x64):
+    batch, told = UNFIT[case]
+    with pytest.raises(ValueError, match=told):
+        standard_errors.of(LINE, jnp.asarray([2.0, -0.5]), batch)
+
+
+def test_an_infinite_derivative_is_refused(x64):
+    objective = Objective(lambda p, x: p[0] + jnp.sqrt(p[1]) * x, losses.squared_error)
+    with pytest.raises(ValueError, match="A derivative of the curve is infinite or NaN"):
+        standard_errors.of(objective, jnp.asarray([1.0, 0.0]), (X, Y))
+
+
 @pytest.mark.parametrize("level", [-0.1, 1.1])
 def test_a_level_is_a_fraction(level, x64):
     with pytest.raises(ValueError, match=r"level must be in \[0, 1\]"):

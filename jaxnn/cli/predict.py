@@ -4,7 +4,7 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jaxnn.cli import arguments
@@ -76,11 +76,6 @@ def run(options: Any) -> int:
         )
     rows = experiments.source_for(options.table, fitted, copied=options.id)
     copied = {name: _copied(rows, name) for name in options.id}
-    if PREDICTION in copied:
-        raise ValueError(
-            f"--id {PREDICTION}: the predictions have that name, so the file would have two such columns: rename the"
-            " column of the table."
-        )
     threshold = None if options.interval is None else conformal.threshold(model, options.interval)
     cache.enable()
     handling = {"clip": options.clip, "fill_missing": options.fill_missing}
@@ -92,6 +87,7 @@ def run(options: Any) -> int:
     if options.probabilities and problem.probabilities is not None:
         header += [f"probability of {name}" for name in fitted.class_names]
         columns += [[repr(p) for p in each] for each in problem.probabilities(raw).T.tolist()]
+    _refuse_twice(copied, header[len(copied) :])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -103,6 +99,17 @@ def run(options: Any) -> int:
     for line in (*_remarks(rows, model, raw, handling), *_covered(rows, model, raw, options.interval)):
         print(printable(line), file=sys.stderr)
     return 0
+
+
+def _refuse_twice(copied: Iterable[str], written: list[str]) -> None:
+    """Raises ValueError if a column to copy has the name of one that is written."""
+    for name in copied:
+        if name in written:
+            what = "the predictions have" if name == PREDICTION else "a column beside the predictions has"
+            raise ValueError(
+                f"--id {name}: {what} that name, so the file would have two such columns: rename the column of the"
+                " table."
+            )
 
 
 def _covered(rows: Any, model: Any, raw: Any, level: float | None) -> Iterator[str]:
@@ -117,6 +124,8 @@ def _covered(rows: Any, model: Any, raw: Any, level: float | None) -> Iterator[s
     if level is None or rows.target is None:
         return
     has = np.flatnonzero(~read_column("target", rows.target, fitted.missing).missing)
+    if not len(has):  # told with the metrics
+        return
     try:
         targets = fitted.targets(take(rows.target, has))
     except ValueError:  # told with the metrics
@@ -128,8 +137,12 @@ def _covered(rows: Any, model: Any, raw: Any, level: float | None) -> Iterator[s
 
 
 def _regions(fitted: Any, problem: Any, raw: Any, threshold: Any) -> dict[str, list[str]]:
-    """What holds the truth, as text: the ends of a range, or classes with a bar between them."""
-    words = dict(zip(fitted.target.classes, fitted.class_names, strict=True))
+    """What holds the truth, as text: the ends of a range, or classes with a bar between them.
+
+    Names with a bar of their own are quoted as in CSV, so that the classes can be told apart.
+    """
+    names = ['"' + name.replace('"', '""') + '"' if "|" in name else name for name in fitted.class_names]
+    words = dict(zip(fitted.target.classes, names, strict=True))
 
     def text(value: Any) -> str:
         return " | ".join(words[label] for label in value) if isinstance(value, list) else repr(float(value))

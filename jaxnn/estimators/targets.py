@@ -51,7 +51,7 @@ class Targets(NamedTuple):
         """As the loss takes it: int32 codes (n,), 0 or 1 (n, k), or standardised numbers (n, k).
 
         Raises:
-            ValueError: a class is unknown, or the number of columns is another.
+            ValueError: a class is unknown, the number of columns is another, or counts are negative.
         """
         if self.kind == "classes":
             assert self.classes is not None
@@ -67,6 +67,8 @@ class Targets(NamedTuple):
         columns = y.reshape(len(y), -1)
         if columns.shape[1] != self.outputs:
             raise ValueError(f"y has {columns.shape[1]} columns, but that of fit had {self.outputs}.")
+        if self.counts:
+            _refuse_negative(columns)
         return columns.astype(np.float64) if self.kind == "labels" else (columns - self.mean) / self.scale
 
     def averaged(self, outputs: np.ndarray) -> np.ndarray:
@@ -175,14 +177,19 @@ def fitted_numbers(y: np.ndarray, weight: np.ndarray | None, *, scale: bool, cou
     """
     columns = y.reshape(len(y), -1)
     k = columns.shape[1]
-    if counts and (columns < 0).any():
-        raise ValueError(f"The loss 'poisson' needs counts ≥ 0 in y, got {columns.min():g}: use squared_error.")
+    if counts:
+        _refuse_negative(columns)
     mean, spread = np.zeros(k), np.ones(k)
     if scale:
         mean, spread = weighted_mean_and_scale(columns, np.ones(len(y)) if weight is None else weight)
     if scale and counts:
         mean, spread = np.zeros(k), np.where(mean > 0, mean, 1.0)
     return Targets("numbers", k, None, mean, spread, counts, y.ndim == 1)
+
+
+def _refuse_negative(counts: np.ndarray) -> None:
+    if (counts < 0).any():
+        raise ValueError(f"The loss 'poisson' needs counts ≥ 0 in y, got {counts.min():g}: use squared_error.")
 
 
 def _refuse_absent(y: Any, name: str) -> None:

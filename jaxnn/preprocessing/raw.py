@@ -118,6 +118,10 @@ def _missing(items: list[Any], absent: Collection[str]) -> np.ndarray:
     missing = np.fromiter(
         (type(item) in markers or (type(item) in numbers and item != item) for item in items), bool, len(items)
     )
+    codes = frozenset(float(text) for text in absent if reads_as_number(text))
+    if codes:  # numbers that are Python's own, as in a column that also has None
+        counted = {each for each in types if hasattr(each, "__float__") and not issubclass(each, bool | np.bool_ | str)}
+        missing |= np.fromiter((type(item) in counted and item in codes for item in items), bool, len(items))
     if absent and any(issubclass(each, str) for each in types):
         absent = frozenset(absent)
         missing |= np.fromiter((isinstance(item, str) and item.strip() in absent for item in items), bool, len(items))

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxnn import data, training
+from jaxnn import data, preprocessing, training
+from jaxnn.cli import predict
+from jaxnn.problems import CLASSES
 from tests.cli.conftest import FAST, as_csv, rows_of_patients
 
 
@@ -187,6 +189,29 @@ def test_intervals_that_a_model_does_not_have_are_refused(run, refused, model, p
     assert "expected a number from 0.5 to 0.99, got '95'" in refused("predict", model, patients, "--interval", "95")
     run("train", patients, "--target", "cost", "--drop", "id", "stroke", "--test", "0", "--out", "m", *FAST)
     assert "The model has no intervals" in refused("predict", "m", patients, "--interval", "0.8")
+
+
+def test_intervals_of_a_table_without_a_single_target(run, model, tmp_path):
+    table = rows_of_patients()
+    (tmp_path / "new.csv").write_text(as_csv({**table, "stroke": [""] * len(table["stroke"])}), encoding="utf-8")
+    result = run("predict", model, "new.csv", "--interval", "0.9")
+    assert result.status == 0, result.err
+    assert "intervals hold" not in result.err
+    assert len(read_csv(result.out)[1]) == len(table["stroke"])
+
+
+def test_classes_with_a_bar_in_their_names_are_told_apart():
+    table = {"x": np.arange(4.0), "y": ["a", "b", "a | b", 'a|"b"']}
+    fitted = preprocessing.fit(table, "y")
+    (found,) = predict._regions(fitted, CLASSES, np.array([[3.0, 1.0, 2.0, 0.0]]), 1.0).values()
+    assert found == ['a | "a|""b""" | "a | b" | b']
+
+
+def test_a_column_with_the_name_of_an_interval_is_not_copied(refused, model, tmp_path):
+    table = rows_of_patients()
+    (tmp_path / "new.csv").write_text(as_csv({**table, "classes 90 %": table["stroke"]}), encoding="utf-8")
+    told = refused("predict", model, "new.csv", "--id", "classes 90 %", "--interval", "0.9")
+    assert "--id classes 90 %: a column beside the predictions has that name" in told
 
 
 def test_a_column_to_copy_that_is_not_there(refused, model, patients):

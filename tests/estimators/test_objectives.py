@@ -74,6 +74,14 @@ def test_counts_are_predicted_as_rates():
 
 
 @pytest.mark.slow
+def test_negative_counts_of_a_later_batch_are_refused():
+    counts = np.arange(40) % 5
+    mine = MLPRegressor((), loss="poisson").partial_fit(X[:40], counts)
+    with pytest.raises(ValueError, match="'poisson' needs counts ≥ 0 in y, got -1"):
+        mine.partial_fit(X[:40], counts - 1)
+
+
+@pytest.mark.slow
 def test_counts_of_several_outputs_are_predicted_in_their_own_units():
     """Newton's method finds the maximum of the likelihood, whatever the unit of the counts."""
     counts = np.random.default_rng(2).poisson(np.exp(0.5 + X[:40, :1] * [1.0, -1.0]))

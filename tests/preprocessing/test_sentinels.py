@@ -64,6 +64,14 @@ def test_numbers_can_be_declared_missing(declared):
     np.testing.assert_array_equal(again.inputs({"age": coded}), expected.inputs({"age": with_codes(AGES, np.nan)}))
 
 
+def test_numbers_in_a_column_of_objects_can_be_declared_missing():
+    coded = np.array([None, *with_codes(AGES, -999.0).astype(int).tolist()[1:]], dtype=object)
+    assert len(notes_of(coded)) == 1
+    assert notes_of(coded, missing=-999) == []
+    found = preprocessing.fit({"age": coded, "y": Y}, "y", missing=-999).columns[0]
+    assert found.mean == pytest.approx(np.delete(AGES, [0, 3, 17]).mean())
+
+
 def test_rows_whose_target_is_declared_missing_are_left_out():
     found = experiments.source({"age": AGES, "y": with_codes(Y, -999.0)}, target="y", missing=-999)
     assert (found.n_rows, found.left_out) == (N - 2, 2)
