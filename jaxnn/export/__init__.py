@@ -1,0 +1,5 @@
+"""Models that travel: a trained network for where Python or JAX is not."""
+
+from jaxnn.export.onnx_model import onnx
+
+__all__ = ["onnx"]
