@@ -65,7 +65,9 @@ def declarations(prefix: str, fitted: Preprocessing) -> str:
 
 def _told(column: Column) -> str:
     """What a column takes, in words."""
-    what = {"number": "a number", "boolean": "0 or 1", "category": "one of the codes below"}.get(column.kind, "anything")
+    what = {"number": "a number", "boolean": "0 or 1", "category": "one of the codes below"}.get(
+        column.kind, "anything"
+    )
     if column.kind == "category":
         what += ", any other for other categories" if column.other else ", any other for an unknown one"
     return what + (", NAN if missing" if column.missing != "refused" else "")

@@ -58,7 +58,9 @@ def network_of(model: Model | Ensemble, target: str, known: Collection[str] = tu
     names = configuration.activation_names(config)
     strange = next((name for name in names if name not in known), None)
     if strange is not None:
-        raise ValueError(f"The activation {strange!r} has no counterpart in {target}: train with one of {listed(known)}.")
+        raise ValueError(
+            f"The activation {strange!r} has no counterpart in {target}: train with one of {listed(known)}."
+        )
     layers = tuple((np.asarray(w), None if b is None else np.asarray(b)) for w, b in model.params)
     if layers[0][0].dtype not in (np.float32, np.float64):
         raise ValueError(

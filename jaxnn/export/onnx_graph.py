@@ -64,7 +64,7 @@ class Graph:
         return self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
     def _described(self, name: str, dtype: Any, width: int | None) -> Any:
-        shape = [ROWS] if width is None else [ROWS, width]
+        shape: list[str | int] = [ROWS] if width is None else [ROWS, width]
         return self.onnx.helper.make_tensor_value_info(name, self._type(dtype), shape)
 
     def _name(self, kind: str) -> str:
