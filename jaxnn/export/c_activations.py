@@ -12,7 +12,10 @@ ELEMENTWISE = {  # a formula of z[k]
     "absolute_value": "z[k] = FABS(z[k]);",
     "elu": "z[k] = z[k] > 0 ? z[k] : EXPM1(z[k]);",
     "selu": "z[k] = (real)1.0507009873554805 * (z[k] > 0 ? z[k] : (real)1.6732632423543772 * EXPM1(z[k]));",
-    "gelu": "z[k] = z[k] / 2\n            * (1 + TANH((real)0.7978845608028654 * (z[k] + (real)0.044715 * z[k] * z[k] * z[k])));",
+    "gelu": (
+        "z[k] = z[k] / 2 * (1 + TANH((real)0.7978845608028654\n"
+        "            * (z[k] + (real)0.044715 * z[k] * z[k] * z[k])));"
+    ),
     "silu": "z[k] = z[k] / (1 + EXP(-z[k]));",
     "softplus": "z[k] = (z[k] > 0 ? z[k] : 0) + LOG1P(EXP(-FABS(z[k])));",
 }

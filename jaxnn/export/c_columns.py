@@ -65,11 +65,9 @@ def declarations(prefix: str, fitted: Preprocessing) -> str:
 
 def _told(column: Column) -> str:
     """What a column takes, in words."""
-    what = {"number": "a number", "boolean": "0 or 1", "category": "one of the codes below"}.get(
-        column.kind, "anything"
-    )
-    if column.kind == "category":
-        what += ", any other for other categories" if column.other else ", any other for an unknown one"
+    unknown = "other categories" if column.other else "an unknown one"
+    told = {"number": "a number", "boolean": "0 or 1", "category": f"one of the codes below, any other for {unknown}"}
+    what = told.get(column.kind, "anything")
     return what + (", NAN if missing" if column.missing != "refused" else "")
 
 

@@ -104,19 +104,22 @@ def _columns(network: Network) -> int:
 
 def _declarations(network: Network, name: str) -> str:
     """What a program that uses the file may copy."""
-    fitted, upper = network.fitted, name.upper()
-    text = f"enum {{ {upper}_COLUMNS = {_columns(network)} }};\n" if fitted is None else ""
-    text = text if fitted is None else c_columns.declarations(name, fitted)
-    text += f"enum {{ {upper}_OUTPUTS = {network.sizes[-1]} }};\n\n"
-    text += f"int {name}_outputs(const double columns[{_columns(network)}], double outputs[{network.sizes[-1]}]);\n"
+    fitted, upper, classes = network.fitted, name.upper(), network.sizes[-1]
+    row = f"const double columns[{_columns(network)}]"
+    if fitted is None:
+        text = f"enum {{ {upper}_COLUMNS = {_columns(network)} }};\n"
+    else:
+        text = c_columns.declarations(name, fitted)
+    text += f"\nenum {{ {upper}_OUTPUTS = {classes} }};\n\n"
+    text += f"int {name}_outputs({row}, double outputs[{classes}]);\n"
     if network.problem == "classes":
-        text += f"int {name}_predict(const double columns[{_columns(network)}], double probabilities[{network.sizes[-1]}]);\n"
+        text += f"int {name}_predict({row}, double probabilities[{classes}]);\n"
         if fitted is not None:
-            classes = ",\n    ".join(map(string, fitted.class_names))
-            text += f"extern const char *const {name}_classes[{network.sizes[-1]}];\n"
-            text += f"\nconst char *const {name}_classes[{network.sizes[-1]}] = {{\n    {classes}\n}};\n"
+            names = ",\n    ".join(map(string, fitted.class_names))
+            text += f"extern const char *const {name}_classes[{classes}];\n\n"
+            text += f"const char *const {name}_classes[{classes}] = {{\n    {names}\n}};\n"
     elif _has_number(network):
-        text += f"double {name}_predict(const double columns[{_columns(network)}]);\n"
+        text += f"double {name}_predict({row});\n"
     return text
 
 

@@ -50,8 +50,8 @@ def network_of(model: Model | Ensemble, target: str, known: Collection[str] = tu
     """
     if isinstance(model, Ensemble):
         raise ValueError(
-            f"An ensemble of {len(model.models)} networks cannot be exported to {target}, which takes one network: train"
-            " one (without --ensemble and --folds), or export each of its `models`."
+            f"An ensemble of {len(model.models)} networks cannot be exported to {target}, which takes one network:"
+            " train one (without --ensemble and --folds), or export each of its `models`."
         )
     config = configuration.checked(model.config, model.preprocessing)
     configuration.check_params(flatten(model.params), config, finite=True)
@@ -59,7 +59,7 @@ def network_of(model: Model | Ensemble, target: str, known: Collection[str] = tu
     strange = next((name for name in names if name not in known), None)
     if strange is not None:
         raise ValueError(
-            f"The activation {strange!r} has no counterpart in {target}: train with one of {listed(known)}."
+            f"The activation {strange!r} has no counterpart in {target}: train with one of {listed([*known], 12)}."
         )
     layers = tuple((np.asarray(w), None if b is None else np.asarray(b)) for w, b in model.params)
     if layers[0][0].dtype not in (np.float32, np.float64):

@@ -11,10 +11,16 @@ import numpy as np
 from jaxnn import checks
 from jaxnn.export.network import params_of
 from jaxnn.preprocessing import Column, Preprocessing, Target
+from jaxnn.preprocessing.learnt import Problem
 from jaxnn.training import Model
 
 ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
-PROBLEMS = {"softmax": "classes", "logistic": "classes", "identity": "numbers", "exp": "counts"}  # by last activation
+PROBLEMS: dict[str, Problem] = {
+    "softmax": "classes",
+    "logistic": "classes",
+    "identity": "numbers",
+    "exp": "counts",
+}  # by last activation
 
 
 def from_sklearn(estimator: Any) -> Model:
@@ -59,6 +65,7 @@ def _two_outputs(w: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The outputs 0 and z in place of z."""
     if len(b) != 1:
         raise ValueError(
-            f"The classifier predicts {len(b)} labels for a row, and a model of jaxnn one class: fit one for each label."
+            f"The classifier predicts {len(b)} labels for a row, and a model of jaxnn one class: fit one for"
+            " each label."
         )
     return np.concatenate([np.zeros_like(w), w], axis=1), np.concatenate([np.zeros_like(b), b])

@@ -1,8 +1,8 @@
-"""StableHLO: the network on its prepared inputs as a compiled program's source, for any number of rows, by `jax.export`.
+"""StableHLO: the network on its prepared inputs as a program that XLA compiles, for any number of rows.
 
-A file is an envelope as of a saved model (`training.serialisation`: a SHA-256, limits, no pickle) around the program and
-a description: the versions, the model's configuration and its preprocessing. `load_stablehlo` runs it in Python with
-jax and nothing of this package but the reader; other runtimes of StableHLO take the program itself.
+`jax.export` makes it. A file is an envelope as of a saved model (`training.serialisation`: a SHA-256, limits, no
+pickle) around the program and a description: the versions, the model's configuration and its preprocessing.
+`load_stablehlo` reads it.
 
 The envelope tells what was damaged, not who wrote it. A program is code: the reader refuses one that calls out of
 StableHLO or has other inputs and outputs than the description says, so what is left can compute, and no more.
@@ -112,9 +112,8 @@ def _program(spec: dict[str, Any], tensors: dict[str, np.ndarray]) -> Program:
         ) from None
     if text.count(CALL) != text.count(ALLOWED) or exported.ordered_effects or exported.unordered_effects:
         raise ValueError("its program calls out of StableHLO, which one of jaxnn never does.")
-    found = [
-        (str(each.shape[0]), *each.shape[1:], str(each.dtype)) for each in (*exported.in_avals, *exported.out_avals)
-    ]
+    arrays = (*exported.in_avals, *exported.out_avals)
+    found = [(*map(str, each.shape[:1]), *each.shape[1:], str(each.dtype)) for each in arrays]
     sizes, dtype = config["sizes"], spec["dtype"]
     if found != [("rows", sizes[0], dtype), ("rows", sizes[-1], dtype)]:
         raise ValueError(f"its program has other inputs and outputs, {found}, than its description.")

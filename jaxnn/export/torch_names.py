@@ -33,7 +33,7 @@ MODULES = {  # as `activations.TABLE` has them; torch.nn has no module for the a
     "identity": "Identity()",
     "softmax": "Softmax(dim=-1)",
 }
-SETTINGS = {  # attributes of a module that our activation has no choice of
+SETTINGS: dict[str, dict[str, Any]] = {  # attributes of a module that our activation has no choice of
     "LeakyReLU": {"negative_slope": 0.01},
     "ELU": {"alpha": 1.0},
     "GELU": {"approximate": "tanh"},
