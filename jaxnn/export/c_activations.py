@@ -3,7 +3,7 @@
 `real` is the type of the parameters; `EXP` and the others are the functions of <math.h> for that type.
 """
 
-HEAD = "static void {name}(real *z, int n)\n{{\n"
+HEAD = "static void apply_{name}(real *z, int n)\n{{\n"
 ELEMENTWISE = {  # a formula of z[k]
     "sigmoid": "z[k] = 1 / (1 + EXP(-z[k]));",
     "tanh": "z[k] = TANH(z[k]);",

@@ -144,7 +144,7 @@ def _outputs(network: Network, name: str) -> str:
     lines = ""
     for k, ((w, b), sigma) in enumerate(zip(network.layers, (*network.activations, "identity"), strict=True)):
         lines += f"    affine(w{k}, {'0' if b is None else f'b{k}'}, {w.shape[0]}, {w.shape[1]}, {here}, {there});\n"
-        lines += "" if sigma == "identity" else f"    {sigma}({there}, {w.shape[1]});\n"
+        lines += "" if sigma == "identity" else f"    apply_{sigma}({there}, {w.shape[1]});\n"
         here, there = there, here
     if network.fitted is None:
         bound = "FLT_MAX" if network.dtype.itemsize == 4 else "DBL_MAX"

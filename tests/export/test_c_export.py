@@ -28,8 +28,7 @@ def test_numbers_in_their_own_units(target, compiled):
 def test_a_category_that_training_has_not_seen(compiled):
     made = model()
     table = few(tables.rows(), slice(2)) | {"town": np.array(["moon", "north"], object), "street": ["s1", "moon"]}
-    with pytest.warns(UserWarning, match="moon"):
-        expected = made.predict_probabilities(table)
+    expected = made.predict_probabilities(table)
     _, p = c_classes(compiled(export.c(made)), coded(made.preprocessing, table), 2)
     np.testing.assert_allclose(p, expected, rtol=AGREE)
 
@@ -38,7 +37,7 @@ def test_what_predict_refuses_is_refused(compiled):
     made = model()
     library = compiled(export.c(made))
     for what, row in bad_rows().items():
-        with pytest.raises(ValueError, match="column"):
+        with pytest.raises(ValueError, match="Column"):
             made.predict(row)
         x = coded(made.preprocessing, row)
         assert c_classes(library, x, 2)[0] == [-1], what
@@ -64,7 +63,7 @@ def test_without_preprocessing(problem, compiled):
 
 def test_outputs_that_overflow_are_refused(compiled):
     made = network((1, 1), [], problem="numbers")
-    made = made._replace(params=[layer._replace(w=layer.w * 0 + 1e38) for layer in made.params])
+    made = made._replace(params=tuple(layer._replace(w=layer.w * 0 + 1e38) for layer in made.params))
     assert np.isnan(c_numbers(compiled(export.c(made)), np.array([[1e3]]))).all()
 
 
