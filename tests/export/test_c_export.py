@@ -47,7 +47,7 @@ def test_what_predict_refuses_is_refused(compiled):
 @pytest.mark.parametrize("problem", ["classes", "numbers", "counts", None])
 def test_without_preprocessing(problem, compiled):
     n_out = 3 if problem in ("classes", None) else 1
-    made = network((4, 6, n_out), ["silu"], problem=problem, bias=False)
+    made = network((4, 6, n_out), ["tanh"], problem=problem, bias=False)
     x = np.random.default_rng(0).normal(size=(20, 4))
     library = compiled(export.c(made))
     taken, outputs = c_outputs(library, x, n_out)
@@ -57,8 +57,8 @@ def test_without_preprocessing(problem, compiled):
         np.testing.assert_array_equal(c_classes(library, x, n_out)[0], made.predict(x))
     elif problem is not None:
         np.testing.assert_allclose(c_numbers(library, x), made.predict(x)[:, 0], rtol=AGREE, atol=AGREE)
-    x[0, 1] = np.nan
-    assert list(c_outputs(library, x, n_out)[0][:2]) == [False, True]
+    x[:2, 1] = np.nan, np.inf  # of which tanh would make 1
+    assert list(c_outputs(library, x, n_out)[0][:3]) == [False, False, True]
 
 
 def test_outputs_that_overflow_are_refused(compiled):

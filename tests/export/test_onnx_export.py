@@ -82,7 +82,7 @@ def test_a_refused_row_leaves_the_others():
 def test_without_preprocessing(problem):
     made = network((4, 6, 3), problem=problem, bias=False)
     x = np.random.default_rng(0).normal(size=(30, 4))
-    found = run(export.onnx(made), np.append(x, [[0, np.nan, 0, 0]], axis=0))
+    found = run(export.onnx(made), np.append(x, [[0, np.inf, 0, 0]], axis=0))  # of which tanh would make 1
     answer = found["outputs" if problem is None else "prediction"]
     np.testing.assert_allclose(answer[:-1], made.predict(x), rtol=AGREE, atol=AGREE)
     if problem == "classes":
@@ -137,10 +137,19 @@ def test_other_opsets_are_refused(opset, word):
 
 def test_columns_may_be_called_like_outputs_and_nodes():
     rng = np.random.default_rng(0)
-    table = {name: rng.normal(size=30) for name in ("prediction", "x", "Gemm_3", "constant_1", "Sub_5")}
-    fitted = preprocessing.fit(table | {"y": np.arange(30) % 2}, "y")
-    made = network((5, 2), [], fitted=fitted)
-    found = run(export.onnx(made), table)
+
+    def named(names):
+        table = {name: rng.normal(size=30) for name in names}
+        fitted = preprocessing.fit(table | {"y": np.arange(30) % 2}, "y")
+        made = network((len(table), 2), [], fitted=fitted)
+        return table, made, export.onnx(made)
+
+    nodes = [
+        name for node in onnx.load_from_string(named("abcde")[2]).graph.node for name in (*node.input, *node.output)
+    ]
+    used = [name for name in dict.fromkeys(nodes) if name not in (*"abcde", "probabilities")]
+    table, made, content = named(used[:20] + ["prediction"] * ("prediction" not in used[:20]))
+    found = run(content, table)
     assert list(found) == ["prediction_", "probabilities"]
     np.testing.assert_array_equal(found["prediction_"], made.predict(table))
 
