@@ -21,6 +21,7 @@ ROOMS = (
     "ensemble",
     "estimators",
     "experiments",
+    "export",
     "initialisers",
     "linesearch",
     "losses",

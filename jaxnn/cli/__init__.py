@@ -24,7 +24,20 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from jaxnn.cli import curvature, demo, explain, importance, learning_rate, predict, show, sweep, train, tune, verify
+from jaxnn.cli import (
+    curvature,
+    demo,
+    explain,
+    export,
+    importance,
+    learning_rate,
+    predict,
+    show,
+    sweep,
+    train,
+    tune,
+    verify,
+)
 from jaxnn.cli.arguments import Parser, nearest
 from jaxnn.version import __version__
 
@@ -36,6 +49,7 @@ COMMANDS = {
     "tune": tune,
     "predict": predict,
     "show": show,
+    "export": export,
     "importance": importance,
     "verify": verify,
     "curvature": curvature,

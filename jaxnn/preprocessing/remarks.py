@@ -79,7 +79,7 @@ def _numbers(fitted: Preprocessing, columns: Mapping[str, Any], column: Column) 
     values = columns[column.name]
     if column.kind == "date":
         return days_written(_read(fitted, columns, column), column.form)
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and not (fitted.missing or column.absent):
         return values
     return numbers_written(_read(fitted, columns, column), column.notation)
 

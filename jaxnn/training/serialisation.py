@@ -157,13 +157,13 @@ def write(path: PathLike, kind: str, spec: Mapping[str, Any], tensors: Mapping[s
         OSError: the system refuses; an earlier file is unchanged.
     """
     try:
-        content = _encode(kind, spec, tensors)
+        content = encode(kind, spec, tensors)
     except ValueError as error:
         raise ValueError(f"Cannot save {Path(os.path.realpath(path))}: the file {error}") from None
     files.write(path, content)
 
 
-def _encode(kind: str, spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytearray:
+def encode(kind: str, spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytearray:
     """The bytes of the file, after the checks that a reader would make."""
     size = sum(array.nbytes for array in tensors.values()) + MAX_HEADER_BYTES
     if size > MAX_FILE_BYTES:

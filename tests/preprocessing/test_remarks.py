@@ -37,6 +37,11 @@ def test_the_training_rows_and_missing_values_are_not_far():
     assert preprocessing.remarks(preprocessing.fit(gaps, "y"), gaps) == ()
 
 
+def test_numbers_that_stand_for_a_missing_value_are_not_far():
+    codes = TABLE | {"age": np.where(np.arange(N) % 5 == 0, -999.0, TABLE["age"])}
+    assert preprocessing.remarks(preprocessing.fit(codes, "y", missing=[-999]), codes) == ()
+
+
 def test_clipping_holds_numbers_at_what_training_saw():
     clipped = FITTED.inputs(NEW, clip=True)
     np.testing.assert_array_equal(clipped, FITTED.inputs(NEW | {"age": [50.0, 80.0, 30.0, 20.0]}))
