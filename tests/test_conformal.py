@@ -173,3 +173,11 @@ def test_a_damaged_description_is_refused(spec):
     conformal.from_spec(GOOD)
     with pytest.raises(ValueError, match="stored"):
         conformal.from_spec(spec)
+
+
+def test_the_predicted_class_is_in_its_set_even_if_probabilities_round_to_ties():
+    kind, fitted = PROBLEMS["classes"], model_of("classes").preprocessing
+    outputs = np.array([[0.0, 1e-20], [1e-20, 0.0]])
+    likely = kind.region(fitted, outputs, 0.0)["classes"]
+    assert [each[0] for each in likely] == kind.predictions(fitted, outputs).tolist() == ["yes", "no"]
+    np.testing.assert_array_equal(kind.nonconformity(fitted, outputs, np.array([1, 0])), 0.0)

@@ -96,17 +96,18 @@ def _scores_by_class(
 
 
 def _improbability(fitted: Preprocessing, outputs: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """One minus the probability of the true class; 0 if it is the most probable one."""
+    """One minus the probability of the true class; 0 if that is what is predicted."""
     del fitted
-    probabilities = softmax(outputs)
-    return np.where(probabilities.argmax(axis=1) == codes, 0.0, 1 - probabilities[np.arange(len(codes)), codes])
+    return np.where(outputs.argmax(axis=1) == codes, 0.0, 1 - softmax(outputs)[np.arange(len(codes)), codes])
 
 
 def _probable_classes(fitted: Preprocessing, outputs: np.ndarray, q: float) -> dict[str, Any]:
-    """The classes that are no more improbable than q, and the most probable one, in order of their probability."""
-    probabilities = softmax(outputs)
-    order = np.argsort(-probabilities, axis=1, kind="stable")
-    within = 1 - np.take_along_axis(probabilities, order, axis=1) <= q
+    """The classes that are no more improbable than q, and the most probable one, in order of their probability.
+
+    The order is that of the outputs, since probabilities may round to ties, of which the prediction is but one.
+    """
+    order = np.argsort(-outputs, axis=1, kind="stable")
+    within = 1 - np.take_along_axis(softmax(outputs), order, axis=1) <= q
     within[:, 0] = True
     labels = fitted.labels(order.reshape(-1)).reshape(order.shape)
     return {"classes": [labels[row, kept].tolist() for row, kept in enumerate(within)]}
