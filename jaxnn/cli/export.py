@@ -53,7 +53,7 @@ def run(options: Any) -> int:
     files.write(options.out, content)
     for name, text in told.items():
         fact(name, text)
-    fact("written", f"{options.out}, {len(content):,} bytes")
+    fact("wrote", f"{options.out}, {len(content):,} bytes")
     return 0
 
 
@@ -63,7 +63,8 @@ def _content(model: Any, options: Any) -> tuple[bytes, dict[str, str]]:
 
     if options.to == "onnx":
         chosen = {} if options.opset is None else {"opset": options.opset}
-        return export.onnx(model, **chosen), {"outputs": "prediction; probabilities of classes"}
+        classes = model.config.get("problem") == "classes"
+        return export.onnx(model, **chosen), {"outputs": "prediction, probabilities" if classes else "prediction"}
     if options.to == "c":
         return export.c(model).encode(), {"functions": "model_predict, model_outputs; the file's head says how"}
     if options.to == "stablehlo":

@@ -13,7 +13,8 @@ from jaxnn import data, export, training
 def test_onnx_predicts_the_table(run, model, patients):
     result = run("export", model, "--to", "onnx", "--out", "stroke.onnx")
     assert (result.status, result.err) == (0, "")
-    assert "written        stroke.onnx, " in result.out
+    assert "outputs        prediction, probabilities\n" in result.out
+    assert "wrote          stroke.onnx, " in result.out
     session = onnxruntime.InferenceSession("stroke.onnx")
     table = data.read_table(patients)
     feed = {each.name: np.asarray(table[each.name]) for each in session.get_inputs()}
