@@ -17,20 +17,19 @@ TWICE, OTHERS = 2, 10
 
 
 def notes(read: Values) -> tuple[Note, ...]:
-    """A note on the suspected number of a column of numbers; () if there is none."""
-    present = read.values[~read.missing]
-    for value in (present.min(), present.max()):
-        others = present[present != value]
-        if value not in NINES or len(present) - len(others) < TWICE or len(others) < OTHERS:
-            continue
-        if np.abs(value - others).min() > np.ptp(others):
-            text = text_of(value)
-            where = rows_named(read.values == value)
-            return (
-                Note(
-                    f"{read.what} is {text} in {where}, far from all other values, {others.min():g} to"
-                    f" {others.max():g}: if it stands for a missing value, say so (missing=[{text!r}]; --missing"
-                    f" {shlex.quote(text)})"
-                ),
-            )
-    return ()
+    """A note on each suspected number of a column of numbers."""
+    values, counts = np.unique(read.values[~read.missing], return_counts=True)
+    coded = np.isin(values, NINES) & (counts >= TWICE)
+    others = values[~coded]
+    if counts[~coded].sum() < OTHERS:
+        return ()
+    far = [value for value in values[coded].tolist() if np.abs(value - others).min() > np.ptp(others)]
+    return tuple(_note(read, value, others) for value in far)
+
+
+def _note(read: Values, value: float, others: np.ndarray) -> Note:
+    text, where = text_of(value), rows_named(read.values == value)
+    return Note(
+        f"{read.what} is {text} in {where}, far from all other values, {others.min():g} to {others.max():g}: if it"
+        f" stands for a missing value, say so (missing=[{text!r}]; --missing {shlex.quote(text)})"
+    )

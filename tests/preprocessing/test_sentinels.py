@@ -30,6 +30,13 @@ def test_a_code_far_from_all_other_numbers_is_told(code):
     assert f"(missing=['{code:.0f}']; --missing {code:.0f})" in note
 
 
+def test_several_codes_do_not_hide_each_other():
+    column = with_codes(with_codes(with_codes(AGES, -999.0), -99.0, rows=(5, 6)), 9999.0, rows=(8, 9))
+    assert [note.split(" in row")[0] for note in notes_of(column)] == [
+        f"Column 'age' is {code}" for code in ("-999", "-99", "9999")
+    ]
+
+
 @pytest.mark.parametrize(
     "column",
     [
