@@ -18,10 +18,11 @@ from jaxnn.experiments.cross_validation import CrossValidation, cross_validate
 from jaxnn.experiments.folds import Folds, folded
 from jaxnn.experiments.importance import Importance, permutation_importance
 from jaxnn.experiments.many import Job, train_many
+from jaxnn.experiments.outcome import Outcome
 from jaxnn.experiments.rates import Rates, learning_rates
 from jaxnn.experiments.recipe import Recipe
 from jaxnn.experiments.rows import Rows, explain_columns
-from jaxnn.experiments.running import Listener, Outcome, run
+from jaxnn.experiments.running import Listener, run
 from jaxnn.experiments.sources import Columns, Source, source, source_for
 from jaxnn.problems import PROBLEMS, Problem
 

@@ -37,6 +37,12 @@ def test_it_is_the_training_on_both_parts_for_the_best_number_of_epochs():
     np.testing.assert_array_equal(outcome.outputs, by_hand.model.outputs(first.source.rows))
 
 
+def test_the_notes_of_both_trainings_are_told():
+    outcome = run(refit=True)
+    noted = outcome._replace(refit=outcome.refit._replace(notes=("the rate was halved",)))
+    assert noted.notes == (*outcome.notes, "the rate was halved")
+
+
 def test_validation_rows_keep_the_score_of_the_first_training():
     first, outcome = run(), run(refit=True)
     assert outcome.scores["validation"] == first.scores["validation"]
