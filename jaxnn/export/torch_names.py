@@ -95,7 +95,7 @@ def from_torch(
     """
     modules = None if isinstance(given, Mapping) else _modules(given)
     state = given if modules is None else given.state_dict()
-    layers = _layers({name: _as_array(name, value) for name, value in state.items()})
+    layers = _layers({name: _as_array(value) for name, value in state.items()})
     if sizes is not None:
         _check_sizes(layers, sizes)
     if activation is None:
@@ -120,14 +120,16 @@ def from_torch(
 Linear = tuple[str, np.ndarray, np.ndarray | None]  # the name, the weight (n_out, n_in), the bias
 
 
-def _as_array(name: str, value: Any) -> np.ndarray:
+def _as_array(value: Any) -> np.ndarray:
     """A tensor, wherever it is, or an array."""
-    array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+
+
+def _refuse_other_dtypes(name: str, array: np.ndarray) -> None:
     if array.dtype not in (np.float32, np.float64):
         raise ValueError(
             f"{name!r} is {array.dtype}, and float32 or float64 is needed: convert it first, as by .float()."
         )
-    return array
 
 
 def _layers(state: Mapping[str, np.ndarray]) -> list[Linear]:
@@ -141,6 +143,9 @@ def _layers(state: Mapping[str, np.ndarray]) -> list[Linear]:
                 raise ValueError(
                     f"Layer {name!r} has shape {array.shape}, but its bias has {bias.shape}, not {array.shape[:1]}."
                 )
+            for part, values in ((name, array), (f"{stem}.bias", bias)):
+                if values is not None:
+                    _refuse_other_dtypes(part, values)
             layers.append((name, array, bias))
         elif what != "bias" or f"{stem}.weight" not in state:
             raise ValueError(
