@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="FILE", required=True, help="the file to write")
     parser.add_argument(
-        "--opset", type=arguments.whole(1), metavar="N", help="of ONNX: the version of its operators (default: 17)"
+        "--opset",
+        type=arguments.whole(1),
+        metavar="N",
+        help="only with --to onnx: the version of ONNX's operator set to write (default: 17)",
     )
 
 

@@ -96,7 +96,7 @@ def run(options: Any) -> int:
         sys.stdout.write(text.getvalue())
     else:
         files.write(options.out, text.getvalue())
-    for line in (*_remarks(rows, model, raw, handling), *_covered(rows, model, raw, options.interval)):
+    for line in _remarks(rows, model, raw, handling, options.interval):
         print(printable(line), file=sys.stderr)
     return 0
 
@@ -110,30 +110,6 @@ def _refuse_twice(copied: Iterable[str], written: list[str]) -> None:
                 f"--id {name}: {what} that name, so the file would have two such columns: rename the column of the"
                 " table."
             )
-
-
-def _covered(rows: Any, model: Any, raw: Any, level: float | None) -> Iterator[str]:
-    """How many of the targets are within the intervals, where both are known."""
-    import numpy as np
-
-    from jaxnn import conformal, experiments
-    from jaxnn.preprocessing.frames import take
-    from jaxnn.preprocessing.raw import read_column
-
-    fitted = model.preprocessing
-    if level is None or rows.target is None:
-        return
-    has = np.flatnonzero(~read_column("target", rows.target, fitted.missing).missing)
-    if not len(has):  # told with the metrics
-        return
-    try:
-        targets = fitted.targets(take(rows.target, has))
-    except ValueError:  # told with the metrics
-        return
-    problem = experiments.PROBLEMS[fitted.problem]
-    scores = problem.nonconformity(fitted, raw[has], problem.as_targets(targets, np.float64))
-    within = int((scores <= conformal.threshold(model, level)).sum())
-    yield f"{100 * level:.0f} % intervals hold {within:,} of {len(has):,} targets, {100 * within / len(has):.1f} %"
 
 
 def _regions(fitted: Any, problem: Any, raw: Any, threshold: Any) -> dict[str, list[str]]:
@@ -176,11 +152,11 @@ def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else str(value)
 
 
-def _remarks(rows: Any, model: Any, raw: Any, handling: dict[str, bool]) -> Iterator[str]:
-    """What the reader of the predictions should know: values not seen in training, and the metrics."""
+def _remarks(rows: Any, model: Any, raw: Any, handling: dict[str, bool], level: float | None) -> Iterator[str]:
+    """What the reader of the predictions should know: unseen values, the metrics, how often intervals hold."""
     import numpy as np
 
-    from jaxnn import experiments, preprocessing
+    from jaxnn import conformal, experiments, preprocessing
     from jaxnn.cli import report, trained_rows
     from jaxnn.preprocessing.frames import take
     from jaxnn.preprocessing.raw import read_column
@@ -198,8 +174,10 @@ def _remarks(rows: Any, model: Any, raw: Any, handling: dict[str, bool]) -> Iter
     has = np.flatnonzero(~read_column("target", truth, fitted.missing).missing)
     if 0 < len(has) < rows.n_rows:
         truth, raw = take(truth, has), raw[has]
+    problem = experiments.PROBLEMS[fitted.problem]
     try:
-        measured = experiments.PROBLEMS[fitted.problem].scores(fitted, raw, fitted.targets(truth), None)
+        targets = problem.as_targets(fitted.targets(truth), np.float64)
+        measured = problem.scores(fitted, raw, targets, None)
     except ValueError as error:  # the predictions are valid whatever the target column holds
         yield f"no metrics: {error}"
         return
@@ -207,3 +185,6 @@ def _remarks(rows: Any, model: Any, raw: Any, handling: dict[str, bool]) -> Iter
     counted = f"{len(raw):,} of {rows.n_rows:,} rows, which have a target" if len(raw) < rows.n_rows else ""
     yield f"{counted or f'{rows.n_rows:,} rows'}: {described}"
     yield from trained_rows.warning(model, rows.name, len(raw))
+    if level is not None:
+        within = int((problem.nonconformity(fitted, raw, targets) <= conformal.threshold(model, level)).sum())
+        yield f"{100 * level:.0f} % intervals hold {within:,} of {len(raw):,} targets, {100 * within / len(raw):.1f} %"

@@ -1,7 +1,7 @@
 """Raw columns as C99: standardised, one-hot, filled in and marked, as `Preprocessing.inputs` does it."""
 
 from jaxnn.export.c_names import comment, identifiers, number
-from jaxnn.export.onnx_columns import codes_of
+from jaxnn.export.network import codes_of, needed_columns
 from jaxnn.preprocessing import Column, Preprocessing
 
 # What becomes of a value; each returns whether it is accepted. A missing value is NAN.
@@ -36,14 +36,9 @@ static int category(double x, int n, int other, int accepted, real *input)
 }
 
 
-def needed(fitted: Preprocessing) -> list[Column]:
-    """The columns that the model uses, in their order."""
-    return [column for column in fitted.columns if column.needed]
-
-
 def declarations(prefix: str, fitted: Preprocessing) -> str:
     """The places of the columns in the array, and the codes of their categories."""
-    columns = needed(fitted)
+    columns = needed_columns(fitted)
     names = [column.name for column in columns]
     codes = [(column.name, category) for column in columns for category in column.categories]
     upper = prefix.upper()
@@ -74,7 +69,7 @@ def _told(column: Column) -> str:
 def statements(fitted: Preprocessing) -> str:
     """Fills `inputs` from `columns`, or returns 0."""
     text, start = "", 0
-    for j, column in enumerate(needed(fitted)):
+    for j, column in enumerate(needed_columns(fitted)):
         raw, to = _value(fitted, column, f"columns[{j}]"), f"inputs + {start}"
         accepted = int(column.missing != "refused")
         call = {
@@ -99,5 +94,5 @@ def _value(fitted: Preprocessing, column: Column, raw: str) -> str:
 
 def functions(fitted: Preprocessing) -> str:
     """The functions that the statements call."""
-    kinds = {column.kind for column in needed(fitted)}
+    kinds = {column.kind for column in needed_columns(fitted)}
     return "\n".join(text for kind, text in FUNCTIONS.items() if kind in kinds)

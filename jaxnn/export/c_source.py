@@ -17,7 +17,7 @@ import re
 
 from jaxnn.export import c_activations, c_columns
 from jaxnn.export.c_names import array, comment, number, string
-from jaxnn.export.network import Network, network_of, refuse_dates
+from jaxnn.export.network import Network, needed_columns, network_of, refuse_dates
 from jaxnn.training import Ensemble, Model
 from jaxnn.version import __version__
 
@@ -99,7 +99,7 @@ def _head(network: Network, name: str) -> str:
 
 
 def _columns(network: Network) -> int:
-    return network.sizes[0] if network.fitted is None else len(c_columns.needed(network.fitted))
+    return network.sizes[0] if network.fitted is None else len(needed_columns(network.fitted))
 
 
 def _declarations(network: Network, name: str) -> str:

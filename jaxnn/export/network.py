@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnn import activations, mlp
-from jaxnn.preprocessing import Preprocessing
+from jaxnn.preprocessing import Column, Preprocessing
+from jaxnn.preprocessing.raw import reads_as_number
 from jaxnn.training import Ensemble, Model, configuration, flatten
 from jaxnn.wording import listed
 
@@ -77,6 +78,16 @@ def refuse_dates(fitted: Preprocessing | None, target: str) -> None:
             f"Column {dates[0]!r} holds dates, which {target} cannot read: train without it (drop=; --drop COLUMN), or"
             " with numbers made of it."
         )
+
+
+def needed_columns(fitted: Preprocessing) -> list[Column]:
+    """The columns that the model uses, in their order."""
+    return [column for column in fitted.columns if column.needed]
+
+
+def codes_of(fitted: Preprocessing, column: Column) -> list[float]:
+    """The numbers that stand for a missing value in a column, such as -999."""
+    return sorted({float(word) for word in (*fitted.missing, *column.absent) if reads_as_number(word)})
 
 
 def params_of(layers: Any, dtype: Any) -> mlp.Params:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxnn.export.network import codes_of, needed_columns
 from jaxnn.export.onnx_graph import Graph
 from jaxnn.preprocessing import Column, Preprocessing
 from jaxnn.preprocessing.learnt import LARGEST
-from jaxnn.preprocessing.raw import reads_as_number
 
 
 class Read(NamedTuple):
@@ -29,7 +29,7 @@ class Read(NamedTuple):
 
 def read(graph: Graph, fitted: Preprocessing, *, as_matrix: bool) -> Read:
     """Adds the columns to the graph."""
-    needed = [column for column in fitted.columns if column.needed]
+    needed = needed_columns(fitted)
     numeric = [column for column in needed if column.kind != "category"]
     # Blocks side by side, and for each input of the network the place where it stands.
     blocks, names, refused = [], [], []
@@ -100,11 +100,6 @@ def _numbers(graph: Graph, fitted: Preprocessing, numeric: list[Column], raw: st
     gone = graph.op("And", missing, of_each([column.missing == "refused" for column in numeric]))
     wrong = graph.op("Or", graph.op("Or", far, neither), gone)
     return standardised, missing, graph.rows_with_any(wrong)
-
-
-def codes_of(fitted: Preprocessing, column: Column) -> list[float]:
-    """The numbers that stand for a missing value in a column, such as -999."""
-    return sorted({float(word) for word in (*fitted.missing, *column.absent) if reads_as_number(word)})
 
 
 def _codes(fitted: Preprocessing, numeric: list[Column]) -> list[list[float]]:

@@ -138,14 +138,15 @@ def _layers(state: Mapping[str, np.ndarray]) -> list[Linear]:
     for name, array in state.items():
         stem, _, what = name.rpartition(".")
         if what == "weight" and array.ndim == 2:
-            bias = state.get(f"{stem}.bias" if stem else "bias")
+            bias_name = f"{stem}.bias" if stem else "bias"
+            bias = state.get(bias_name)
             if bias is not None and bias.shape != array.shape[:1]:
                 raise ValueError(
                     f"Layer {name!r} has shape {array.shape}, but its bias has {bias.shape}, not {array.shape[:1]}."
                 )
-            for part, values in ((name, array), (f"{stem}.bias", bias)):
-                if values is not None:
-                    _refuse_other_dtypes(part, values)
+            _refuse_other_dtypes(name, array)
+            if bias is not None:
+                _refuse_other_dtypes(bias_name, bias)
             layers.append((name, array, bias))
         elif what != "bias" or f"{stem}.weight" not in state:
             raise ValueError(

@@ -17,7 +17,8 @@ import numpy as np
 
 from jaxnn import losses, metrics
 from jaxnn.preprocessing import Preprocessing
-from jaxnn.problems.problem import Part, Problem
+from jaxnn.problems.numbers import NUMBERS, errors
+from jaxnn.problems.problem import Part
 
 FINITE = (np.finfo(np.float64).tiny, np.finfo(np.float64).max)  # what a metric takes as an expected count
 
@@ -45,6 +46,16 @@ def _mixture(fitted: Preprocessing | None, members: Iterable[Part]) -> np.ndarra
     )
 
 
+def _counts(fitted: Preprocessing, targets: np.ndarray) -> np.ndarray:
+    """The counts (n,) that targets of the loss stand for."""
+    return np.asarray(targets, np.float64).reshape(-1) * fitted.target.scale
+
+
+def _rates(fitted: Preprocessing, outputs: np.ndarray) -> np.ndarray:
+    """Expected counts (n,), neither 0 nor infinite."""
+    return np.clip(fitted.numbers(outputs), *FINITE)
+
+
 def _described(fitted: Preprocessing) -> str:
     return f"{fitted.target_name}, {fitted.target.scale:.4g} on average in the training rows"
 
@@ -54,35 +65,30 @@ def _scores(
 ) -> dict[str, float]:
     del metric  # all of them are there
     with np.errstate(all="ignore"):
-        rates = np.clip(_predicted(fitted, outputs), *FINITE)
-        truth = np.asarray(targets, np.float64).reshape(-1) * fitted.target.scale
-        return {
-            "Poisson deviance": metrics.poisson_deviance(truth, rates, weight=weight),
-            "R²": metrics.r2(truth, rates, weight=weight),
-            "RMSE": metrics.rmse(truth, rates, weight=weight),
-            "MAE": metrics.mae(truth, rates, weight=weight),
-        }
+        truth, rates = _counts(fitted, targets), _rates(fitted, outputs)
+        deviance = metrics.poisson_deviance(truth, rates, weight=weight)
+        return {"Poisson deviance": deviance, **errors(truth, rates, weight)}
 
 
 def _distance(fitted: Preprocessing, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The absolute error in units of the standard deviation of a Poisson variable of that rate."""
-    rates = np.clip(_predicted(fitted, outputs), *FINITE)
-    return np.abs(np.asarray(targets, np.float64).reshape(-1) * fitted.target.scale - rates) / np.sqrt(rates)
+    rates = _rates(fitted, outputs)
+    return np.abs(_counts(fitted, targets) - rates) / np.sqrt(rates)
 
 
 def _range(fitted: Preprocessing, outputs: np.ndarray, q: float) -> dict[str, Any]:
     """The amounts ≥ 0 that are no farther than q such units from the expected count."""
-    rates = np.clip(_predicted(fitted, outputs), *FINITE)
+    rates = _rates(fitted, outputs)
     reach = q * np.sqrt(rates)
     return {"lower": np.maximum(rates - reach, 0.0), "upper": rates + reach}
 
 
 def _compared(fitted: Preprocessing, outputs: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
-    truth = np.asarray(targets, np.float64).reshape(-1) * fitted.target.scale
-    return {"targets": truth, "predictions": _predicted(fitted, outputs), "name": fitted.target_name}
+    return {"targets": _counts(fitted, targets), "predictions": _predicted(fitted, outputs), "name": fitted.target_name}
 
 
-COUNTS = Problem(
+# What is not said here is as for numbers.
+COUNTS = NUMBERS._replace(
     name="counts",
     target_kind=None,
     loss=losses.poisson,
@@ -92,21 +98,12 @@ COUNTS = Problem(
     selection="poisson_deviance",
     gain="Poisson deviance",
     baselines=("Poisson regression", "the mean count"),
-    stratified=False,
-    least_rows=2,  # R² needs two
-    hidden_of_few_rows=(32,),
-    n_outputs=lambda fitted: 1,
-    least_outputs=1,
     outputs_needed="one output, the logarithm of the expected count",
     described=_described,
-    as_targets=lambda numbers, dtype: numbers.astype(dtype)[:, None],
     predictions=_predicted,
-    answers=lambda fitted, outputs: [repr(value) for value in fitted.numbers(outputs).tolist()],
     averaged=_expected,
     mixture=_mixture,
-    probabilities=None,
     scores=_scores,
-    by_class=None,
     nonconformity=_distance,
     region=_range,
     compared=_compared,

@@ -37,12 +37,16 @@ def _scores_of_numbers(
 ) -> dict[str, float]:
     del metric  # all of them are there
     with np.errstate(all="ignore"):
-        predictions, truth = fitted.numbers(np.asarray(outputs, np.float64)), fitted.numbers(targets)
-        return {
-            "R²": metrics.r2(truth, predictions, weight=weight),
-            "RMSE": metrics.rmse(truth, predictions, weight=weight),
-            "MAE": metrics.mae(truth, predictions, weight=weight),
-        }
+        return errors(fitted.numbers(targets), fitted.numbers(np.asarray(outputs, np.float64)), weight)
+
+
+def errors(truth: np.ndarray, predictions: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
+    """R², RMSE and MAE of predictions (n,) in the target's own units."""
+    return {
+        "R²": metrics.r2(truth, predictions, weight=weight),
+        "RMSE": metrics.rmse(truth, predictions, weight=weight),
+        "MAE": metrics.mae(truth, predictions, weight=weight),
+    }
 
 
 def _distance(fitted: Preprocessing, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
